@@ -1,0 +1,83 @@
+"""The words of a CAN database: signal, message, database. Plain data, however it was obtained.
+
+A DBC, a built-in protocol and the simulator describe bits with the same three dataclasses. Bit
+positions follow the DBC convention of Vector (see docs/adding-a-protocol.md).
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MuxCondition:
+    """The signal is present only while `selector` (a signal of the same message) has one of `values`."""
+
+    selector: str
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One quantity in a message: physical = raw * scale + offset, in `unit`.
+
+    start: DBC start bit: for little endian the least significant bit; for big endian (Motorola)
+    the most significant bit, numbered 8 * byte + bit with bit 7 the byte's highest.
+    mux: all conditions must hold (extended multiplexing has several). invalid: raw values that
+    mean "unknown" and become NaN.
+    """
+
+    name: str
+    start: int
+    length: int
+    little_endian: bool = True
+    signed: bool = False
+    is_float: bool = False
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    is_selector: bool = False
+    mux: tuple[MuxCondition, ...] = ()
+    choices: dict[int, str] = field(default_factory=dict)
+    invalid: tuple[int, ...] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A frame's layout. A frame matches when `frame_id & id_mask == id` and `extended` agrees.
+
+    Masks serve protocols that put an address into the identifier (VESC: the low byte).
+    """
+
+    name: str
+    id: int
+    length: int
+    signals: tuple[Signal, ...]
+    extended: bool = False
+    id_mask: int = 0x1FFFFFFF
+    comment: str = ""
+
+    def signal(self, name: str) -> Signal:
+        """The signal called `name`; KeyError if there is none."""
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        raise KeyError(f"message {self.name} has no signal {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Messages of one file or built-in protocol. `repairs`: what had to be mended to load it."""
+
+    name: str
+    messages: tuple[Message, ...]
+    text: str = ""
+    repairs: tuple[str, ...] = ()
+
+    def message(self, name: str) -> Message:
+        """The message called `name`; KeyError if there is none."""
+        for message in self.messages:
+            if message.name == name:
+                return message
+        raise KeyError(f"database {self.name} has no message {name}")
