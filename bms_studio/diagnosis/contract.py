@@ -1,0 +1,49 @@
+"""What a detector says: findings, in codes and parameters, never in a reader's language.
+
+Arrays in, findings out. No files, buses, Qt, pandas or threads may enter this room.
+"""
+
+from dataclasses import dataclass, field
+
+SEVERITIES = ("info", "watch", "warn", "stop")
+STATES = ("pending", "active", "acknowledged", "resolved")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One diagnosis with its evidence; the newest state of an `id` replaces the earlier ones.
+
+    id: stable for one cause ("limits.cell_over_voltage.13"); start, end: int64 ns of the evidence;
+    cell: from 1, 0 = the pack; score: how far beyond the limit, in sigma or in multiples of it.
+    `text` is English; windows and reports render `code` with `parameters` in the reader's language
+    (catalogue key = code). `evidence`: quantity, value, sigma, reference, start, end per item.
+    """
+
+    id: str
+    time: int
+    start: int
+    end: int
+    cell: int
+    kind: str
+    severity: str
+    state: str
+    score: float
+    code: str
+    parameters: dict[str, float | str | int] = field(default_factory=dict)
+    text: str = ""
+    count: int = 1
+    evidence: tuple[dict[str, float | str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with the pack: `code` of DESIGN 7.4, and message codes with parameters.
+
+    headline, next_action: (code, parameters); checked, not_checked: lists of the same.
+    """
+
+    code: str
+    headline: tuple[str, dict[str, float | str | int]]
+    next_action: tuple[str, dict[str, float | str | int]]
+    checked: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
+    not_checked: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
