@@ -59,8 +59,8 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Role:
-    """`kind` one of KINDS; `number` from 1 for cell, probe and balancing (0: taken from the payload,
-    see `Binding.index`); `field` for pack and location."""
+    """`kind` one of KINDS; `number` from 1 for cell, probe and balancing; `field` for pack and
+    location. Number 0: taken from the payload, see `Binding.index`."""
 
     kind: str
     number: int = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MuxCondition:
-    """The signal is present only while `selector` (a signal of the same message) has one of `values`."""
+    """The signal is there only while `selector`, of the same message, has one of `values`."""
 
     selector: str
     values: tuple[int, ...]
