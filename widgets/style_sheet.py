@@ -1,0 +1,125 @@
+"""The one Qt style sheet, made from a theme's colours. No widget brings its own.
+
+Dynamic properties that a page may set: QFrame `panel` and `raised` (true), QLabel `tone`
+(muted, title, heading, warn, high, ok, accent), QPushButton `tone` (primary, quiet, accent).
+"""
+
+from string import Template
+
+_SHEET = Template(
+    """
+QMainWindow, QDialog { background: $background; }
+QToolTip {
+  background: $raised; color: $text; border: 1px solid $line; padding: 5px 7px;
+}
+QFrame[panel="true"] {
+  background: $panel; border: 1px solid $border; border-radius: ${radius}px;
+}
+QFrame[raised="true"] {
+  background: $raised; border: 1px solid $border; border-radius: ${radius}px;
+}
+QLabel { background: transparent; }
+QLabel[tone="muted"] { color: $muted; }
+QLabel[tone="title"] { color: $text; font-weight: 600; font-size: 14px; }
+QLabel[tone="heading"] { color: $text; font-weight: 600; font-size: 16px; }
+QLabel[tone="warn"] { color: $warn; }
+QLabel[tone="high"] { color: $high; }
+QLabel[tone="ok"] { color: $ok; }
+QLabel[tone="accent"] { color: $accent; }
+
+QPushButton, QToolButton {
+  background: $raised; color: $text; border: 1px solid $line; border-radius: ${radius}px;
+  padding: 5px 14px; min-height: 18px;
+}
+QToolButton { padding: 5px 8px; }
+QPushButton:hover, QToolButton:hover { border-color: $muted; }
+QPushButton:pressed, QToolButton:pressed { background: $line; }
+QPushButton:checked, QToolButton:checked { border-color: $accent; font-weight: 600; }
+QPushButton:focus, QToolButton:focus { border-color: $accent; }
+QPushButton:disabled, QToolButton:disabled { color: $muted; background: $panel; }
+QPushButton[tone="primary"] {
+  background: $accent; color: $on_accent; border-color: $accent; font-weight: 600;
+}
+QPushButton[tone="primary"]:hover { border-color: $text; }
+QPushButton[tone="primary"]:disabled { background: $line; color: $muted; border-color: $line; }
+QPushButton[tone="quiet"], QToolButton[tone="quiet"] {
+  background: transparent; border-color: transparent; color: $muted;
+}
+QPushButton[tone="quiet"]:hover, QToolButton[tone="quiet"]:hover {
+  background: $raised; color: $text;
+}
+QPushButton[tone="quiet"]:focus, QToolButton[tone="quiet"]:focus { border-color: $accent; }
+QPushButton[tone="accent"] { background: transparent; border-color: transparent; color: $accent; }
+QPushButton[tone="accent"]:focus { border-color: $accent; }
+
+QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
+  background: $raised; color: $text; border: 1px solid $line; border-radius: ${radius}px;
+  padding: 4px 8px; min-height: 18px;
+  selection-background-color: $accent; selection-color: $on_accent;
+}
+QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
+QComboBox:focus { border-color: $accent; }
+QComboBox::drop-down { border: none; width: 20px; }
+QComboBox QAbstractItemView {
+  background: $raised; color: $text; border: 1px solid $line; outline: none;
+  selection-background-color: $accent; selection-color: $on_accent;
+}
+
+QMenuBar { background: $panel; color: $text; border-bottom: 1px solid $border; }
+QMenuBar::item { background: transparent; padding: 4px 10px; }
+QMenuBar::item:selected { background: $raised; }
+QMenu { background: $raised; color: $text; border: 1px solid $line; padding: 5px; }
+QMenu::item { padding: 5px 22px 5px 18px; border-radius: 4px; }
+QMenu::item:selected { background: $accent; color: $on_accent; }
+QMenu::item:disabled { color: $muted; }
+QMenu::separator { height: 1px; background: $line; margin: 5px 6px; }
+
+QAbstractItemView {
+  background: $panel; color: $text; border: 1px solid $border; alternate-background-color: $raised;
+  gridline-color: $border; selection-background-color: $raised; selection-color: $text;
+  outline: none;
+}
+QAbstractItemView::item:selected { background: $line; color: $text; }
+QHeaderView { background: $panel; }
+QHeaderView::section {
+  background: $panel; color: $muted; border: none; border-bottom: 1px solid $line;
+  padding: 5px 8px;
+}
+QTableCornerButton::section { background: $panel; border: none; }
+
+QScrollArea { background: transparent; border: none; }
+QScrollArea > QWidget > QWidget { background: transparent; }
+QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
+QScrollBar::handle { background: $line; border-radius: 4px; margin: 1px; }
+QScrollBar::handle:vertical { min-height: 28px; }
+QScrollBar::handle:horizontal { min-width: 28px; }
+QScrollBar::handle:hover { background: $muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+QSplitter::handle { background: transparent; }
+
+QTabWidget::pane { border: 1px solid $border; border-radius: ${radius}px; background: $panel; }
+QTabBar::tab {
+  background: transparent; color: $muted; padding: 6px 14px; border-bottom: 2px solid transparent;
+}
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabBar::tab:hover { color: $text; }
+
+QProgressBar {
+  background: $line; border: none; border-radius: 4px; min-height: 8px; text-align: center;
+  color: $text;
+}
+QProgressBar::chunk { background: $accent; border-radius: 4px; }
+QStatusBar { background: $panel; color: $muted; }
+QGroupBox {
+  border: 1px solid $border; border-radius: ${radius}px; margin-top: 10px; padding-top: 10px;
+}
+QGroupBox::title { subcontrol-origin: margin; left: 12px; color: $muted; }
+"""
+)
+
+
+def style_sheet(colors: dict[str, str], radius: int) -> str:
+    """The sheet for `colors` (name -> "#rrggbb") with this corner radius in pixels."""
+    return _SHEET.substitute(colors, radius=radius)
