@@ -134,4 +134,5 @@ def from_bytes(payload: bytes | memoryview) -> Frames:
     for dtype, per_row in (("<i8", 1), ("<u4", 1), ("u1", 1), ("u1", 1), ("u1", 1), ("u1", width)):
         columns.append(np.frombuffer(payload, dtype, count * per_row, at))
         at += count * per_row * np.dtype(dtype).itemsize
-    return Frames(*columns[:5], columns[5].reshape(count, width))
+    time, frame_id, flags, channel, length, data = columns
+    return Frames(time, frame_id, flags, channel, length, data.reshape(count, width))

@@ -1,0 +1,53 @@
+"""What a built-in protocol hands over: its messages, what they mean, and how to recognise it.
+
+The contract that every module named in `protocols/registry.py` fulfils and that
+`tests/test_protocol_compliance.py` checks. Plain data and two small functions; no bus, no file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocols.frames import Frames
+from protocols.roles import Mapping
+from protocols.signals import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One frame whose meaning is known: `expected` maps roles (as text) to canonical values."""
+
+    id: int
+    extended: bool
+    data: bytes
+    expected: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How well frames fit a protocol: score 0..1 and one phrase that says what was checked."""
+
+    score: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol of a battery management system.
+
+    title: for people. bitrates: bit/s, most usual first. source_confidence: one sentence about
+    where the layout comes from and what has been checked against real data. required: names of
+    messages without which it is not this protocol. verify: judges frames by what ids and lengths
+    cannot show (checksums, fixed texts); None where there is nothing of the kind. serial: reads
+    the pack's serial number from frames; None where the protocol carries none.
+    """
+
+    name: str
+    title: str
+    database: Database
+    mapping: Mapping
+    bitrates: tuple[int, ...]
+    source_confidence: str
+    required: tuple[str, ...]
+    examples: tuple[Example, ...]
+    verify: Callable[[Frames], Evidence] | None = None
+    serial: Callable[[Frames], str | None] | None = None
