@@ -1,0 +1,62 @@
+"""Every action of the window in one table: menu, keys, tooltips, help and palette read it.
+
+Words and keys only; what an action does stands in the window.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """name: how code calls it; label: English, a key of the catalogue; keys: Qt's portable text;
+    section: heading in help and menu."""
+
+    name: str
+    label: str
+    keys: tuple[str, ...] = ()
+    section: str = "View"
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("open", "Open a recording or log…", ("Ctrl+O",), "Pack"),
+    Action("connect", "Connect to a pack…", ("F5",), "Pack"),
+    Action("disconnect", "Disconnect", ("Shift+F5",), "Pack"),
+    Action("demo", "Demo: a simulated pack", (), "Pack"),
+    Action("record", "Record, or stop recording", ("Ctrl+R",), "Pack"),
+    Action("mark", "Mark this moment", ("M",), "Pack"),
+    Action("reset_extremes", "Reset the extreme deviations", (), "Pack"),
+    Action("quit", "Quit", ("Ctrl+Q",), "Pack"),
+    Action("play", "Play or pause; freeze when live", ("Space",), "Time"),
+    Action("step_back", "One sample back", ("Left",), "Time"),
+    Action("step_forward", "One sample forward", ("Right",), "Time"),
+    Action("second_back", "One second back", ("Shift+Left",), "Time"),
+    Action("second_forward", "One second forward", ("Shift+Right",), "Time"),
+    Action("slower", "Replay slower", ("[",), "Time"),
+    Action("faster", "Replay faster", ("]",), "Time"),
+    Action("loop", "Repeat the replay", (), "Time"),
+    Action("start", "To the beginning", ("Home",), "Time"),
+    Action("end", "To the end", ("End",), "Time"),
+    Action("live", "Back to live", ("L",), "Time"),
+    Action("autorange", "Fit the plots to their data", ("A",), "View"),
+    Action("measure", "Measure a range", ("R",), "View"),
+    Action("picture", "Save a picture…", ("Ctrl+E",), "View"),
+    Action("drawer", "Show or hide the right column", ("Ctrl+D",), "View"),
+    Action("theme", "Switch between dark and light", ("Ctrl+T",), "View"),
+    Action("language", "Switch the language", ("Ctrl+L",), "View"),
+    Action("full_screen", "Full screen", ("F11",), "View"),
+    Action("palette", "Find an action…", ("Ctrl+Shift+P",), "Help"),
+    Action("help", "Keys and help", ("F1",), "Help"),
+    Action("log_folder", "Open the log folder", (), "Help"),
+    Action("diagnostic_zip", "Save a diagnostic zip…", (), "Help"),
+)
+
+SECTIONS = ("Pack", "Time", "View", "Help")
+PAGE_KEYS = tuple(f"Ctrl+{number}" for number in range(1, 10))
+
+
+def action(name: str) -> Action:
+    """The action called `name`; KeyError when there is none."""
+    for candidate in ACTIONS:
+        if candidate.name == name:
+            return candidate
+    raise KeyError(f"no action '{name}'")

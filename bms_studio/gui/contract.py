@@ -1,0 +1,167 @@
+"""What the window needs from outside: a view of a pack, a source of views, and jobs.
+
+Only words (Protocols and frozen dataclasses): the window never builds a Session, opens a file or an
+adapter by itself. `bms_studio.commands` hands it a `SessionSource`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.status import Status
+from bms_studio.timeline import Timeline
+from protocols.signals import Message, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectSettings:
+    """What the connect dialog asks for. bitrate 0 and protocol "": find them by listening."""
+
+    interface: str = ""
+    channel: str = ""
+    bitrate: int = 0
+    mode: str = "listen"  # listen, acknowledge, active
+    protocol: str = ""
+    profile: str = ""
+    databases: tuple[str, ...] = ()
+    fd: bool = False
+    data_bitrate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterChoice:
+    """One adapter of the list; `label` is what a person recognises it by."""
+
+    interface: str
+    channel: str
+    label: str
+    note: str = ""
+    can_listen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTest:
+    """Outcome of a live test: what was heard in at most 2 s. message: one sentence if it failed."""
+
+    frames_per_s: float = 0.0
+    bitrate: int = 0
+    protocol: str = ""
+    confidence: float = 0.0
+    cells: int = 0
+    message: str = ""
+    question: str = ""  # "pack_alone": errors, silence or one endlessly repeated frame
+
+
+class Job(Protocol):
+    """Long work somewhere else. The window polls it; `cancel` returns at once."""
+
+    @property
+    def title(self) -> str:
+        """What is being done, in one English phrase of the catalogue."""
+
+    @property
+    def progress(self) -> float:
+        """0..1, NaN while unknown."""
+
+    @property
+    def done(self) -> bool:
+        """True when it has ended: well, with an error, or cancelled."""
+
+    @property
+    def error(self) -> str:
+        """One sentence with the remedy; "" when all is well."""
+
+    @property
+    def details(self) -> str:
+        """Technical details to copy; may be empty."""
+
+    @property
+    def result(self) -> object:
+        """What the job made; None until done, after an error, and after cancel."""
+
+    def cancel(self) -> None:
+        """Ask it to stop."""
+
+
+class PackView(Protocol):
+    """The face that a live Session and a Replay share."""
+
+    @property
+    def timeline(self) -> Timeline: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+    @property
+    def now_ns(self) -> int: ...
+
+    def add_signals(self, message_name: str) -> None:
+        """Decode every signal of this message from now on, and from the frames still held."""
+
+    def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
+        """Every message that the databases in use know."""
+
+    def message_of(self, frame_id: int, extended: bool) -> Message | None:
+        """The message of a frame's identifier; None when no database knows it."""
+
+    def acknowledge(self, finding_id: str) -> None:
+        """A person has seen this finding."""
+
+    def answer(self, question: str, choice: str) -> None:
+        """The answer to `status.question`."""
+
+    def reset_extremes(self) -> None:
+        """Forget the extreme deviations and start anew."""
+
+    def mark(self, text: str) -> None:
+        """Write a mark at the present moment into the events."""
+
+    def disconnect(self) -> None:
+        """Let go of the adapter or the recording."""
+
+
+@runtime_checkable
+class Recordable(Protocol):
+    """A live session: it can record."""
+
+    def start_recording(self, path: Path | None = None) -> None: ...
+    def stop_recording(self) -> None: ...
+
+
+@runtime_checkable
+class Playable(Protocol):
+    """A replay: it has a playhead."""
+
+    speed: float
+    loop: bool
+
+    @property
+    def playing(self) -> bool: ...
+    def play(self) -> None: ...
+    def pause(self) -> None: ...
+    def seek(self, t: int) -> None: ...
+    def step(self, n: int) -> None: ...
+
+
+class SessionSource(Protocol):
+    """Where views come from. Every method returns at once; jobs end with a PackView as result."""
+
+    def adapters(self) -> Job:
+        """Result: list[AdapterChoice]."""
+
+    def protocols(self) -> Sequence[str]:
+        """Names of the built-in protocols."""
+
+    def test(self, settings: ConnectSettings) -> Job:
+        """Listen for at most 2 s. Result: LinkTest."""
+
+    def connect(self, settings: ConnectSettings, record: bool) -> Job:
+        """Result: a live session."""
+
+    def demo(self) -> Job:
+        """Result: a live session on the simulated pack."""
+
+    def open(self, paths: Sequence[Path]) -> Job:
+        """A recording or logs to import first. Result: a replay."""
