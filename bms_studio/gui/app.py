@@ -1,0 +1,191 @@
+"""The window's process: QApplication, fonts, theme, language, log file, crash notes, event loop.
+
+Everything that happens once per process stands here; the window itself is `window.py`.
+"""
+
+import faulthandler
+import logging
+import logging.handlers
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from bms_studio.gui.contract import Job, PackView, SessionSource
+from bms_studio.gui.open_dialogs import show_error
+from bms_studio.gui.settings import Settings, log_folder
+from bms_studio.gui.window import Window
+from bms_studio.language import set_language, text
+from widgets.theme import DARK, LIGHT, apply_theme, follow_system, load_fonts
+
+log = logging.getLogger("bms_studio")
+_THEMES = {"dark": DARK, "light": LIGHT}
+_crash_file: IO[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How to begin. screenshot: take this picture when something is shown, then quit; settle_s:
+    how long a live view is watched before. theme and language: "" as remembered."""
+
+    screenshot: Path | None = None
+    page: str = ""
+    size: tuple[int, int] | None = None
+    theme: str = ""
+    language: str = ""
+    settle_s: float = 0.5
+    quit_after_s: float = 0.0
+
+
+def make_application(arguments: Sequence[str] = ()) -> QApplication:
+    """The one QApplication of this process, with fonts loaded."""
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication([*arguments] or [""])
+    app.setApplicationName("BMS Studio")
+    app.setOrganizationName("BMS Studio")
+    app.setDesktopFileName("bms-studio")
+    folder = Path(str(resources.files("resources").joinpath("fonts")))
+    if folder.is_dir():
+        load_fonts(folder)
+    return app
+
+
+def use_theme(app: QApplication, name: str) -> None:
+    """dark, light, or "" / "system" for the desktop's own."""
+    theme = _THEMES.get(name)
+    if theme is None:
+        follow_system(app)
+    else:
+        apply_theme(app, theme)
+
+
+def start_logging() -> Path:
+    """Log to a rotating file, and note hard crashes beside it; returns the folder."""
+    global _crash_file
+    folder = log_folder()
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "window.log", maxBytes=1_000_000, backupCount=3, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    if _crash_file is None:
+        _crash_file = (folder / "crash.log").open("a", encoding="utf-8")
+        faulthandler.enable(_crash_file)
+    return folder
+
+
+class Unexpected(QObject):
+    """Turns an exception that nobody handled into a log entry and one dialog.
+
+    The signal carries it into the window's thread. The same error is shown once.
+    """
+
+    happened = Signal(str, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+        self.happened.connect(self._show)
+
+    def install(self) -> None:
+        """Take over from Python's own hooks."""
+        sys.excepthook = self._hook
+        threading.excepthook = lambda a: self._hook(
+            a.exc_type, a.exc_value or a.exc_type(), a.exc_traceback
+        )
+
+    def _hook(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        details = "".join(traceback.format_exception(kind, error, trace))
+        log.error("unexpected error\n%s", details)
+        self.happened.emit(f"{kind.__name__}: {error}", details)
+
+    def _show(self, sentence: str, details: str) -> None:
+        if sentence in self._shown:
+            return
+        self._shown.add(sentence)
+        show_error(
+            QApplication.activeWindow(),
+            text("Something unexpected happened; recording goes on. Please send the details.")
+            + f"\n{sentence}",
+            details,
+        )
+
+
+def run(
+    source: SessionSource,
+    first: PackView | Job | None = None,
+    start: Start | None = None,
+    arguments: Sequence[str] = (),
+) -> int:
+    """Open the window and stay until it is closed; the exit status.
+
+    first: a view to show at once, or a job that ends with one. With `start.screenshot` the status
+    is 1 when the job failed and no picture could be made.
+    """
+    start = start or Start()
+    app = make_application(arguments)
+    start_logging()
+    unexpected = Unexpected()
+    unexpected.install()
+    settings = Settings()
+    set_language(start.language or settings.string("language"))
+    use_theme(app, start.theme or settings.string("theme"))
+    window = Window(source, settings)
+    if start.size is not None:
+        window.resize(*start.size)
+    if start.language == "zh_CN" and not chinese_font():
+        window.notice(text("No Chinese font on this system: install one, for example Noto Sans CJK."))
+    window.show()
+    if start.page:
+        window.show_page(start.page)
+    if start.screenshot is not None:
+        _arrange_picture(window, start)
+    if start.quit_after_s > 0:
+        QTimer.singleShot(int(1000 * start.quit_after_s), window.close)
+    window.begin(first)
+    status = app.exec()
+    return window.exit_status or status
+
+
+def chinese_font() -> bool:
+    """True when some installed font can write Simplified Chinese."""
+    system = QFontDatabase.WritingSystem.SimplifiedChinese
+    return bool(QFontDatabase.families(system))
+
+
+def _arrange_picture(window: Window, start: Start) -> None:
+    target = start.screenshot
+    assert target is not None
+
+    def take() -> None:
+        from bms_studio.gui.screenshot import grab
+
+        grab(window, target, start.size)
+        window.close()
+
+    def shown() -> None:
+        if start.page:
+            window.show_page(start.page)
+        QTimer.singleShot(int(1000 * start.settle_s), take)
+
+    def failed() -> None:
+        window.exit_status = 1
+        window.close()
+
+    window.view_shown.connect(shown)
+    window.view_failed.connect(failed)

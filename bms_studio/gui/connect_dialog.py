@@ -1,0 +1,352 @@
+"""Connect: where is the pack, which adapter, and what a two-second listen hears.
+
+Asks and tests; connecting itself is the window's business. The bus mode follows from where the pack
+is: alone on a cable somebody has to acknowledge its frames, in a vehicle nobody may disturb it.
+"""
+
+import dataclasses
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from bms_studio.gui.contract import (
+    AdapterChoice,
+    ConnectSettings,
+    Job,
+    LinkTest,
+    SessionSource,
+)
+from bms_studio.language import text
+from bms_studio.messages import render
+
+BITRATES = (125_000, 250_000, 500_000, 800_000, 1_000_000)
+INTERFACES = ("slcan", "socketcan", "pcan", "vector", "kvaser", "gs_usb", "ixxat", "virtual")
+_ROLE = Qt.ItemDataRole.UserRole
+
+
+class ConnectDialog(QDialog):
+    """Emits `chosen(settings, record)` and closes."""
+
+    chosen = Signal(object, bool)
+
+    def __init__(
+        self, source: SessionSource, last: ConnectSettings, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(text("Connect to a pack"))
+        self._source = source
+        self._last = last
+        self._listing: Job | None = None
+        self._testing: Job | None = None
+        self._timer = QTimer(self, interval=50)
+        self._timer.timeout.connect(self._poll)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(22, 18, 22, 18)
+        layout.setSpacing(12)
+        layout.addWidget(_title(text("Where is the pack?")))
+        layout.addLayout(self._make_place())
+        head = QHBoxLayout()
+        head.addWidget(_title(text("Adapter")), 1)
+        again = QPushButton(text("Search again"))
+        again.setProperty("tone", "quiet")
+        again.setAutoDefault(False)
+        again.clicked.connect(self.refresh)
+        head.addWidget(again)
+        layout.addLayout(head)
+        layout.addWidget(self._make_adapters())
+        layout.addLayout(self._make_bus())
+        layout.addLayout(self._make_fold())
+        layout.addWidget(self._make_test())
+        layout.addLayout(self._make_buttons())
+        self.setMinimumWidth(640)
+        self.refresh()
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _make_place(self) -> QVBoxLayout:
+        self.alone = QRadioButton(text("Alone on this cable, on the bench"))
+        self.vehicle = QRadioButton(text("In a vehicle, or with other devices"))
+        self.active = QRadioButton(text("Active: this BMS has to be asked"))
+        group = QButtonGroup(self)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        notes = (
+            text("Mode acknowledge: the adapter acknowledges frames; nothing else is sent."),
+            text("Mode listen: nothing at all is sent, not even an acknowledge."),
+            text("Mode active: requests are sent on the bus."),
+        )
+        for button, note in zip((self.vehicle, self.alone, self.active), notes, strict=True):
+            group.addButton(button)
+            button.setToolTip(note)
+            button.toggled.connect(self._mode_changed)
+            column.addWidget(button)
+        self.mode_note = QLabel()
+        self.mode_note.setProperty("tone", "muted")
+        column.addWidget(self.mode_note)
+        chosen = {"acknowledge": self.alone, "active": self.active}.get(
+            self._last.mode, self.vehicle
+        )
+        chosen.setChecked(True)
+        self.active.setVisible(False)
+        return column
+
+    def _make_adapters(self) -> QListWidget:
+        self.adapters = QListWidget()
+        self.adapters.setMinimumHeight(104)
+        self.adapters.setMaximumHeight(150)
+        self.adapters.currentItemChanged.connect(self._adapter_changed)
+        return self.adapters
+
+    def _make_bus(self) -> QHBoxLayout:
+        self.bitrate = QComboBox()
+        self.bitrate.addItem(text("Find it (listens only)"), 0)
+        for rate in BITRATES:
+            self.bitrate.addItem(f"{rate // 1000} kbit/s", rate)
+        self.bitrate.setCurrentIndex(max(self.bitrate.findData(self._last.bitrate), 0))
+        self.protocol = QComboBox()
+        self.protocol.addItem(text("Find it"), "")
+        for name in self._source.protocols():
+            self.protocol.addItem(name, name)
+        self.protocol.setCurrentIndex(max(self.protocol.findData(self._last.protocol), 0))
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        for label, box in ((text("Bitrate"), self.bitrate), (text("Protocol"), self.protocol)):
+            row.addWidget(QLabel(label))
+            row.addWidget(box, 1)
+        return row
+
+    def _make_fold(self) -> QVBoxLayout:
+        self.fold = QPushButton(text("More…"))
+        self.fold.setProperty("tone", "quiet")
+        self.fold.setCheckable(True)
+        self.fold.setAutoDefault(False)
+        self._rest = QWidget()
+        form = QFormLayout(self._rest)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.interface = QComboBox()
+        self.interface.setEditable(True)
+        self.interface.addItems(INTERFACES)
+        self.interface.setCurrentText(self._last.interface)
+        self.channel = QLineEdit(self._last.channel)
+        self.channel.setPlaceholderText(text("for example COM5, can0 or socket://host:port"))
+        self.profile = QLineEdit(self._last.profile)
+        self.databases = QLineEdit("; ".join(self._last.databases))
+        self.data_bitrate = QComboBox()
+        self.data_bitrate.addItem(text("Classic CAN"), 0)
+        for megabit in (1, 2, 4, 5, 8):
+            self.data_bitrate.addItem(f"CAN FD, {megabit} Mbit/s", megabit * 1_000_000)
+        fd_index = self.data_bitrate.findData(self._last.data_bitrate if self._last.fd else 0)
+        self.data_bitrate.setCurrentIndex(max(fd_index, 0))
+        form.addRow(text("Interface"), self.interface)
+        form.addRow(text("Channel"), self.channel)
+        form.addRow(text("Frame format"), self.data_bitrate)
+        form.addRow(text("Pack profile"), self._with_browse(self.profile, "*.toml", several=False))
+        form.addRow(text("Databases"), self._with_browse(self.databases, "*.dbc", several=True))
+        self._rest.hide()
+        self.fold.toggled.connect(self._unfold)
+        column = QVBoxLayout()
+        column.setSpacing(6)
+        column.addWidget(self.fold, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._rest)
+        return column
+
+    def _with_browse(self, line: QLineEdit, pattern: str, several: bool) -> QWidget:
+        button = QPushButton("…")
+        button.setAutoDefault(False)
+        button.setFixedWidth(44)
+        button.setToolTip(text("Choose a file"))
+
+        def browse() -> None:
+            names, _ = QFileDialog.getOpenFileNames(self, text("Choose a file"), "", pattern)
+            if names:
+                line.setText("; ".join(names) if several else names[0])
+
+        button.clicked.connect(browse)
+        row = QWidget()
+        inside = QHBoxLayout(row)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(line, 1)
+        inside.addWidget(button)
+        return row
+
+    def _make_test(self) -> QWidget:
+        self.test_button = QPushButton(text("Test for 2 s"))
+        self.test_button.setAutoDefault(False)
+        self.test_button.clicked.connect(self.test)
+        self.outcome = QLabel(text("Not tested yet."))
+        self.outcome.setWordWrap(True)
+        self.outcome.setMinimumHeight(38)
+        row = QWidget()
+        inside = QHBoxLayout(row)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(12)
+        inside.addWidget(self.test_button)
+        inside.addWidget(self.outcome, 1)
+        return row
+
+    def _make_buttons(self) -> QHBoxLayout:
+        cancel = QPushButton(text("Cancel"))
+        cancel.setAutoDefault(False)
+        cancel.clicked.connect(self.reject)
+        self.connect_button = QPushButton(text("Connect"))
+        self.connect_button.setAutoDefault(False)
+        self.connect_button.clicked.connect(lambda: self._choose(False))
+        self.record_button = QPushButton(text("Connect and record"))
+        self.record_button.setProperty("tone", "primary")
+        self.record_button.setDefault(True)
+        self.record_button.clicked.connect(lambda: self._choose(True))
+        row = QHBoxLayout()
+        row.addWidget(cancel)
+        row.addStretch(1)
+        row.addWidget(self.connect_button)
+        row.addWidget(self.record_button)
+        return row
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def settings(self) -> ConnectSettings:
+        """What the fields say now."""
+        mode = "listen"
+        if self.alone.isChecked():
+            mode = "acknowledge"
+        elif self.active.isChecked():
+            mode = "active"
+        data_bitrate = int(self.data_bitrate.currentData())
+        databases = [name.strip() for name in self.databases.text().split(";")]
+        return ConnectSettings(
+            interface=self.interface.currentText().strip(),
+            channel=self.channel.text().strip(),
+            bitrate=int(self.bitrate.currentData()),
+            mode=mode,
+            protocol=str(self.protocol.currentData()),
+            profile=self.profile.text().strip(),
+            databases=tuple(name for name in databases if name),
+            fd=data_bitrate > 0,
+            data_bitrate=data_bitrate,
+        )
+
+    def refresh(self) -> None:
+        """Look for adapters again."""
+        self._listing = self._source.adapters()
+        self._timer.start()
+
+    def test(self) -> None:
+        """Listen for at most two seconds and say what was heard."""
+        if self._testing is not None:
+            self._testing.cancel()
+        self.test_button.setEnabled(False)
+        self._say(text("Listening…"), "muted")
+        self._testing = self._source.test(self.settings())
+        self._timer.start()
+
+    def _unfold(self, shown: bool) -> None:
+        self._rest.setVisible(shown)
+        self.active.setVisible(shown or self.active.isChecked())
+        self.fold.setText(text("Less") if shown else text("More…"))
+        self.adjustSize()
+
+    def _mode_changed(self) -> None:
+        for button in (self.vehicle, self.alone, self.active):
+            if button.isChecked():
+                self.mode_note.setText(button.toolTip())
+
+    def _adapter_changed(self, item: QListWidgetItem | None) -> None:
+        choice = item.data(_ROLE) if item is not None else None
+        if not isinstance(choice, AdapterChoice):
+            return
+        self.interface.setCurrentText(choice.interface)
+        self.channel.setText(choice.channel)
+        if not choice.can_listen and self.vehicle.isChecked():
+            self._say(text("This adapter cannot listen only: it acknowledges frames."), "warn")
+
+    def _poll(self) -> None:
+        if self._listing is not None and self._listing.done:
+            job, self._listing = self._listing, None
+            self._show_adapters(job)
+        if self._testing is not None and self._testing.done:
+            job, self._testing = self._testing, None
+            self._show_test(job)
+        if self._listing is None and self._testing is None:
+            self._timer.stop()
+
+    def _show_adapters(self, job: Job) -> None:
+        self.adapters.clear()
+        choices = job.result if isinstance(job.result, list) else []
+        for choice in choices:
+            label = f"{choice.label}   {choice.note}" if choice.note else choice.label
+            item = QListWidgetItem(label)
+            item.setData(_ROLE, choice)
+            self.adapters.addItem(item)
+            if (choice.interface, choice.channel) == (self._last.interface, self._last.channel):
+                self.adapters.setCurrentItem(item)
+        if not choices:
+            note = job.error or text("No adapter found: plug one in, or name it under More.")
+            item = QListWidgetItem(note)
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.adapters.addItem(item)
+        elif self.adapters.currentItem() is None:
+            self.adapters.setCurrentRow(0)
+
+    def _show_test(self, job: Job) -> None:
+        self.test_button.setEnabled(True)
+        result = job.result
+        if not isinstance(result, LinkTest):
+            self._say(job.error or text("The test was cancelled."), "high")
+            return
+        if result.question:
+            self._say(render(f"question.{result.question}"), "warn")
+            return
+        if result.message:
+            self._say(result.message, "high")
+            return
+        found = self.bitrate.findData(result.bitrate)
+        if found > 0:
+            self.bitrate.setCurrentIndex(found)
+        self._say(
+            text(
+                "{rate:.0f} frames/s · {kbit} kbit/s · {protocol} · {cells} cells",
+                rate=result.frames_per_s,
+                kbit=f"{result.bitrate / 1000:g}" if result.bitrate else "–",
+                protocol=result.protocol or text("no known protocol"),
+                cells=result.cells or "–",
+            ),
+            "ok",
+        )
+
+    def _say(self, words: str, tone: str) -> None:
+        self.outcome.setText(words)
+        self.outcome.setProperty("tone", tone)
+        self.outcome.style().unpolish(self.outcome)
+        self.outcome.style().polish(self.outcome)
+
+    def _choose(self, record: bool) -> None:
+        settings = self.settings()
+        if not settings.interface or not settings.channel:
+            self._say(text("Choose an adapter first, or name one under More."), "high")
+            return
+        self.chosen.emit(dataclasses.replace(settings), record)
+        self.accept()
+
+    def done(self, code: int) -> None:
+        """Closing ends a running test."""
+        self._timer.stop()
+        if self._testing is not None:
+            self._testing.cancel()
+        super().done(code)
