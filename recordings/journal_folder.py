@@ -1,0 +1,129 @@
+"""The files of a journal folder: names, header, lock, durable writing, and reading it back.
+
+For `recordings/journal.py`, which writes, and for whoever rescues or builds from a journal. What a
+block looks like is in `recordings/journal_blocks.py`; no thread and no policy here.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recordings.filelock import FileLock, holder
+from recordings.journal_blocks import HEADER, SUFFIX, Block, Damage, pack_json, read_segment
+
+HEADER_FILE = f"header{SUFFIX}"
+LOCK_FILE = "writer.lock"
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segment files of a journal in the order of writing."""
+    return sorted(p for p in folder.glob(f"*{SUFFIX}") if p.stem.isdigit())
+
+
+def writing_pid(folder: Path) -> int | None:
+    """The pid of the process that is writing this journal now; None if nobody is."""
+    return holder(folder / LOCK_FILE)
+
+
+def journal_header(folder: Path) -> dict[str, Any]:
+    """The header that was given to the writer.
+
+    Where `header.bmsj` is damaged, the short one that every segment repeats (uuid, created), with
+    "damaged": True. Raises ValueError if the folder holds no journal at all.
+    """
+    path = folder / HEADER_FILE
+    if path.is_file():
+        for block in read_segment(path, Damage()):
+            if block.header is not None:
+                return block.header
+    for segment in segments(folder):
+        for block in read_segment(segment, Damage()):
+            if block.header is not None:
+                return {**block.header, "damaged": True}
+    raise ValueError(f"{folder}: there is no journal in this folder (no readable header)")
+
+
+def read_journal(folder: Path, damage: Damage | None = None) -> Iterator[Block]:
+    """All good frames and event blocks of a journal in order of writing; the source stays as it is.
+
+    damage, if given, is filled with what had to be skipped. Blocks of a wrong sequence (a segment
+    copied in from elsewhere) are counted there too and left out. A black box has no segments from
+    the time of a recording: that is no damage.
+    """
+    damage = Damage() if damage is None else damage
+    expected: int | None = None
+    for segment in segments(folder):
+        for block in read_segment(segment, damage):
+            if block.header is not None:
+                expected = None if block.header.get("switched") else expected
+                continue
+            if expected is not None and block.sequence != expected:
+                if block.sequence < expected:
+                    damage.bad_blocks += 1
+                    damage.notes.append(f"{segment.name}: block {block.sequence} out of order")
+                    continue
+                damage.missing_blocks += block.sequence - expected
+            expected = block.sequence + 1
+            yield block
+
+
+def lock(folder: Path) -> FileLock:
+    taken = FileLock(folder / LOCK_FILE)
+    if not taken.acquire():
+        pid = holder(folder / LOCK_FILE)
+        raise BlockingIOError(f"{folder} is being written by process {pid}")
+    return taken
+
+
+def last_number(folder: Path) -> int:
+    present = segments(folder)
+    return int(present[-1].stem) if present else 0
+
+
+def write_whole(descriptor: int, block: bytes, at: int) -> None:
+    """All of `block` at offset `at`, or OSError and the file as long as it was."""
+    view = memoryview(block)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:
+        os.ftruncate(descriptor, at)
+        os.lseek(descriptor, at, os.SEEK_SET)
+        raise
+
+
+def write_header(folder: Path, header: dict[str, Any]) -> None:
+    """`header.bmsj`, complete or not there at all."""
+    part = folder / f"{HEADER_FILE}.part"
+    with part.open("wb") as file:
+        file.write(pack_json(HEADER, 0, 0, header))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder / HEADER_FILE)
+    sync_folder(folder)
+
+
+def sync_file(descriptor: int) -> None:
+    """fdatasync where the system has it (macOS and Windows have only fsync)."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in `folder` durable; Windows cannot open folders and needs no sync."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link(source: Path, target: Path) -> None:
+    """A second name for `source`, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
