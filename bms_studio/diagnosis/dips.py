@@ -1,0 +1,168 @@
+"""Dips: voltages that drop for less than a second, and what kind of dip it was.
+
+One cell alone (its joint or the cell), two neighbours in opposite directions (the sense wire
+between them), all cells together (load). Works on each cell's deviation from the scan's median against that
+cell's own slow past, so a static offset or a load that all cells share is no dip.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bms_studio.diagnosis.contract import Finding
+
+THRESHOLD_V = 0.012
+SIGMAS = 8.0
+LONGEST_NS = 600_000_000
+# A load step in the median this close to the dip explains a weak cell's sag: it is no dip.
+LOAD_STEP_V = 0.03
+LOAD_STEP_NS = 300_000_000
+_SLOW = 0.02
+_WARM_UP_ROWS = 50
+# State per cell: reference, noise (mean absolute), depth of the open dip, its start in s.
+_REFERENCE, _NOISE, _DEPTH, _START = range(4)
+
+
+@njit(nogil=True, cache=True)
+def _find(
+    time: NDArray[np.int64],
+    deviation: NDArray[np.float32],
+    median: NDArray[np.float32],
+    state: NDArray[np.float64],
+    shared: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> int:
+    """Dips (row, cell, depth V, start ns as two floats) into out; returns their number.
+
+    shared: slow median, time of its last step in s relative to shared[2], epoch s, rows seen.
+    """
+    count = 0
+    for r in range(len(time)):
+        if shared[3] == 0:
+            shared[0] = median[r]
+            shared[2] = time[r] // 1_000_000_000
+        now_s = (time[r] - int(shared[2]) * 1_000_000_000) * 1e-9
+        if not np.isnan(median[r]):
+            if abs(median[r] - shared[0]) > LOAD_STEP_V:
+                shared[1] = now_s
+            shared[0] += 0.2 * (median[r] - shared[0])
+        shared[3] += 1
+        loaded = now_s - shared[1] < LOAD_STEP_NS * 1e-9 and shared[1] > 0
+        for c in range(deviation.shape[1]):
+            d = deviation[r, c]
+            if np.isnan(d):
+                continue
+            if shared[3] < _WARM_UP_ROWS:
+                state[c, _REFERENCE] += (d - state[c, _REFERENCE]) / shared[3]
+                state[c, _NOISE] += (abs(d - state[c, _REFERENCE]) - state[c, _NOISE]) / shared[3]
+                continue
+            error = d - state[c, _REFERENCE]
+            threshold = max(THRESHOLD_V, SIGMAS * state[c, _NOISE])
+            if state[c, _DEPTH] == 0:
+                if abs(error) > threshold and not loaded:
+                    state[c, _DEPTH] = error
+                    state[c, _START] = now_s
+                else:
+                    state[c, _REFERENCE] += _SLOW * error
+                    state[c, _NOISE] += _SLOW * (min(abs(error), threshold) - state[c, _NOISE])
+                continue
+            if abs(error) > abs(state[c, _DEPTH]) and error * state[c, _DEPTH] > 0:
+                state[c, _DEPTH] = error
+            lasted_s = now_s - state[c, _START]
+            over = abs(error) < threshold / 2
+            too_long = lasted_s > LONGEST_NS * 1e-9
+            if loaded or too_long:  # a level, or load: no dip; learn the new level
+                state[c, _REFERENCE] = d
+                state[c, _DEPTH] = 0
+            elif over:
+                if count < len(out):
+                    out[count, 0] = r
+                    out[count, 1] = c
+                    out[count, 2] = state[c, _DEPTH]
+                    out[count, 3] = lasted_s
+                    count += 1
+                state[c, _DEPTH] = 0
+    return count
+
+
+class DipWatch:
+    """Finds and classifies dips in scans as they come."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros((0, 4))
+        self._shared = np.zeros(4)
+        self._counts: dict[str, int] = {}
+
+    def push(
+        self, time: NDArray[np.int64], rows: NDArray[np.float32], median: NDArray[np.float32]
+    ) -> list[Finding]:
+        """Findings for the dips that ended in these scans: rows (M, N) V, median (M,) V."""
+        if rows.shape[1] > len(self._state):
+            extra = np.zeros((rows.shape[1] - len(self._state), 4))
+            self._state = np.concatenate([self._state, extra])
+        if rows.shape[1] < 3:
+            return []
+        deviation = np.ascontiguousarray(rows - median[:, None], np.float32)
+        out = np.empty((512, 4))
+        median = np.ascontiguousarray(median, np.float32)
+        count = _find(time, deviation, median, self._state, self._shared, out)
+        dips = [(int(r), int(c), depth, lasted) for r, c, depth, lasted in out[:count]]
+        return self._classify(time, dips)
+
+    def _classify(
+        self, time: NDArray[np.int64], dips: list[tuple[int, int, float, float]]
+    ) -> list[Finding]:
+        findings, used = [], set()
+        for i, (row, cell, depth, lasted_s) in enumerate(dips):
+            if i in used:
+                continue
+            start = int(time[row]) - int(lasted_s * 1e9)
+            partner = None
+            for j in range(i + 1, len(dips)):
+                other = dips[j]
+                near = abs(other[1] - cell) == 1 and abs(other[0] - row) <= 2
+                opposite = other[2] * depth < 0 and 0.5 < abs(other[2] / depth) < 2
+                if j not in used and near and opposite:
+                    partner = j
+                    break
+            if partner is not None:
+                used.add(partner)
+                pair = sorted((cell + 1, dips[partner][1] + 1))
+                findings.append(
+                    self._finding("dips.sense_wire", pair[0], start, int(time[row]), depth, pair[1])
+                )
+            elif depth < 0:
+                findings.append(
+                    self._finding("dips.one_cell", cell + 1, start, int(time[row]), depth, 0)
+                )
+        return findings
+
+    def _finding(
+        self, code: str, cell: int, start: int, end: int, depth_v: float, other: int
+    ) -> Finding:
+        identity = f"{code}.{cell}"
+        self._counts[identity] = self._counts.get(identity, 0) + 1
+        parameters: dict[str, float | str | int] = {
+            "cell": cell,
+            "depth_mv": abs(depth_v) * 1e3,
+            "duration_ms": (end - start) * 1e-6,
+        }
+        if other:
+            parameters["other"] = other
+        return Finding(
+            id=identity,
+            time=end,
+            start=start,
+            end=end,
+            cell=cell,
+            kind="dip",
+            # One dip may be noise of the link; repeated dips are worth looking at. Never more:
+            # a dip alone is no reason to stop.
+            severity="watch" if self._counts[identity] >= 3 else "info",
+            state="active",
+            score=abs(depth_v) / THRESHOLD_V,
+            code=code,
+            parameters=parameters,
+            text=f"Cell {cell} dipped by {abs(depth_v) * 1e3:.0f} mV",
+            count=self._counts[identity],
+        )
