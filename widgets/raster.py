@@ -1,10 +1,11 @@
 """Many traces into one picture: the drawing kernels of the plots. Arrays only, no Qt.
 
 Each trace is a row of vertical spans [low, high], one per column of data, joined to the next one.
-Traces without a name share a count of strokes per pixel, which becomes a soft colour; it is kept as
-differences down each column (one written where a span begins, taken back below its end), so that a
-tall span costs no more than a short one. A named trace is drawn with smooth edges above them. A span is never thinner than a pixel, so a single outlier
-among millions of samples stays visible. Pixels are 0xffRRGGBB, row-major, as QImage Format_RGB32.
+Traces without a name share a count of strokes per pixel, which becomes a soft colour. The count is
+kept as differences down each column (plus one where a span begins, minus one below its end), so
+that a tall span costs no more than a short one. A named trace is drawn with smooth edges above
+them. A span is never thinner than a pixel, so a single outlier among millions of samples stays
+visible. Pixels are 0xffRRGGBB, row-major, as QImage Format_RGB32.
 """
 
 import math
@@ -137,7 +138,7 @@ def _ink(
     if lower <= 0.0 or upper >= height or column < 0 or column >= image.shape[1]:
         return
     first = int(upper) if upper > 0.0 else 0
-    last = int(math.ceil(lower)) - 1 if lower < height else height - 1
+    last = min(math.ceil(lower), height) - 1
     for y in range(first, last + 1):
         cover = min(y + 1.0, lower) - max(float(y), upper)
         image[y, column] = _blend(image[y, column], color, alpha * min(cover, 1.0))
@@ -199,7 +200,8 @@ def ink_trace(
 
 
 def columns_of(time: NDArray[np.int64], t0_ns: int, t1_ns: int, width: int) -> NDArray[np.int32]:
-    """Pixel column of each time (ns) in a view t0…t1 of `width` pixels; outside: clipped to ±10^6."""
+    """Pixel column of each time (ns) in a view t0…t1 of `width` pixels; clipped to ±10^6."""
     span = max(t1_ns - t0_ns, 1)
     position = np.floor((time - t0_ns) * (width / span))
-    return np.clip(position, -1_000_000, 1_000_000).astype(np.int32)
+    columns: NDArray[np.int32] = np.clip(position, -1_000_000, 1_000_000).astype(np.int32)
+    return columns
