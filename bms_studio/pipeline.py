@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from protocols.decode import compile_mapping, decode
 
 from bms_studio.pack.scans import Scanner, Scans
+from protocols.decode import compile_mapping, decode
 from protocols.frames import Frames
 from protocols.roles import KINDS, Mapping, fields
 from protocols.signals import Database

@@ -1,8 +1,8 @@
 """Dips: voltages that drop for less than a second, and what kind of dip it was.
 
 One cell alone (its joint or the cell), two neighbours in opposite directions (the sense wire
-between them), all cells together (load). Works on each cell's deviation from the scan's median against that
-cell's own slow past, so a static offset or a load that all cells share is no dip.
+between them), all cells together (load). Works on each cell's deviation from the median
+against its own slow past, so a static offset or a load that all cells share is no dip.
 """
 
 import numpy as np

@@ -1,0 +1,140 @@
+"""A journal becomes a recording: after Stop, after a crash, after a full disk. Reads, never edits.
+
+`python -m bms_studio.from_journal JOURNAL TARGET` does it in a process of its own and prints JSON
+lines for `bms_studio.jobs`. No Qt, no adapter.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bms_studio import __version__
+from bms_studio.build import Built, Item, build
+from bms_studio.interpret import Request
+from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.timeline import Event
+from protocols.dbc import parse_database
+from recordings.journal import Damage, journal_header, read_journal, segments, writing_pid
+from recordings.layout import RecordingAttributes
+
+_READING_SHARE = 0.6  # of the progress; the rest is verification
+
+
+class JournalBusyError(RuntimeError):
+    """The journal is being written right now; the message names the pid."""
+
+
+def build_journal(
+    folder: Path,
+    target: Path,
+    *,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[Built, Damage]:
+    """Build `target` from the journal in `folder`, which stays as it is.
+
+    Raises JournalBusyError while it is being written, ValueError when it is none, OSError.
+    """
+    pid = writing_pid(folder)
+    if pid is not None:
+        raise JournalBusyError(
+            f"{folder} is being written by process {pid}: stop the recording first"
+        )
+    header = journal_header(folder)
+    damage = Damage()
+
+    def share(done: float) -> None:
+        if progress is not None:
+            progress(_READING_SHARE + (1 - _READING_SHARE) * done)
+
+    built = build(
+        _items(folder, damage, progress),
+        target,
+        _attributes(header),
+        _request(header),
+        channels=(str(header.get("adapter", {}).get("channel", "")),),
+        progress=share,
+        cancelled=cancelled,
+    )
+    return built, damage
+
+
+def _items(
+    folder: Path, damage: Damage, progress: Callable[[float], None] | None
+) -> Iterator[Item]:
+    total = max(1, sum(path.stat().st_size for path in segments(folder)))
+    done = 0
+    for block in read_journal(folder, damage):
+        if block.frames is not None:
+            done += len(block.frames) * (15 + block.frames.width)
+            yield Item(frames=block.frames)
+        elif block.event is not None:
+            event = block.event
+            yield Item(event=Event(event.time, event.kind, event.text, event.parameters))
+        if progress is not None:
+            progress(_READING_SHARE * min(1.0, done / total))
+
+
+def _attributes(header: dict[str, Any]) -> RecordingAttributes:
+    made = RecordingAttributes(
+        source="simulated" if header.get("simulated") else "live",
+        title=str(header.get("title", "")),
+        software=f"BMS Studio {__version__}",
+        source_names=(str(header.get("adapter", {}).get("channel", "")),),
+        profile=str(header.get("profile", "")),
+    )
+    known = {name: str(header[name]) for name in ("uuid", "created") if header.get(name)}
+    return replace(made, **known)
+
+
+def _request(header: dict[str, Any]) -> Request:
+    """A damaged header costs the profile and the databases, not the frames."""
+    profile = Profile()
+    if header.get("profile"):
+        profile = parse_profile(str(header["profile"]), "profile in the journal")
+    databases = tuple(
+        parse_database(str(name), str(text)) for name, text in header.get("databases", ())
+    )
+    return Request(str(header.get("protocol", "")), databases, profile)
+
+
+def main(arguments: list[str]) -> int:
+    """JOURNAL TARGET; JSON lines on standard output."""
+    folder, target = Path(arguments[0]), Path(arguments[1])
+    shown = 0.0
+
+    def progress(done: float) -> None:
+        nonlocal shown
+        if done - shown >= 0.01:
+            shown = done
+            _say({"progress": round(done, 3)})
+
+    try:
+        built, damage = build_journal(folder, target, progress=progress)
+    except (ValueError, RuntimeError, OSError) as problem:
+        _say({"error": str(problem)})
+        return 1
+    _say(
+        {
+            "result": {
+                "files": [str(written.path) for written in built.files],
+                "frames": built.frames,
+                "changes": built.changes,
+                "bad_blocks": damage.bad_blocks,
+                "missing_blocks": damage.missing_blocks,
+            }
+        }
+    )
+    return 0
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
