@@ -15,3 +15,7 @@ class Cancelled(Exception):
 
 class NotVerified(OSError):
     """What was read back is not what was written; the part file is gone, the source untouched."""
+
+
+class TooLarge(Exception):
+    """A single read beyond the limit; the reader turns it into a ValueError."""
