@@ -37,8 +37,8 @@ Rows = Sequence[Sequence[int]]
 @dataclass(frozen=True, slots=True, eq=False)
 class GridPlan:
     """Tiles in pixels. cells: int64[n]; rects: int64[n, 4] as x, y, width, height; grid:
-    int64[n, 2] as visual row and column; worst: int64[k, 4] slots for the worst cells (k = 0 unless MAP);
-    row_labels: (y, height, text) at the left edge (MAP only)."""
+    int64[n, 2] as visual row and column; worst: int64[k, 4] slots for the worst cells (k = 0
+    unless MAP); row_labels: (y, height, text) at the left edge (MAP only)."""
 
     density: str
     cells: NDArray[np.int64]

@@ -1,0 +1,94 @@
+"""A line of text that elides instead of clipping: the label all other widgets here are built with.
+
+    TextLine(text="", tone="text", size=13, bold=False, mono=False, align=Left, steady=False)
+      .set_text(str); .set_tone(str)      tone: a colour of the theme ("text", "muted", "warn", …)
+    elided(text, font, width) -> str
+A steady line asks for the widest text it has had, so that neighbours do not jump.
+Colours come from the theme while painting: nothing to do when the theme changes.
+"""
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from widgets.theme import current_theme, font, semibold
+
+
+def elided(text: str, shape: QFont, width: float) -> str:
+    """`text` cut with an ellipsis to fit into `width` pixels."""
+    return QFontMetricsF(shape).elidedText(text, Qt.TextElideMode.ElideRight, width)
+
+
+class TextLine(QWidget):
+    """See the module. The whole text appears as a tool tip while it is cut."""
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        tone: str = "text",
+        size: int = 13,
+        bold: bool = False,
+        mono: bool = False,
+        align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
+        steady: bool = False,
+        least: int = 24,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._text, self._tone, self._align, self._steady = text, tone, align, steady
+        self._font = QFont(semibold(size) if bold else font(size, mono=mono))
+        self._widest, self._least = 0, least
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(text)
+
+    def text(self) -> str:
+        """The whole text."""
+        return self._text
+
+    def set_text(self, text: str) -> None:
+        """Change the text; the layout is asked only if the width it needs changes."""
+        if text == self._text:
+            return
+        before = self.sizeHint().width()
+        self._text = text
+        self.setAccessibleName(text)
+        if self.sizeHint().width() != before:
+            self.updateGeometry()
+        self.update()
+
+    def set_tone(self, tone: str) -> None:
+        """A colour of the theme by name."""
+        if tone != self._tone:
+            self._tone = tone
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        metrics = QFontMetricsF(self._font)
+        width = int(metrics.horizontalAdvance(self._text)) + 2
+        if self._steady:
+            width = self._widest = max(self._widest, width)
+        return QSize(width, int(metrics.height()) + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        hint = self.sizeHint()
+        return QSize(min(hint.width(), self._least), hint.height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setFont(self._font)
+        painter.setPen(getattr(current_theme(), self._tone))
+        text = elided(self._text, self._font, self.width())
+        painter.drawText(self.rect(), self._align | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.end()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            cut = elided(self._text, self._font, self.width()) != self._text
+            text = "\n".join(part for part in (self._text if cut else "", self.toolTip()) if part)
+            if text:
+                QToolTip.showText(event.globalPos(), text, self)
+            else:
+                QToolTip.hideText()
+            return True
+        return super().event(event)
