@@ -127,6 +127,15 @@ def _relative(ns: int, step_ns: int) -> str:
     return f"{sign}{abs(ns) / SECOND_NS:.{_places(step_ns)}f} s"
 
 
+def format_moment(ns: int, mode: TimeMode, origin_ns: int, step_ns: int) -> str:
+    """A point in time as the axis of this mode names it; `step_ns`: what can be told apart."""
+    if mode is TimeMode.CLOCK:
+        return format_clock(ns, min(step_ns, SECOND_NS))
+    if mode is TimeMode.ELAPSED:
+        return format_elapsed(ns - origin_ns, min(step_ns, SECOND_NS))
+    return _relative(ns - origin_ns, min(step_ns, SECOND_NS))
+
+
 def time_step(span_ns: int, most: int) -> int:
     """Tidy distance of time ticks in ns: seconds, minutes, hours and days as people count them."""
     raw = span_ns / max(most, 1)
@@ -178,16 +187,24 @@ class AutoRange:
         self._range: tuple[float, float] | None = None
         self._small_since_s: float | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a coming update may shrink the range although no new data came."""
+        return self._small_since_s is not None
+
     def reset(self) -> None:
         """Forget the past: the next update fits the data."""
         self._range = None
         self._small_since_s = None
 
-    def update(self, low: float, high: float, now_s: float) -> tuple[float, float]:
-        """The range to show for data between low and high (NaN: none) at `now_s` seconds."""
+    def update(self, low: float, high: float, now_s: float, most: int = 8) -> tuple[float, float]:
+        """The range to show for data between low and high (NaN: none) at `now_s` seconds.
+
+        most: how many steps of the grid there is room for.
+        """
         if not (math.isfinite(low) and math.isfinite(high)):
             return self._range or (0.0, 1.0)
-        fitting = self._fit(low, high)
+        fitting = self._fit(low, high, most)
         if self._range is None:
             self._range = fitting
         elif low < self._range[0] or high > self._range[1]:
@@ -201,13 +218,13 @@ class AutoRange:
             self._range, self._small_since_s = fitting, None
         return self._range
 
-    def _fit(self, low: float, high: float) -> tuple[float, float]:
+    def _fit(self, low: float, high: float, most: int) -> tuple[float, float]:
         middle = 0.5 * (low + high)
         floor = max(self.minimum_span, 1e-6 * abs(middle), 1e-9)
         if high - low < floor:
             low, high = middle - floor / 2, middle + floor / 2
         margin = 0.04 * (high - low)
-        step = tidy_step(high - low + 2 * margin, 8)
+        step = tidy_step(high - low + 2 * margin, max(most, 4))
         return (
             math.floor((low - margin) / step) * step,
             math.ceil((high + margin) / step) * step,

@@ -205,3 +205,20 @@ def columns_of(time: NDArray[np.int64], t0_ns: int, t1_ns: int, width: int) -> N
     position = np.floor((time - t0_ns) * (width / span))
     columns: NDArray[np.int32] = np.clip(position, -1_000_000, 1_000_000).astype(np.int32)
     return columns
+
+
+@njit(nogil=True, cache=True)
+def extremes(
+    x: NDArray[np.int32], width: int, low: NDArray[np.float32], high: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Lowest and highest value [N, M] among columns 0 <= x < width; NaN, NaN where nothing is."""
+    least = math.inf
+    most = -math.inf
+    for n in range(low.shape[0]):
+        for j in range(len(x)):
+            if 0 <= x[j] < width and low[n, j] <= high[n, j]:
+                least = min(least, low[n, j])
+                most = max(most, high[n, j])
+    if least > most:
+        return math.nan, math.nan
+    return least, most

@@ -38,6 +38,11 @@ class TimeView(QObject):
         """How axes are labelled: counted back from now while following, else by `mode`."""
         return TimeMode.RELATIVE if self.following else self.mode
 
+    @property
+    def label_origin_ns(self) -> int:
+        """The zero of `label_mode`."""
+        return self.now_ns if self.following else self.origin_ns
+
     def set_mode(self, mode: TimeMode, origin_ns: int = 0) -> None:
         """Labels of a view that does not follow; `origin_ns`: zero of ELAPSED."""
         if (mode, origin_ns) != (self.mode, self.origin_ns):
