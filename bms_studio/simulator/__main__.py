@@ -1,0 +1,108 @@
+"""`python -m bms_studio.simulator`: the simulated pack behind an emulated USB-CAN adapter.
+
+Prints one JSON line with the port to open when it is ready, another with the adapter's counts when
+it ends, and runs until its standard input closes. What it does is in the other modules.
+"""
+
+import argparse
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict
+
+from bms_studio.simulator.emulated_adapter import EmulatedAdapter, TcpPort, Terminal
+from bms_studio.simulator.faults import parse_fault
+from bms_studio.simulator.pack import PackSpec
+from bms_studio.simulator.simulation import PROTOCOLS, Simulation, run
+
+_USAGE, _DEVICE = 2, 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until standard input closes. 0 done, 2 usage, 4 the port cannot be had."""
+    options = _parser().parse_args(arguments)
+    try:
+        simulation = build(options)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return _USAGE
+    try:
+        line = Terminal() if options.tcp is None else TcpPort(options.tcp)
+    except OSError as error:
+        sys.stderr.write(f"The emulated adapter cannot open its port: {error}\n")
+        return _DEVICE
+    adapter = EmulatedAdapter(line)
+    _say({"interface": "slcan", "channel": line.url, "serial": options.serial, "pid": os.getpid()})
+    ended = _watch_stdin()
+
+    def wait(seconds: float) -> bool:
+        adapter.service(seconds)
+        adapter.received()
+        return ended.is_set()
+
+    seconds = run(simulation, adapter.send, wait, options.speed)
+    _say({"seconds": round(seconds, 3), **asdict(adapter.counts)})
+    adapter.close()
+    return 0
+
+
+def build(options: argparse.Namespace) -> Simulation:
+    """The simulation that the options ask for; ValueError, one sentence, if there is none."""
+    try:
+        options.serial.encode("ascii")
+    except UnicodeEncodeError:
+        raise ValueError(f"'{options.serial}': a serial number is plain ASCII text") from None
+    if not options.speed > 0.0:
+        raise ValueError("--speed is a number above 0")
+    faults = tuple(parse_fault(text, options.cells) for text in options.fault)
+    spec = PackSpec(
+        cells=options.cells,
+        serial=options.serial,
+        chemistry=options.chemistry,
+        seed=options.seed,
+        faults=faults,
+    )
+    return Simulation(spec, options.protocol, options.rate, options.story)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bms_studio.simulator", description=__doc__)
+    port = parser.add_mutually_exclusive_group()
+    port.add_argument("--pty", action="store_true", help="a pseudo-terminal (the default)")
+    port.add_argument("--tcp", type=int, metavar="PORT", help="a TCP port, 0 for any free one")
+    parser.add_argument("--protocol", default="scooter", choices=tuple(PROTOCOLS))
+    parser.add_argument("--cells", type=int, default=20)
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME:CELL[:SIZE][@S]")
+    parser.add_argument("--rate", type=int, default=100, metavar="HZ", help="scans per second")
+    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--story", action="store_true", help="begin with the ten-minute demo")
+    parser.add_argument("--serial", default="SIM-0233")
+    parser.add_argument("--chemistry", default="NMC")
+    return parser
+
+
+def _say(values: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+def _watch_stdin() -> threading.Event:
+    """Set when standard input ends, which is when whoever started us has gone."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        try:
+            while os.read(0, 4096):
+                pass
+        except OSError:
+            ended.set()
+        ended.set()
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+    return ended
+
+
+if __name__ == "__main__":
+    sys.exit(main())
