@@ -7,9 +7,10 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 
+from protocols.layout import first_bit
 from protocols.signals import Message, Signal
 
-_FLOAT = {16: ("e", 2), 32: ("f", 4), 64: ("d", 8)}
+_FLOAT = {16: ">e", 32: ">f", 64: ">d"}
 
 
 def encode(message: Message, values: Mapping[str, float], length: int | None = None) -> bytes:
@@ -46,7 +47,7 @@ def encoder(message: Message) -> Callable[[Mapping[str, float], int | None], byt
             if signal.little_endian:
                 little |= bits << signal.start
             else:
-                big |= bits << (8 * message.length - _first_bit(signal) - signal.length)
+                big |= bits << (8 * message.length - first_bit(signal) - signal.length)
         payload = little.to_bytes(message.length, "little")
         if big:
             both = int.from_bytes(payload, "big") | big
@@ -62,18 +63,12 @@ def raw_of(signal: Signal, value: float) -> int:
         return signal.invalid[0] if signal.invalid else 0
     exact = (value - signal.offset) / signal.scale
     if signal.is_float:
-        code, size = _FLOAT[signal.length]
-        return int.from_bytes(struct.pack(f">{code}", exact), "big")
+        return int.from_bytes(struct.pack(_FLOAT[signal.length], exact), "big")
     low = -(1 << (signal.length - 1)) if signal.signed else 0
     high = (1 << (signal.length - signal.signed)) - 1
     if math.isinf(exact):
         return high if exact > 0 else low
     return min(max(round(exact), low), high)
-
-
-def _first_bit(signal: Signal) -> int:
-    """Big endian: distance of the most significant bit from the start of the payload."""
-    return 8 * (signal.start // 8) + 7 - signal.start % 8
 
 
 def _selectors(
