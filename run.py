@@ -58,7 +58,10 @@ X11_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
 }
 CJK_FONT_PACKAGE = "fonts-wqy-microhei"
-CJK_FONT_NAMES = ("cjk", "wqy", "droidsansfallback", "sourcehan", "uming", "ukai", "simsun", "msyh")
+CJK_FONT_NAMES = {
+    *("cjk", "wqy", "droidsansfallback", "sourcehan", "uming", "ukai", "simsun", "msyh"),
+    *("notosanssc", "notoserifsc", "unifont", "hanazono"),
+}
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 APT_INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]
 
@@ -100,16 +103,10 @@ def missing_packages() -> list[str]:
 
 
 def has_cjk_font() -> bool:
-    """Whether some installed font draws Chinese, by fontconfig or by the names of font files."""
-    if shutil.which("fc-list"):
-        listed = subprocess.run(
-            ["fc-list", ":lang=zh", "file"], capture_output=True, text=True, check=False
-        )
-        if listed.returncode == 0:
-            return bool(listed.stdout.strip())
+    """Whether some font file bears the name of one that draws Chinese."""
     for folder in FONT_FOLDERS:
         for _, _, files in os.walk(Path(folder).expanduser()):
-            names = [name.lower().replace("-", "").replace("_", "") for name in files]
+            names = [name.lower().replace("-", "") for name in files]
             if any(known in name for name in names for known in CJK_FONT_NAMES):
                 return True
     return False
@@ -145,7 +142,6 @@ def ensure_libraries() -> None:
         say(f"Installing system libraries that the window needs: {', '.join(packages)}.")
         if apt_install(prefix, packages) and not missing_packages():
             return
-        raise SetupError(f"They could not be installed. Type this to see why:\n{line}")
     if shutil.which("apt-get"):
         raise SetupError(f"The window needs system libraries that are missing. Type:\n{line}")
     raise SetupError(
@@ -209,36 +205,29 @@ def make_venv() -> None:
     say(f"Making an environment for the program in {VENV.name}.")
     for options in ([], ["--without-pip"]):
         succeeds([outer_python(), "-m", "venv", *options, str(VENV)])
-        if venv_fits() and (options or inner_pip()):
+        if venv_fits() and (options or has_pip(venv_python())):
             return
         remove_venv()
-    require_outer_pip()
     with tempfile.TemporaryDirectory() as folder:
-        pip([outer_python(), "-m", "pip"], ["--target", folder, "virtualenv"])
+        pip(outer_pip(), ["--target", folder, "virtualenv"])
         command = [outer_python(), "-m", "virtualenv", str(VENV)]
         if not succeeds(command, {**os.environ, "PYTHONPATH": folder}):
             raise SetupError(f"No environment could be made in {VENV}: is the folder writable?")
 
 
-def require_outer_pip() -> None:
-    """pip of the interpreter outside; SetupError with the remedy if there is none."""
-    if not succeeds([outer_python(), "-m", "pip", "--version"]):
-        raise SetupError(
-            "This Python has no pip: install it (on Debian: sudo apt-get install python3-pip), "
-            "then run the same command again."
-        )
+def has_pip(python: str | Path) -> bool:
+    """Whether an interpreter has pip."""
+    return succeeds([str(python), "-m", "pip", "--version"])
 
 
-def inner_pip() -> bool:
-    """Whether .venv has a pip of its own."""
-    return succeeds([str(venv_python()), "-m", "pip", "--version"])
-
-
-def ensure_pip() -> None:
-    """pip inside .venv, brought in by the one outside where ensurepip is missing."""
-    if not inner_pip():
-        require_outer_pip()
-        pip([outer_python(), "-m", "pip", "--python", str(venv_python())], ["pip"])
+def outer_pip() -> list[str]:
+    """The command of the pip outside .venv; SetupError with the remedy if there is none."""
+    if has_pip(outer_python()):
+        return [outer_python(), "-m", "pip"]
+    raise SetupError(
+        "This Python has no pip: install it (on Debian: sudo apt-get install python3-pip), "
+        "then run the same command again."
+    )
 
 
 def pip(program: Sequence[str], what: Sequence[str], *, binary: bool = True) -> None:
@@ -255,10 +244,10 @@ def pip(program: Sequence[str], what: Sequence[str], *, binary: bool = True) -> 
     with subprocess.Popen(
         command,
         env=env,
+        close_fds=False,  # the lock goes along: where it is killed and pip lives on, the next waits
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         encoding="utf-8",
         errors="replace",
     ) as running:
@@ -278,16 +267,12 @@ def pip(program: Sequence[str], what: Sequence[str], *, binary: bool = True) -> 
 
 def plain_sentence(line: str) -> str:
     """What a line of pip's output means for the user; empty for the many that mean nothing."""
-    wheel = re.match(
-        r"\s*(Downloading|Using cached) (?:\S*/)?([^\s-]+)-([^\s-]+)-\S+\.whl \((.+)\)", line
-    )
+    wheel = re.match(r"\s*(?:Downloading|Using cached) (\S+?)-([^\s-]+)-\S+\.whl \((.+)\)", line)
     if wheel:
-        verb = "Downloading" if wheel[1] == "Downloading" else "Already downloaded:"
-        return f"  {verb} {wheel[2].replace('_', '-')} {wheel[3]} ({wheel[4]})"
-    collected = re.match(r"Installing collected packages: (.+)", line)
-    if collected:
-        count = len(collected[1].split(","))
-        return f"  Unpacking {count} package{'s' if count > 1 else ''}."
+        verb = "Downloading" if "Downloading" in line else "Already downloaded:"
+        return f"  {verb} {wheel[1].replace('_', '-')} {wheel[2]} ({wheel[3]})"
+    if line.startswith("Installing collected packages: "):
+        return f"  Unpacking packages: {line.count(',') + 1}."
     return ""
 
 
@@ -330,6 +315,7 @@ def is_ready(group: str, fingerprint: str) -> bool:
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
     """Hold back a second set-up of this folder until the first has finished."""
+    waiting = "Another set-up is running here: waiting for it."
     with (ROOT / ".venv.lock").open("a+b") as file:
         if sys.platform == "win32":
             import msvcrt
@@ -339,14 +325,15 @@ def only_one() -> Iterator[None]:
                     msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # tries for ten seconds
                     break
                 except OSError:
-                    say("Another set-up is running here: waiting for it.")
+                    say(waiting)
         else:
             import fcntl
 
+            os.set_inheritable(file.fileno(), True)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                say("Another set-up is running here: waiting for it.")
+                say(waiting)
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -364,7 +351,7 @@ def set_up(group: str) -> None:
             say("The last set-up was interrupted: starting again.")
             remove_venv()
         elif VENV.exists() and not venv_fits():
-            say("The environment was made by another Python: making a new one.")
+            say("The environment does not fit this Python: making a new one.")
             remove_venv()
         if not VENV.exists():
             make_venv()
@@ -384,7 +371,8 @@ def set_up(group: str) -> None:
 
 def install(wanted: Sequence[str]) -> None:
     """The packages, and this folder as an editable package so that every folder can start it."""
-    ensure_pip()
+    if not has_pip(venv_python()):
+        pip([*outer_pip(), "--python", str(venv_python())], ["pip"])
     inner = [str(venv_python()), "-m", "pip"]
     say("Installing packages (a few hundred megabytes the first time).")
     pip(inner, wanted)
@@ -403,50 +391,26 @@ def warm() -> None:
 # --- handing over --------------------------------------------------------------------------------
 
 
-def environment() -> dict[str, str]:
-    """The child's environment: without a display Qt draws into memory."""
-    env = dict(os.environ)
+def hand_over(module: str, arguments: Sequence[str], **extra: str) -> int:
+    """Become `python -m module`, so that signals and exit status are the program's own.
+
+    Windows cannot: there wait for it and return its status; Ctrl-C is the child's to answer.
+    Without a display Qt draws into memory.
+    """
+    command = [str(venv_python()), "-m", module, *arguments]
+    env = {**os.environ, **extra}
     if sys.platform.startswith("linux") and not (
         env.get("DISPLAY") or env.get("WAYLAND_DISPLAY") or env.get("QT_QPA_PLATFORM")
     ):
         env["QT_QPA_PLATFORM"] = "offscreen"
-    return env
-
-
-def wait_for(command: Sequence[str], folder: Path | None = None) -> int:
-    """Run a child to its end and return its exit status; Ctrl-C is the child's to answer."""
-    with subprocess.Popen(command, env=environment(), cwd=folder) as child:
+    if sys.platform != "win32":
+        os.execve(command[0], command, env)
+    with subprocess.Popen(command, env=env) as child:
         while True:
             try:
                 return child.wait()
             except KeyboardInterrupt:
                 continue
-
-
-def hand_over(command: Sequence[str]) -> int:
-    """Become the child where the system can, so that signals and status are the program's own."""
-    if sys.platform != "win32":
-        os.execve(command[0], list(command), environment())
-    return wait_for(command)
-
-
-def bench(names: Sequence[str]) -> int:
-    """Every script of benchmarks/ (or those named), one after another; 1 if one of them failed."""
-    scripts = sorted(p for p in (ROOT / "benchmarks").glob("*.py") if not p.name.startswith("_"))
-    unknown = set(names) - {script.stem for script in scripts}
-    if unknown:
-        known = ", ".join(script.stem for script in scripts)
-        say(f"There is no benchmark {', '.join(sorted(unknown))}: there are {known}.")
-        return 2
-    failed = []
-    for script in scripts:
-        if not names or script.stem in names:
-            print(f"## {script.stem}", flush=True)
-            if wait_for([str(venv_python()), str(script)], ROOT):
-                failed.append(script.stem)
-    if failed:
-        say(f"Failed: {', '.join(failed)}.")
-    return 1 if failed else 0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -480,12 +444,11 @@ def main(arguments: Sequence[str]) -> int:
         return 130
     if verb == "--setup-only":
         return 0
-    if verb == "bench":
-        return bench(arguments[1:])
-    if verb == "test":
+    if verb in ("test", "bench"):
         os.chdir(ROOT)
-        return hand_over([str(venv_python()), "-m", "pytest", *arguments[1:]])
-    return hand_over([str(venv_python()), "-m", "bms_studio", *arguments])
+        return hand_over("pytest" if verb == "test" else "benchmarks", arguments[1:])
+    # The user's folder must not stand in for a package: logs may lie beside a "can.py".
+    return hand_over("bms_studio", arguments, PYTHONSAFEPATH="1")
 
 
 if __name__ == "__main__":
