@@ -20,10 +20,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-from bms_studio.gui.contract import Job, PackView, SessionSource
+from bms_studio.gui.contract import PackView, SessionSource
 from bms_studio.gui.open_dialogs import show_error
 from bms_studio.gui.settings import Settings, log_folder
 from bms_studio.gui.window import Window
+from bms_studio.jobs import Job
 from bms_studio.language import set_language, text
 from widgets.theme import DARK, LIGHT, apply_theme, follow_system, load_fonts
 

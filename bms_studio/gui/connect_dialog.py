@@ -27,10 +27,10 @@ from PySide6.QtWidgets import (
 from bms_studio.gui.contract import (
     AdapterChoice,
     ConnectSettings,
-    Job,
     LinkTest,
     SessionSource,
 )
+from bms_studio.jobs import Job
 from bms_studio.language import text
 from bms_studio.messages import render
 

@@ -1,4 +1,4 @@
-"""What the window needs from outside: a view of a pack, a source of views, and jobs.
+"""What the window needs from outside: a view of a pack, and a source of views.
 
 Only words (Protocols and frozen dataclasses): the window never builds a Session, opens a file or an
 adapter by itself. `bms_studio.commands` hands it a `SessionSource`.
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.jobs import Job
 from bms_studio.status import Status
 from bms_studio.timeline import Timeline
 from protocols.signals import Message, Signal
@@ -52,37 +53,6 @@ class LinkTest:
     cells: int = 0
     message: str = ""
     question: str = ""  # "pack_alone": errors, silence or one endlessly repeated frame
-
-
-class Job(Protocol):
-    """Long work somewhere else. The window polls it; `cancel` returns at once."""
-
-    @property
-    def title(self) -> str:
-        """What is being done, in one English phrase of the catalogue."""
-
-    @property
-    def progress(self) -> float:
-        """0..1, NaN while unknown."""
-
-    @property
-    def done(self) -> bool:
-        """True when it has ended: well, with an error, or cancelled."""
-
-    @property
-    def error(self) -> str:
-        """One sentence with the remedy; "" when all is well."""
-
-    @property
-    def details(self) -> str:
-        """Technical details to copy; may be empty."""
-
-    @property
-    def result(self) -> object:
-        """What the job made; None until done, after an error, and after cancel."""
-
-    def cancel(self) -> None:
-        """Ask it to stop."""
 
 
 class PackView(Protocol):

@@ -1,6 +1,6 @@
 """Long work, shown: progress, time left and Cancel in a strip that never blocks the window.
 
-Knows jobs (`contract.Job`), not what they do.
+Knows jobs (`bms_studio.jobs.Job`), not what they do.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
-from bms_studio.gui.contract import Job
+from bms_studio.jobs import Job
 from bms_studio.language import text
 
 _POLL_MS = 50

@@ -24,13 +24,13 @@ class Selection(QObject):
             self.hovered = cell
             self.cell_hovered.emit(cell)
 
-    def select(self, cell: int) -> None:
-        """Choose `cell`; choosing it again lets go of it."""
-        self.selected = 0 if cell == self.selected else cell
-        self.cell_selected.emit(self.selected)
+    def choose(self, cell: int) -> None:
+        """Look at `cell`; 0 lets go."""
+        if cell != self.selected:
+            self.selected = cell
+            self.cell_selected.emit(cell)
 
     def open(self, cell: int) -> None:
         """Open `cell` (double-click): choose it and show it by itself."""
-        self.selected = cell
-        self.cell_selected.emit(cell)
+        self.choose(cell)
         self.cell_opened.emit(cell)

@@ -1,0 +1,213 @@
+"""The Live page: tiles, cell grid, linked plots, and the right column; or three cards when empty.
+
+Lays the parts out and feeds them; the parts are in live_tiles, cells_panel, live_plots, live_panels.
+"""
+
+from PySide6.QtCore import QEvent, QRect
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from bms_studio.gui.cells_panel import CellsPanel
+from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel, ExtremesPanel, LinkPanel
+from bms_studio.gui.live_plots import LivePlots
+from bms_studio.gui.live_tiles import TileRow
+from bms_studio.gui.page import Context, Page
+from bms_studio.language import text
+from widgets.action_button import ActionButton
+from widgets.cards import CardItem, Cards
+from widgets.theme import current_theme
+
+DRAWER_BELOW_PX = 1400
+_DRAWER_WIDTH = 420
+_LOW_HEIGHT = 640
+_SLOW_TICKS = 5
+
+
+class RightColumn(QWidget):
+    """Alerts, balancing, extremes, link; beside the page, or over it as a drawer."""
+
+    def __init__(self, context: Context, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.floating = False
+        self.alerts = AlertsPanel(context)
+        self.balancing = BalancingPanel(context)
+        self.extremes = ExtremesPanel(context)
+        self.link = LinkPanel()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(10)
+        self._column.addWidget(self.alerts, 5)
+        self._column.addWidget(self.extremes)
+        self._column.addWidget(self.balancing, 3)
+        self._column.addWidget(self.link)
+
+    def set_floating(self, floating: bool) -> None:
+        """As a drawer it has a ground and a margin of its own."""
+        self.floating = floating
+        margin = 10 if floating else 0
+        self._column.setContentsMargins(margin, margin, margin, margin)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.floating:
+            painter = QPainter(self)
+            painter.fillRect(self.rect(), current_theme().background)
+            painter.fillRect(QRect(0, 0, 1, self.height()), current_theme().line)
+            painter.end()
+
+
+class LivePage(Page):
+    """See the module."""
+
+    key = "live"
+    icon = "live"
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(context, parent)
+        self._tick = 0
+        self._drawer_open = False
+        self.cards = Cards()
+        self.cards.set_heading(
+            text("What would you like to see?"),
+            text("Nothing is sent on a bus unless you say so."),
+        )
+        self.cards.set_items(_cards())
+        self.cards.chosen.connect(context.do)
+        self.content = QWidget()
+        self._make_content()
+        self._layers = QStackedLayout(self)
+        self._layers.setContentsMargins(0, 0, 0, 0)
+        self._layers.addWidget(self.cards)
+        self._layers.addWidget(self.content)
+
+    def _make_content(self) -> None:
+        context = self.context
+        self.tiles = TileRow()
+        self.cells = CellsPanel(context)
+        self.plots = LivePlots(context)
+        self.right = RightColumn(context, self.content)
+        self.drawer_button = ActionButton(text("Alerts"), "drawer", size=12)
+        self.drawer_button.setCheckable(True)
+        self.drawer_button.clicked.connect(self.toggle_drawer)
+        self.cells.panel.add_to_header(self.drawer_button)
+        left = QVBoxLayout()
+        left.setSpacing(10)
+        left.addWidget(self.cells, 5)
+        left.addWidget(self.plots, 7)
+        self._body = QHBoxLayout()
+        self._body.setSpacing(10)
+        self._body.addLayout(left, 68)
+        self._body.addWidget(self.right, 32)
+        column = QVBoxLayout(self.content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.tiles)
+        column.addLayout(self._body, 1)
+
+    def view_changed(self) -> None:
+        self.plots.view_changed()
+        self._layers.setCurrentIndex(0 if self.context.view is None else 1)
+        self._tick = 0
+        self._arrange()
+
+    def refresh(self) -> None:
+        view = self.context.view
+        readings = self.context.readings()
+        if view is None or readings is None:
+            return
+        if self._tick % _SLOW_TICKS == 0:
+            self.tiles.show_readings(view, readings)
+            self.plots.show_readings(readings)
+            self._show_right()
+        if self._tick % 2 == 0:
+            self.cells.show_readings(readings)
+        self.plots.refresh()
+        self._tick += 1
+
+    def _show_right(self) -> None:
+        view, readings = self.context.view, self.context.readings()
+        if view is None or readings is None:
+            return
+        waiting = sum(f.state == "active" for f in view.findings)
+        self.drawer_button.set_text(text("Alerts {count}", count=waiting))
+        if not self.right.isVisible():
+            return
+        self.right.alerts.show_findings(view.findings)
+        self.right.balancing.show_readings(view, readings)
+        self.right.extremes.show_status(view)
+        self.right.link.show_status(view, readings)
+
+    def autorange(self) -> None:
+        self.plots.autorange()
+
+    def measure(self) -> None:
+        self.context.time.toggle_range()
+
+    def toggle_drawer(self) -> None:
+        if self._narrow:
+            self._drawer_open = not self._drawer_open
+            self._arrange()
+            self._show_right()
+
+    @property
+    def _narrow(self) -> bool:
+        return self.window().width() < DRAWER_BELOW_PX
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest and self.right.floating:
+            self._place_drawer()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        narrow = self._narrow
+        if narrow != self.right.floating:
+            if narrow:
+                self._body.removeWidget(self.right)
+            else:
+                self._body.addWidget(self.right, 32)
+            self.right.set_floating(narrow)
+        self._drawer_open = self._drawer_open and narrow
+        self.right.setVisible(not narrow or self._drawer_open)
+        self.drawer_button.setVisible(narrow)
+        self.drawer_button.setChecked(self._drawer_open)
+        self.plots.set_compact(self.height() < _LOW_HEIGHT)
+        if narrow:
+            self._place_drawer()
+
+    def _place_drawer(self) -> None:
+        top = self.cells.mapTo(self.content, self.cells.rect().topLeft()).y() + 44
+        width = min(_DRAWER_WIDTH, self.width())
+        self.right.setGeometry(self.width() - width, top, width, self.height() - top)
+        self.right.raise_()
+
+
+def _cards() -> list[CardItem]:
+    return [
+        CardItem(
+            "connect",
+            "check",
+            text("Check a pack"),
+            text("Connect a USB-CAN adapter and see every cell live."),
+            text("Connect…"),
+            primary=True,
+        ),
+        CardItem(
+            "open",
+            "open",
+            text("Open a recording"),
+            text("A recording, or a log of another tool. You can also drop the file here."),
+            text("Open…"),
+        ),
+        CardItem(
+            "demo",
+            "demo",
+            text("Demo"),
+            text("A simulated scooter pack with one weak cell, no hardware needed."),
+            text("Start"),
+        ),
+    ]
+
+

@@ -1,0 +1,183 @@
+"""The row of tiles on the Live page: one number each, with what it means and how old it is.
+
+Turns readings into the tiles' texts.
+"""
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.gui.contract import PackView
+from bms_studio.gui.readings import Reading, Readings, age_words, number
+from bms_studio.language import text
+from widgets.value_tile import TileText, ValueTile
+
+_REST_A = 0.05
+_RATE_NS = 60_000_000_000
+
+
+class TileRow(QWidget):
+    """Voltage · current, state of charge, lowest cell, spread, hottest probe, what the BMS allows."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        self.tiles = [ValueTile() for _ in range(6)]
+        for tile in self.tiles:
+            row.addWidget(tile, 1)
+
+    def show_readings(self, view: PackView, readings: Readings) -> None:
+        """Bring all tiles up to date."""
+        findings = [f for f in view.findings if f.state in ("active", "acknowledged")]
+        texts = (
+            _voltage(readings),
+            _charge(readings),
+            _lowest(view, readings, findings),
+            _spread(readings),
+            _hottest(view, readings, findings),
+            _allowed(readings),
+        )
+        for tile, words in zip(self.tiles, texts, strict=True):
+            tile.set(words)
+
+
+def _stale_or(reading: Reading, state: str = "") -> str:
+    return "stale" if reading.stale else state
+
+
+def _aged(words: str, reading: Reading) -> str:
+    if not reading.stale:
+        return words
+    return text("{age} old · {rest}", age=age_words(reading.age_s), rest=words)
+
+
+def _voltage(readings: Readings) -> TileText:
+    caption = text("Voltage · current")
+    voltage, current = readings.field("voltage"), readings.field("current")
+    value, source = voltage.value, voltage
+    added = ""
+    if not voltage.known and not math.isnan(readings.cell_sum_v):
+        value, added = readings.cell_sum_v, text("sum of the cells")
+        age = readings.newest_cell_age_s
+        source = Reading(value, age, age > readings.stale_cell_s)
+    if math.isnan(value):
+        return TileText(caption, reason=text("the BMS has not sent it yet"))
+    sub = text("current unknown: not on this bus")
+    if current.known:
+        sub = current_words(current.value)
+        if abs(current.value) >= _REST_A:
+            sub += f" · {power_words(value * current.value)}"
+    sub = " · ".join(part for part in (added, sub) if part)
+    return TileText(caption, number(value, 2), "V", _aged(sub, source), _stale_or(source))
+
+
+def current_words(current_a: float) -> str:
+    """34.0 A discharging, 8.0 A charging, 0.0 A."""
+    amount = number(abs(current_a), 1 if abs(current_a) < 1000 else 0)
+    if abs(current_a) < _REST_A:
+        return text("{current} A, at rest", current=amount)
+    if current_a > 0:
+        return text("{current} A discharging", current=amount)
+    return text("{current} A charging", current=amount)
+
+
+def power_words(power_w: float) -> str:
+    """2.46 kW, 310 W."""
+    power = abs(power_w)
+    return f"{power / 1000:.2f} kW" if power >= 1000 else f"{power:.0f} W"
+
+
+def _charge(readings: Readings) -> TileText:
+    caption = text("State of charge, says the BMS")
+    soc = readings.field("soc")
+    if not soc.known:
+        return TileText(caption, reason=text("the BMS does not report it"))
+    remaining, full = readings.field("remaining_ah"), readings.field("full_ah")
+    sub = text("the BMS's own figure, not checked")
+    if remaining.known:
+        sub = text("{remaining} Ah left", remaining=number(remaining.value, 1))
+        if full.known:
+            sub += " · " + text("{full} Ah when full", full=number(full.value, 1))
+    return TileText(caption, number(100 * soc.value, 1), "%", _aged(sub, soc), _stale_or(soc))
+
+
+def _lowest(view: PackView, readings: Readings, findings: Sequence[Finding]) -> TileText:
+    caption = text("Lowest cell")
+    cell = readings.lowest
+    if not cell:
+        return TileText(caption, reason=text("no cell voltage yet"))
+    value = float(readings.cells_v[cell - 1])
+    reading = _cell_reading(readings, cell)
+    cut_off = view.status.pack.cell_voltage_min
+    sub = text("cell {cell}", cell=cell)
+    if math.isnan(cut_off):
+        sub += " · " + text("cut-off unknown")
+    elif value >= cut_off:
+        sub += " · " + text("{mv} mV above its cut-off", mv=number(1000 * (value - cut_off), 0))
+    else:
+        sub += " · " + text("{mv} mV below its cut-off", mv=number(1000 * (cut_off - value), 0))
+    state = _state_of(findings, "limits.cell_under_voltage")
+    return TileText(caption, number(value, 3), "V", _aged(sub, reading), _stale_or(reading, state))
+
+
+def _cell_reading(readings: Readings, cell: int) -> Reading:
+    age = float(readings.cell_age_s[cell - 1])
+    return Reading(float(readings.cells_v[cell - 1]), age, age > readings.stale_cell_s)
+
+
+def _spread(readings: Readings) -> TileText:
+    caption = text("Cell spread")
+    if math.isnan(readings.spread_v):
+        return TileText(caption, reason=text("needs two cell voltages"))
+    sub = text("{low} lowest · {high} highest", low=readings.lowest, high=readings.highest)
+    age = readings.newest_cell_age_s
+    reading = Reading(readings.spread_v, age, age > readings.stale_cell_s)
+    value = number(1000 * readings.spread_v, 0)
+    return TileText(caption, value, "mV", _aged(sub, reading), _stale_or(reading))
+
+
+def _hottest(view: PackView, readings: Readings, findings: Sequence[Finding]) -> TileText:
+    caption = text("Hottest probe")
+    probe = readings.hottest
+    if probe < 0:
+        return TileText(caption, reason=text("no probe on this bus"))
+    value, age = float(readings.probes_degc[probe]), float(readings.probe_age_s[probe])
+    sub = probe_name(readings, probe)
+    before, _ = view.timeline.held("probes", readings.t - _RATE_NS)
+    if probe < len(before) and not math.isnan(before[probe]):
+        rate = number(value - float(before[probe]), 1, sign=True)
+        sub += " · " + text("{rate} °C/min", rate=rate)
+    reading = Reading(value, age, age > max(5.0, readings.stale_cell_s))
+    state = _state_of(findings, "limits.over_temperature")
+    return TileText(caption, number(value, 1), "°C", _aged(sub, reading), _stale_or(reading, state))
+
+
+def probe_name(readings: Readings, probe: int) -> str:
+    """The probe's own label, or its number."""
+    label = readings.probe_labels[probe] if probe < len(readings.probe_labels) else ""
+    if label and not label.isdigit():
+        return label
+    return text("probe {probe}", probe=probe + 1)
+
+
+def _allowed(readings: Readings) -> TileText:
+    caption = text("BMS allows, discharge")
+    discharge = readings.field("discharge_current_limit")
+    charge = readings.field("charge_current_limit")
+    if not discharge.known and not charge.known:
+        return TileText(caption, reason=text("the BMS does not report it"))
+    sub = text("charge {current} A", current=number(charge.value, 0))
+    return TileText(
+        caption, number(discharge.value, 0), "A", _aged(sub, discharge), _stale_or(discharge)
+    )
+
+
+def _state_of(findings: Sequence[Finding], code: str) -> str:
+    severities = {f.severity for f in findings if f.code == code}
+    if "stop" in severities:
+        return "high"
+    return "watch" if severities else ""
