@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,10 @@ begun = time.perf_counter()
 spent = time.perf_counter() - begun
 print(json.dumps({{"seconds": spent, "modules": sorted(sys.modules)}}))
 """
+
+LINT = (
+    "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+)
 
 
 def run(python: str, code: str, folder: Path) -> str:
@@ -49,8 +54,30 @@ def module_name(path: Path) -> str:
 
 
 def test_every_import_contract_holds(python: str, repository: Path) -> None:
-    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
-    assert "0 broken" in run(python, code, repository)
+    assert "0 broken" in run(python, LINT, repository)
+
+
+def test_a_forbidden_import_breaks_the_contract_that_forbids_it(
+    python: str, repository: Path, tracked_files: list[Path], tmp_path: Path
+) -> None:
+    for path in tracked_files:
+        if path.parts[0] in ROOMS or path.name == "pyproject.toml":
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(repository / path, tmp_path / path)
+    crimes = {
+        "protocols/crime.py": "import bms_studio.pack",
+        "widgets/crime.py": "import protocols.frames",
+        "bms_studio/crime.py": "import PySide6, widgets, h5py, can",
+        "bms_studio/acquisition/crime.py": "import numba",
+        "bms_studio/diagnosis/crime.py": "import pandas",
+        "bms_studio/simulator/crime.py": "import recordings.layout",
+    }
+    for name, line in crimes.items():
+        (tmp_path / name).write_text(line, encoding="utf-8")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {LINT}"
+    child = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert child.returncode == 1
+    assert "9 broken" in child.stdout, child.stdout
 
 
 def test_no_file_is_too_long_to_be_read_at_a_sitting(
