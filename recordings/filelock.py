@@ -6,6 +6,7 @@ else belongs here. The lock and not the file is the truth: a file left by a cras
 
 import os
 import sys
+import time
 from pathlib import Path
 
 # Far behind the pid: Windows locks are mandatory, and the pid must stay readable.
@@ -14,7 +15,7 @@ _LOCKED_BYTE = 1 << 20
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, probe: bool = False) -> bool:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -25,9 +26,11 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, probe: bool = False) -> bool:
+        # Shared for a probe: two processes that only ask do not see each other as a holder.
+        kind = fcntl.LOCK_SH if probe else fcntl.LOCK_EX
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
@@ -45,9 +48,13 @@ class FileLock:
         if self._descriptor is not None:
             return True
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        if not _try_lock(descriptor):
-            os.close(descriptor)
-            return False
+        tries = 5  # somebody's `holder` may have it for a moment
+        while not _try_lock(descriptor):
+            tries -= 1
+            if tries == 0:
+                os.close(descriptor)
+                return False
+            time.sleep(0.01)
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
@@ -70,7 +77,7 @@ def holder(path: Path) -> int | None:
         return None
     descriptor = os.open(path, os.O_RDWR)
     try:
-        if _try_lock(descriptor):
+        if _try_lock(descriptor, probe=True):
             return None
         os.lseek(descriptor, 0, os.SEEK_SET)
         text = os.read(descriptor, 32).split(b"\n")[0]

@@ -12,7 +12,6 @@ are written there, so that it is a complete journal by itself and outlives its b
 
 import json
 import os
-import shutil
 import threading
 import time
 from collections import deque
@@ -35,10 +34,10 @@ from recordings.journal_blocks import (
 )
 from recordings.journal_folder import (
     journal_header,
-    last_number,
     link,
     lock,
     read_journal,
+    remove_journal,
     segments,
     sync_file,
     sync_folder,
@@ -55,6 +54,7 @@ __all__ = [
     "JournalWriter",
     "journal_header",
     "read_journal",
+    "remove_journal",
     "segments",
     "writing_pid",
 ]
@@ -98,16 +98,18 @@ class _Item:
 class JournalWriter:
     """Writes one journal. `append` and `event` only queue; a thread writes, another one syncs.
 
-    Raises BlockingIOError naming the pid if another process writes there, OSError if the folder or
-    the header cannot be written. Afterwards disk errors are never raised: the segment is cut back
-    to its last good block, what cannot be written is counted, `error` says why, and writing
-    resumes with an event "gap" as soon as the disk takes blocks again.
+    Raises BlockingIOError naming the pid if another process writes there, FileExistsError if the
+    folder holds a journal already, OSError if the folder or the header cannot be written. After
+    that disk errors are never raised: the segment is cut back to its last good block, what cannot
+    be written is counted, `error` says why, and writing resumes with an event "gap" as soon as the
+    disk takes blocks again.
     """
 
     def __init__(
         self, folder: Path, header: dict[str, Any], *, keep_s: float | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_used(folder)
         self.folder = folder
         self.header = header
         self.keep_s = keep_s
@@ -122,7 +124,7 @@ class JournalWriter:
         self._offered = self._written = self._refused = self._waiting = self._bytes = 0
         self._gap: dict[str, Any] | None = None
         self._sequence = 0
-        self._number = last_number(folder)
+        self._number = 0
         self._segment: _Segment | None = None
         self._switched = False  # the next segment opens another folder than the last
         self._done: deque[_Segment] = deque()  # closed for writing, oldest first
@@ -312,8 +314,7 @@ class JournalWriter:
             if self._recording is not None:
                 raise RuntimeError(f"a recording is running already, into {self._recording}")
             folder.mkdir(parents=True, exist_ok=True)
-            if segments(folder):
-                raise FileExistsError(f"{folder} already holds a journal; choose another name")
+            _refuse_used(folder)
             taken = lock(folder)
             try:
                 write_header(folder, header)
@@ -371,9 +372,20 @@ class JournalWriter:
         for taken in self._locks:
             taken.release()
         if discard:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_journal(self.folder)
 
 
 def _event_item(time_ns: int, kind: str, text: str, parameters: dict[str, Any]) -> _Item:
     value = {"kind": kind, "text": text, "parameters": parameters}
     return _Item(EVENT, time_ns, 0, json.dumps(value, ensure_ascii=False, default=str).encode())
+
+
+def _refuse_used(folder: Path) -> None:
+    pid = writing_pid(folder)
+    if pid is not None:
+        raise BlockingIOError(f"{folder} is being written by process {pid}")
+    if segments(folder):
+        raise FileExistsError(
+            f"{folder} holds a journal already; rescue it with 'bms-studio repair', or choose "
+            "another name"
+        )

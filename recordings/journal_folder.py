@@ -4,6 +4,7 @@ For `recordings/journal.py`, which writes, and for whoever rescues or builds fro
 block looks like is in `recordings/journal_blocks.py`; no thread and no policy here.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -77,9 +78,18 @@ def lock(folder: Path) -> FileLock:
     return taken
 
 
-def last_number(folder: Path) -> int:
-    present = segments(folder)
-    return int(present[-1].stem) if present else 0
+def remove_journal(folder: Path) -> None:
+    """Delete a journal that nobody needs any more; other files in the folder stay, and then it.
+
+    Raises BlockingIOError naming the pid if it is being written, OSError if it cannot be deleted.
+    """
+    pid = writing_pid(folder)
+    if pid is not None:
+        raise BlockingIOError(f"{folder} is being written by process {pid}")
+    for path in (*segments(folder), folder / HEADER_FILE, folder / LOCK_FILE):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty: not ours to delete
+        folder.rmdir()
 
 
 def write_whole(descriptor: int, block: bytes, at: int) -> None:

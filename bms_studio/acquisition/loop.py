@@ -1,0 +1,310 @@
+"""The acquisition loop: read, stamp, ring, journal; and what to do when the adapter goes.
+
+One thread, which owns the adapter. Other threads hand in work (`post`) and read `status`. The loop
+never waits for the disk, a reader or a person.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bms_studio.acquisition.adapters import (
+    Adapter,
+    AdapterCounts,
+    AdapterError,
+    frame_bits,
+    open_adapter,
+)
+from bms_studio.acquisition.clock import Clock
+from bms_studio.acquisition.ring import RingWriter
+from bms_studio.acquisition.settings import AdapterSettings
+from bms_studio.acquisition.status import (
+    CONNECTED,
+    FAILED,
+    LOST,
+    RECONNECTING,
+    STALE,
+    AcquisitionStatus,
+)
+from protocols.frames import Frames, concatenate
+from recordings.journal import JournalWriter
+
+READ_S = 0.1
+JOURNAL_S = 0.08
+PUBLISH_S = 0.1
+CHECK_S = 1.0
+STALE_S = 2.0
+STALL_NS = 2_000_000_000
+BACK_OFF_S = (0.2, 5.0)
+
+
+class Loop:
+    """Runs one adapter until `stop`.
+
+    Frames: offered == received + parser drops; every received frame goes to ring and journal.
+    """
+
+    def __init__(
+        self,
+        settings: AdapterSettings,
+        journal: JournalWriter,
+        ring: RingWriter,
+        clock: Clock,
+        *,
+        simulated: bool = False,
+        opener: Callable[[AdapterSettings], Adapter] = open_adapter,
+    ) -> None:
+        self._settings, self._journal, self._ring, self._clock = settings, journal, ring, clock
+        self._opener = opener
+        self._adapter: Adapter | None = None
+        self._stopping = threading.Event()
+        self._posted: deque[Callable[[], None]] = deque()
+        self._batch: list[Frames] = []
+        self._batch_since = self._published = self._checked = 0.0
+        self._last_turn_ns = clock.monotonic_ns()
+        self._past = AdapterCounts(0, 0)  # counts of adapters that have gone
+        self._last_frame_at = time.monotonic()
+        self._last_frame_ns = 0
+        self._period_s = 0.0
+        self._second = (time.monotonic(), 0, 0)  # since, frames, bits
+        self._frames = self._bits = 0
+        self._lost_at_ns = 0
+        self._try_at, self._back_off_s = 0.0, BACK_OFF_S[0]
+        self.recording: dict[str, Any] = {}
+        self.status = AcquisitionStatus(
+            mode=settings.mode,
+            pid=os.getpid(),
+            started_ns=clock.now(),
+            simulated=simulated,
+            journal_folder=str(journal.folder),
+        )
+        self.publish()
+
+    def stop(self) -> None:
+        """End the loop soon; from any thread."""
+        self._stopping.set()
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have `work` done by the loop's thread, between two reads."""
+        self._posted.append(work)
+
+    def run(self) -> bool:
+        """Acquire until `stop`; False if the adapter could not be opened in the first place."""
+        try:
+            self._connect()
+        except AdapterError as problem:
+            self._set(state=FAILED, error=str(problem))
+            return False
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        finally:
+            self._disconnect()
+            self._flush()
+            self.event("disconnect", "Acquisition ended.")
+            self.publish()
+        return True
+
+    def transmit(self, frames: Frames) -> None:
+        """Send frames; only the loop's thread. Raises AdapterError."""
+        if self._adapter is None:
+            raise AdapterError("The adapter is not connected.")
+        self._adapter.write(frames)
+
+    def event(self, kind: str, text: str, parameters: dict[str, Any] | None = None) -> int:
+        """Put an event behind all frames received so far; returns its time."""
+        self._flush()
+        now = self._clock.now()
+        self._journal.event(now, kind, text, parameters or {})
+        return now
+
+    def _turn(self) -> None:
+        while self._posted:
+            self._posted.popleft()()
+        if self._adapter is None:
+            self._reconnect()
+        else:
+            try:
+                self._take(self._adapter.read(READ_S))
+            except AdapterError as problem:
+                self._lose(problem)
+        now = time.monotonic()
+        if self._batch and now - self._batch_since >= JOURNAL_S:
+            self._flush()
+        if now - self._checked >= CHECK_S:
+            self._checked = now
+            self._check()
+        if now - self._published >= PUBLISH_S:
+            self._measure(now)
+            self.publish()
+
+    def _take(self, frames: Frames) -> None:
+        self._notice_stall()
+        if not len(frames):
+            return
+        now = time.monotonic()
+        stamped = replace(frames, time=self._clock.stamp(frames.time))
+        self._ring.write(stamped)
+        if not self._batch:
+            self._batch_since = now
+        self._batch.append(stamped)
+        self._frames += len(frames)
+        self._bits += int(frame_bits(frames).sum())
+        gap = now - self._last_frame_at
+        share = gap / len(frames)
+        self._period_s = share if not self._period_s else 0.9 * self._period_s + 0.1 * share
+        self._last_frame_at = now
+        self._last_frame_ns = int(stamped.time[-1])
+        if self.status.state == STALE:
+            self._set(state=CONNECTED)
+
+    def _notice_stall(self) -> None:
+        """A program that did not run for seconds has missed frames that nobody counted."""
+        now = self._clock.monotonic_ns()
+        stalled, self._last_turn_ns = now - self._last_turn_ns, now
+        if stalled > STALL_NS:
+            seconds = stalled / 1e9
+            text = f"The acquisition program did not run for {seconds:.1f} s."
+            self.event("gap", text, {"stage": "program", "seconds": seconds})
+            self._reanchor()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._journal.append(concatenate(self._batch))
+            self._batch = []
+
+    def _connect(self) -> None:
+        adapter = self._opener(self._settings)
+        self._adapter = adapter
+        has = adapter.capabilities
+        self._last_frame_at = time.monotonic()
+        self._last_turn_ns = self._clock.monotonic_ns()
+        before = self.status.adapter_serial
+        self._set(
+            state=CONNECTED,
+            error="",
+            adapter=has.name,
+            adapter_serial=has.serial,
+            note=has.note,
+            listens=has.listens,
+        )
+        parameters = {**self._settings.as_dict(), "adapter": has.name, "serial": has.serial}
+        self.event("connect", f"{has.name} connected, mode {self._settings.mode}.", parameters)
+        if before and has.serial and before != has.serial:
+            text = f"Another adapter answers now: serial number {has.serial} instead of {before}."
+            self.event("adapter-changed", text, {"before": before, "after": has.serial})
+
+    def _disconnect(self) -> None:
+        adapter, self._adapter = self._adapter, None
+        if adapter is None:
+            return
+        self._past = _sum(self._past, adapter.counts)
+        adapter.close()
+
+    def _lose(self, problem: AdapterError) -> None:
+        self._disconnect()
+        self._lost_at_ns = self.event("lost", str(problem))
+        self._back_off_s = BACK_OFF_S[0]
+        self._set(state=LOST, error=str(problem))
+        self._try_at = time.monotonic() + self._back_off_s
+
+    def _reconnect(self) -> None:
+        wait = self._try_at - time.monotonic()
+        if wait > 0:
+            self._stopping.wait(min(wait, READ_S))
+            self._last_turn_ns = self._clock.monotonic_ns()
+            return
+        self._set(state=RECONNECTING)
+        try:
+            self._connect()
+        except AdapterError as problem:
+            self._back_off_s = min(2 * self._back_off_s, BACK_OFF_S[1])
+            self._try_at = time.monotonic() + self._back_off_s
+            self._last_turn_ns = self._clock.monotonic_ns()
+            self._set(error=str(problem))
+            return
+        self._reanchor()
+        seconds = (self._clock.now() - self._lost_at_ns) / 1e9
+        text = f"The adapter was gone for {seconds:.1f} s."
+        about = {"stage": "adapter", "seconds": seconds, "start_ns": self._lost_at_ns}
+        self.event("gap", text, about)
+        self._set(reconnects=self.status.reconnects + 1)
+
+    def _reanchor(self) -> None:
+        ahead = self._clock.reanchor()
+        if ahead:
+            text = f"Time goes on {ahead / 1e9:.1f} s later: the clock had been put forward."
+            self.event("clock-anchor", text, {"delta_ns": ahead})
+
+    def _check(self) -> None:
+        """Once a second: the clocks, and whether frames still come."""
+        for step in self._clock.check():
+            seconds = step.delta_ns / 1e9
+            if step.kind == "suspend":
+                text = f"The computer slept for {seconds:.1f} s."
+            else:
+                text = f"The computer's clock was put {'forward' if seconds > 0 else 'back'} by "
+                text += f"{abs(seconds):.1f} s; the data keep their own time."
+            self.event(step.kind, text, {"delta_ns": step.delta_ns})
+        silent = time.monotonic() - self._last_frame_at
+        if self.status.state == CONNECTED and silent > max(STALE_S, 3 * self._period_s):
+            self._set(state=STALE)
+
+    def _measure(self, now: float) -> None:
+        since, frames, bits = self._second
+        if now - since < 1.0:
+            return
+        rate = (self._frames - frames) / (now - since)
+        load = (self._bits - bits) / (now - since) / self._settings.bitrate
+        self._second = (now, self._frames, self._bits)
+        self.status = replace(self.status, rate_hz=round(rate, 1), bus_load=round(load, 4))
+
+    def _set(self, **changes: Any) -> None:
+        self.status = replace(self.status, **changes)
+        self.publish()
+
+    def publish(self) -> None:
+        """Bring the counts up to date and show the status page; only the loop's thread."""
+        adapter = self._adapter
+        now = _sum(self._past, adapter.counts) if adapter is not None else self._past
+        counts = self._journal.counts
+        pending = sum(len(frames) for frames in self._batch)
+        monotonic_ns, wall_ns = self._clock.anchor
+        folder = self._journal.recording_folder
+        self.status = replace(
+            self.status,
+            offered=now.offered,
+            received=self._frames,
+            journaled=counts.written,
+            waiting=counts.waiting + pending,
+            dropped={
+                "adapter": now.adapter_dropped,
+                "parser": now.bad,
+                "disk": counts.refused,
+            },
+            refused_commands=now.refused,
+            last_frame_ns=self._last_frame_ns,
+            journaling=not self._journal.error,
+            journal_error=self._journal.error,
+            recording=self.recording.get("id", "") if folder else "",
+            recording_folder=str(folder or ""),
+            recording_start_ns=self.recording.get("start_ns", 0) if folder else 0,
+            anchor_monotonic_ns=monotonic_ns,
+            anchor_wall_ns=wall_ns,
+            heartbeat_ns=time.monotonic_ns(),
+        )
+        self._published = time.monotonic()
+        self._ring.publish(self.status.as_dict())
+
+
+def _sum(one: AdapterCounts, other: AdapterCounts) -> AdapterCounts:
+    return AdapterCounts(
+        one.offered + other.offered,
+        one.bad + other.bad,
+        one.refused + other.refused,
+        one.adapter_dropped + other.adapter_dropped,
+    )

@@ -1,0 +1,114 @@
+"""What the acquisition program answers on its control socket: one method per verb.
+
+Called from the threads of the control socket; whatever touches the adapter is handed to the loop.
+"""
+
+import base64
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bms_studio.acquisition.adapters import AdapterError
+from bms_studio.acquisition.loop import Loop
+from bms_studio.acquisition.settings import ACTIVE
+from protocols.frames import from_bytes
+from recordings.journal import JournalWriter, segments
+
+_LOOP_S = 5.0
+
+
+class Program:
+    """The verbs of one running acquisition."""
+
+    def __init__(self, loop: Loop, journal: JournalWriter) -> None:
+        self._loop, self._journal = loop, journal
+        self._verbs: dict[str, Callable[..., dict[str, Any]]] = {
+            "status": self._status,
+            "record": self._record,
+            "stop": self._stop,
+            "mark": self._mark,
+            "event": self._event,
+            "send": self._send,
+            "quit": self._quit,
+        }
+
+    def answer(self, verb: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a request. Raises ValueError for a verb that does not exist."""
+        if verb not in self._verbs:
+            raise ValueError(f"'{verb}' is no request; known are {', '.join(self._verbs)}")
+        return self._verbs[verb](**parameters)
+
+    def _status(self) -> dict[str, Any]:
+        return {"status": self._loop.status.as_dict()}
+
+    def _record(self, path: str, header: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Record into the folder `path`, beginning with what the black box still has."""
+        identifier = str(uuid.uuid4())
+        folder = Path(path)
+        full = {**self._journal.header, "uuid": identifier, **(header or {})}
+
+        begun = self._in_loop(
+            lambda: {"start_ns": self._loop.event("record", "Recording began.", {"id": identifier})}
+        )
+        # Not in the loop: linking the black box's segments may wait for the disk.
+        self._journal.start_recording(folder, {**full, "recording_start_ns": begun["start_ns"]})
+        self._loop.recording = {"id": identifier, **begun}
+        return {"id": identifier, "folder": str(folder), **begun}
+
+    def _stop(self) -> dict[str, Any]:
+        """End the recording; what was received until now is in it, and on disk."""
+        self._in_loop(lambda: {"time": self._loop.event("stop", "Recording ended.")})
+        folder = self._journal.stop_recording()
+        return {"folder": str(folder), "segments": [str(path) for path in segments(folder)]}
+
+    def _mark(self, text: str) -> dict[str, Any]:
+        return self._event("mark", text)
+
+    def _event(
+        self, kind: str, text: str, parameters: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        def note() -> dict[str, Any]:
+            return {"time": self._loop.event(str(kind), str(text), dict(parameters or {}))}
+
+        return self._in_loop(note)
+
+    def _send(self, frames: str) -> dict[str, Any]:
+        """Transmit frames (base64 of `protocols.frames.to_bytes`), in active mode only."""
+        if self._loop.status.mode != ACTIVE:
+            raise AdapterError(
+                f"Mode '{self._loop.status.mode}' transmits nothing; connect in mode 'active'."
+            )
+        block = from_bytes(base64.b64decode(frames, validate=True))
+
+        def send() -> dict[str, Any]:
+            self._loop.transmit(block)
+            return {"sent": len(block)}
+
+        return self._in_loop(send)
+
+    def _quit(self) -> dict[str, Any]:
+        self._loop.stop()
+        return {}
+
+    def _in_loop(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of `work`, done by the loop's thread between two reads."""
+        done = threading.Event()
+        result: dict[str, Any] = {}
+        problems: list[Exception] = []
+
+        def run() -> None:
+            try:
+                result.update(work())
+            except (AdapterError, OSError, RuntimeError, ValueError, TypeError) as problem:
+                problems.append(problem)
+            finally:
+                done.set()
+
+        self._loop.post(run)
+        if not done.wait(_LOOP_S):
+            raise RuntimeError("the acquisition loop is busy (the adapter does not answer)")
+        if problems:
+            raise problems[0]
+        return result
