@@ -1,0 +1,273 @@
+"""Alerts as rows: coloured edge, shape, time, one sentence, how often; counts by severity on top.
+
+    AlertList(parent=None)
+      .set_title(str)
+      .set_counts([(severity, text)])            words such as "1 high", "3 resolved"
+      .set_alerts([Alert(id, severity, time, text, count)])      newest first, as given
+      .set_empty(str)                            said when there are none
+      .set_selected(id)
+    signal alert_selected(str): a row was clicked or reached with the arrow keys
+The list scrolls; a sentence that does not fit is cut and told in full by its tool tip.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QFontMetricsF,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QVBoxLayout, QWidget
+
+from widgets.icons import severity_shape
+from widgets.text_line import elided
+from widgets.theme import Theme, current_theme, font, semibold
+
+_ROW, _GAP = 36, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One row. time: as people read it; count: how often it came (shown from 2)."""
+
+    id: str
+    severity: str
+    time: str
+    text: str
+    count: int = 1
+
+
+class SeverityCounts(QWidget):
+    """Title and "▲ 1 high" in one line; the counts drop from the right where there is no room."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(24)
+        self._title = ""
+        self._counts: tuple[tuple[str, str], ...] = ()
+
+    def set(self, title: str, counts: Sequence[tuple[str, str]]) -> None:
+        """Title and (severity, text) pairs."""
+        if (title, tuple(counts)) == (self._title, self._counts):
+            return
+        self._title, self._counts = title, tuple(counts)
+        self.setAccessibleName(", ".join((title, *(text for _, text in counts))))
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self)
+        painter.setFont(semibold(14))
+        painter.setPen(theme.text)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, self._title)
+        x = max(QFontMetricsF(semibold(14)).horizontalAdvance(self._title) + 26, 96.0)
+        painter.setFont(semibold(12))
+        for severity, text in self._counts:
+            width = QFontMetricsF(semibold(12)).horizontalAdvance(text)
+            if x + 16 + width > self.width():
+                break
+            severity_shape(painter, severity, QRectF(x, 7, 10, 10))
+            painter.drawText(QRectF(x + 16, 0, width + 2, 24), Qt.AlignmentFlag.AlignVCenter, text)
+            x += width + 38
+        painter.end()
+
+
+class AlertRows(QAbstractScrollArea):
+    """The rows alone; `AlertList` puts the counts above them."""
+
+    alert_selected = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setAutoFillBackground(False)
+        self._alerts: tuple[Alert, ...] = ()
+        self._empty = self._selected = ""
+        self._hover = -1
+        self._time_width = 0.0
+
+    def set_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Show these rows."""
+        if tuple(alerts) == self._alerts:
+            return
+        self._alerts = tuple(alerts)
+        widths = (QFontMetricsF(font(12)).horizontalAdvance(a.time) for a in self._alerts)
+        self._time_width = max(widths, default=0.0)
+        self._set_range()
+        self.viewport().update()
+
+    def set_empty(self, text: str) -> None:
+        """What to say when there are no alerts."""
+        self._empty = text
+        self.viewport().update()
+
+    def set_selected(self, alert_id: str) -> None:
+        """Mark a row without emitting."""
+        if alert_id != self._selected:
+            self._selected = alert_id
+            self.viewport().update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, 4 * (_ROW + _GAP))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, _ROW + _GAP)
+
+    def _set_range(self) -> None:
+        height = len(self._alerts) * (_ROW + _GAP) - _GAP
+        self.verticalScrollBar().setRange(0, max(height - self.viewport().height(), 0))
+        self.verticalScrollBar().setPageStep(self.viewport().height())
+        self.verticalScrollBar().setSingleStep(_ROW + _GAP)
+
+    def _row_at(self, point: QPoint) -> int:
+        row, below = divmod(point.y() + self.verticalScrollBar().value(), _ROW + _GAP)
+        return row if below < _ROW and 0 <= row < len(self._alerts) else -1
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._set_range()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme = current_theme()
+        painter = QPainter(self.viewport())
+        painter.fillRect(self.viewport().rect(), theme.panel)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self._alerts:
+            painter.setFont(font(12))
+            painter.setPen(theme.muted)
+            wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
+            painter.drawText(self.viewport().rect().adjusted(0, 4, 0, 0), wrap, self._empty)
+        offset = self.verticalScrollBar().value()
+        first = offset // (_ROW + _GAP)
+        last = min(len(self._alerts), first + self.viewport().height() // (_ROW + _GAP) + 2)
+        for row in range(first, last):
+            self._paint_row(painter, theme, row, row * (_ROW + _GAP) - offset)
+        painter.end()
+
+    def _paint_row(self, painter: QPainter, theme: Theme, row: int, y: int) -> None:
+        alert = self._alerts[row]
+        width = self.viewport().width()
+        box = QRectF(0, y, width, _ROW)
+        marked = row == self._hover or alert.id == self._selected
+        painter.setPen(theme.accent if marked else theme.raised)
+        painter.setBrush(theme.raised)
+        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        color = theme.severity(alert.severity)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color)
+        painter.drawRoundedRect(QRectF(0, y, 4, _ROW), 2, 2)
+        severity_shape(painter, alert.severity, QRectF(13, y + _ROW / 2 - 5, 10, 10))
+        base = y + _ROW / 2 + 4.5
+        painter.setFont(font(12))
+        painter.setPen(theme.muted)
+        painter.drawText(QPointF(31, base), alert.time)
+        times = f"×{alert.count}" if alert.count > 1 else ""
+        times_width = QFontMetricsF(font(12)).horizontalAdvance(times)
+        painter.drawText(QPointF(width - 12 - times_width, base), times)
+        painter.setPen(theme.text)
+        painter.drawText(
+            QPointF(self._text_x(), base), elided(alert.text, font(12), self._room(alert))
+        )
+
+    def _text_x(self) -> float:
+        return 31 + self._time_width + 11
+
+    def _room(self, alert: Alert) -> float:
+        times = f"×{alert.count}" if alert.count > 1 else ""
+        right = QFontMetricsF(font(12)).horizontalAdvance(times) + (22 if times else 10)
+        return self.viewport().width() - self._text_x() - right
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._set_hover(self._row_at(event.position().toPoint()))
+
+    def _set_hover(self, row: int) -> None:
+        if row != self._hover:
+            self._hover = row
+            self.viewport().setCursor(
+                Qt.CursorShape.PointingHandCursor if row >= 0 else Qt.CursorShape.ArrowCursor
+            )
+            self.viewport().update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._set_hover(-1)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        row = self._row_at(event.position().toPoint())
+        if row >= 0 and event.button() == Qt.MouseButton.LeftButton:
+            self._choose(row)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()), 0)
+        if not step or not self._alerts:
+            super().keyPressEvent(event)
+            return
+        ids = [alert.id for alert in self._alerts]
+        now = ids.index(self._selected) if self._selected in ids else -1
+        self._choose(min(max(now + step, 0), len(ids) - 1))
+
+    def _choose(self, row: int) -> None:
+        self.set_selected(self._alerts[row].id)
+        bar, top = self.verticalScrollBar(), row * (_ROW + _GAP)
+        bar.setValue(min(bar.value(), top))
+        bar.setValue(max(bar.value(), top + _ROW - self.viewport().height()))
+        self.alert_selected.emit(self._selected)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            row = self._row_at(event.pos())
+            text = ""
+            if row >= 0:
+                alert = self._alerts[row]
+                cut = elided(alert.text, font(12), self._room(alert)) != alert.text
+                text = alert.text if cut else ""
+            QToolTip.showText(event.globalPos(), text, self)
+            return True
+        return super().viewportEvent(event)
+
+
+class AlertList(QWidget):
+    """See the module."""
+
+    alert_selected = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._head, self.rows = SeverityCounts(), AlertRows()
+        self._title = ""
+        self._counts: tuple[tuple[str, str], ...] = ()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self._head)
+        column.addWidget(self.rows, 1)
+        self.rows.alert_selected.connect(self.alert_selected)
+
+    def set_title(self, title: str) -> None:
+        """The words before the counts."""
+        self._title = title
+        self.rows.setAccessibleName(title)
+        self._head.set(title, self._counts)
+
+    def set_counts(self, counts: Sequence[tuple[str, str]]) -> None:
+        """How many of each severity, as (severity, text)."""
+        self._counts = tuple(counts)
+        self._head.set(self._title, self._counts)
+
+    def set_alerts(self, alerts: Sequence[Alert]) -> None:
+        """The rows, in the order to show."""
+        self.rows.set_alerts(alerts)
+
+    def set_empty(self, text: str) -> None:
+        """What to say when there are no alerts."""
+        self.rows.set_empty(text)
+
+    def set_selected(self, alert_id: str) -> None:
+        """Mark a row without emitting."""
+        self.rows.set_selected(alert_id)
