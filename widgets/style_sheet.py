@@ -1,7 +1,7 @@
 """The one Qt style sheet, made from a theme's colours. No widget brings its own.
 
 Dynamic properties that a page may set: QFrame `panel` and `raised` (true), QLabel `tone`
-(muted, title, heading, warn, high, ok, accent), QPushButton `tone` (primary, quiet, accent).
+(muted, title, heading, warn, high, ok, accent), QPushButton `tone` (primary, quiet, accent, live).
 """
 
 from string import Template
@@ -51,6 +51,9 @@ QPushButton[tone="quiet"]:hover, QToolButton[tone="quiet"]:hover {
 QPushButton[tone="quiet"]:focus, QToolButton[tone="quiet"]:focus { border-color: $accent; }
 QPushButton[tone="accent"] { background: transparent; border-color: transparent; color: $accent; }
 QPushButton[tone="accent"]:focus { border-color: $accent; }
+
+QPushButton[tone="live"] { color: $muted; font-weight: 600; padding: 4px 14px; }
+QPushButton[tone="live"]:checked { color: $accent; border-color: $accent; }
 
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
   background: $raised; color: $text; border: 1px solid $line; border-radius: ${radius}px;
