@@ -110,9 +110,11 @@ def parse(buffer: bytes, *, fd: bool = False) -> Parsed:
     stamps = np.full(len(starts), -1, np.int32)
     good = np.zeros(len(starts), np.bool_)
     lines = _Lines(starts, lengths, _HEX[text])
+    layouts = _KIND_LAYOUT[kind] * usable
+    present = np.bincount(layouts, minlength=5).tolist()
     for layout, id_digits, coded_lengths in _LAYOUTS if fd else _LAYOUTS[:2]:
-        rows = np.flatnonzero((_KIND_LAYOUT[kind] == layout) & usable)
-        if len(rows):
+        if present[layout]:
+            rows = np.flatnonzero(layouts == layout)
             rows, stamp = _fill(frames, lines, rows, id_digits, coded_lengths)
             good[rows] = True
             stamps[rows] = stamp

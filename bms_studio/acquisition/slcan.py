@@ -33,7 +33,7 @@ BITRATES = {
 }
 DATA_BITRATES = {2_000_000: "Y2", 5_000_000: "Y5"}  # CANable 2 firmware
 _ANSWER_S = 0.35
-_GATHER_S = 0.006
+_GATHER_S = 0.010
 _MAX_ANSWER = 1 << 20
 NAK = b"\a"
 _ENDS = re.compile(rb"[\r\a]")
