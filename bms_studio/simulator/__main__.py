@@ -14,6 +14,7 @@ from dataclasses import asdict
 from bms_studio.simulator.emulated_adapter import EmulatedAdapter, TcpPort, Terminal
 from bms_studio.simulator.faults import parse_fault
 from bms_studio.simulator.pack import PackSpec
+from bms_studio.simulator.rider import STORY
 from bms_studio.simulator.simulation import PROTOCOLS, Simulation, run
 
 _USAGE, _DEVICE = 2, 4
@@ -63,7 +64,8 @@ def build(options: argparse.Namespace) -> Simulation:
         seed=options.seed,
         faults=faults,
     )
-    return Simulation(spec, options.protocol, options.rate, options.story)
+    plan = STORY if options.story else ()
+    return Simulation(spec, options.protocol, options.rate, plan)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -42,6 +42,7 @@ _BALANCE_START_V = 0.009
 _BALANCE_STOP_V = 0.005
 _BALANCE_FLOOR_V = 0.30  # above the lower limit: a cell that is nearly empty is left alone
 _QUIET_A = 2.0
+_QUIET_S = 5.0  # of little current before cells are compared: readings have settled
 
 # Limits, per Ah of capacity
 _DISCHARGE_PER_AH = 2.6
@@ -100,6 +101,7 @@ class Bms:
     pending_s: dict[Protection, float]
     clear_s: dict[Protection, float]
     derating: bool = False
+    quiet_s: float = 0.0
     discharged_ah: float = 0.0
     charged_ah: float = 0.0
     discharged_wh: float = 0.0
@@ -197,7 +199,7 @@ def decide(bms: Bms, readings: Readings, duration_s: float) -> None:
     current = float(readings.current_a.mean())
     _protect(bms, readings, low, current, duration_s)
     _limit(bms, readings, low, current)
-    _balance(bms, low, current)
+    _balance(bms, readings, low, duration_s)
     if (
         low.max() > bms.chemistry.cell_voltage_max - 0.03
         and -0.06 < current / bms.capacity_ah < 0.0
@@ -277,11 +279,14 @@ def _limit(bms: Bms, readings: Readings, cell_v: Floats, current_a: float) -> No
         bms.charge_limit_a = 0.0
 
 
-def _balance(bms: Bms, cell_v: Floats, current_a: float) -> None:
+def _balance(bms: Bms, readings: Readings, cell_v: Floats, duration_s: float) -> None:
     """Passive balancing with hysteresis, judged only while hardly any current flows or at the top;
     what was switched on stays on in between, as such electronics do."""
     near_top = float(cell_v.max()) > bms.chemistry.cell_voltage_max - 0.1
-    if abs(current_a) > _QUIET_A and not (current_a < 0.0 and near_top):
+    loudest = float(np.abs(readings.current_a).max())
+    bms.quiet_s = bms.quiet_s + duration_s if loudest < _QUIET_A else 0.0
+    charging_at_top = near_top and float(readings.current_a.max()) < 0.0
+    if bms.quiet_s < _QUIET_S and not charging_at_top:
         return
     above = cell_v - cell_v.min()
     if float(cell_v.min()) < bms.chemistry.cell_voltage_min + _BALANCE_FLOOR_V:

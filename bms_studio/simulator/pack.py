@@ -19,7 +19,7 @@ STEP_S = 0.001  # grid of currents and measurements
 
 # A 31 Ah pouch cell of a light vehicle; resistances scale as 1 / Ah, so the sag per C-rate stays.
 _REFERENCE_AH = 31.0
-_R0_OHM = 0.00245
+_R0_OHM = 0.00258
 _R1_OHM = 0.00035
 _R2_OHM = 0.00050
 _SELF_DISCHARGE_MA_AH = 0.03  # about 2 % a month

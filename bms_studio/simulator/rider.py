@@ -5,6 +5,7 @@ from the vehicle's motion. Deterministic from a seed. It sees the pack as a vehi
 voltage and what its BMS allows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,7 +107,6 @@ class Rider:
     speed_m_s: float = 0.0
     unrest: float = 0.0
     current_a: float = 0.0
-    riding_s: float = 0.0
 
     @property
     def what(self) -> str:
@@ -114,10 +114,10 @@ class Rider:
         return self.plan[0].what
 
 
-def build_rider(capacity_ah: float, cells: int, seed: int, story: bool) -> Rider:
-    """A rider with the ten-minute story first, or one who rides at random from the start."""
-    plan = list(STORY) if story else [Phase("rest", 3.0), Phase("ride", 900.0)]
-    rider = Rider(capacity_ah, cells, np.random.default_rng((seed, 9)), plan)
+def build_rider(capacity_ah: float, cells: int, seed: int, plan: Sequence[Phase]) -> Rider:
+    """A rider who follows `plan` (such as STORY), then rides and charges at random for ever."""
+    first = list(plan) or [Phase("rest", 3.0), Phase("ride", 900.0)]
+    rider = Rider(capacity_ah, cells, np.random.default_rng((seed, 9)), first)
     _begin(rider)
     return rider
 
@@ -173,7 +173,7 @@ def _more(rider: Rider, done: str, see: Outlook, empty: bool) -> list[Phase]:
     draw = rider.random.uniform
     pause = Phase("rest", float(draw(20.0, 90.0)))
     if done == "ride" and (empty or see.soc < 0.25):
-        return [pause, Phase("charge", float(draw(2400.0, 9000.0)))]
+        return [pause, Phase("charge", float(draw(3000.0, 12000.0)))]
     return [pause, Phase("ride", float(draw(600.0, 1800.0)))]
 
 

@@ -5,7 +5,7 @@ fast as it can, `run` at the pace of a clock into any `send` callable. No bus, n
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from bms_studio.simulator.pack import (
     build_pack,
     string_voltage,
 )
-from bms_studio.simulator.rider import Outlook, Rider, build_rider, demand
+from bms_studio.simulator.rider import Outlook, Phase, Rider, build_rider, demand
 from protocols.frames import Frames
 
 RATES_HZ = (1, 2, 5, 10, 20, 50, 100, 200, 250, 500, 1000)
@@ -63,7 +63,7 @@ class Simulation:
         spec: PackSpec,
         protocol: str = "scooter",
         rate_hz: int = 100,
-        story: bool = False,
+        plan: Sequence[Phase] = (),
         start_ns: int = _START_NS,
     ) -> None:
         """Raises ValueError, one sentence, for a rate or protocol that does not exist."""
@@ -78,7 +78,7 @@ class Simulation:
             )
         self.pack: Pack = build_pack(spec)
         self.bms: Bms = build_bms(self.pack)
-        self.rider: Rider = build_rider(spec.capacity_ah, spec.cells, spec.seed, story)
+        self.rider: Rider = build_rider(spec.capacity_ah, spec.cells, spec.seed, plan)
         self.rate_hz = rate_hz
         self.steps = round(max(_BLOCK_S, 1.0 / rate_hz) / STEP_S)
         self.scan_steps = 1000 // rate_hz
@@ -171,17 +171,18 @@ def generate(
     seed: int = 1,
     rate_hz: int = 100,
     start_ns: int = _START_NS,
-    story: bool = False,
+    plan: Sequence[Phase] = (),
     spec: PackSpec | None = None,
 ) -> Generated:
     """An iterable of `Frames` blocks covering `seconds`, the same for the same arguments.
 
-    faults: `Fault`s or their text ("resistance:13"). spec: any other pack; `cells`, `faults` and
+    faults: `Fault`s or their text ("resistance:13"). plan: what the rider does first, such as
+    `rider.STORY`; without one a ride begins after 3 s. spec: any other pack; `cells`, `faults` and
     `seed` still apply to it. Raises ValueError, one sentence, for anything impossible.
     """
     parsed = tuple(parse_fault(f, cells) if isinstance(f, str) else f for f in faults)
     spec = replace(spec or PackSpec(), cells=cells, faults=parsed, seed=seed)
-    return Generated(Simulation(spec, protocol, rate_hz, story, start_ns), seconds)
+    return Generated(Simulation(spec, protocol, rate_hz, plan, start_ns), seconds)
 
 
 def run(

@@ -46,7 +46,7 @@ def steady(heat: Heat, power_w: Floats) -> Floats:
     for a, b in ((inner, inner + 1), (inner + 1, inner)):
         matrix[a, a] += heat.coupling_w_k
         matrix[a, b] -= heat.coupling_w_k
-    rise: Floats = np.linalg.solve(matrix, power_w)
+    rise = np.linalg.solve(matrix, power_w).astype(np.float64)
     return rise + heat.ambient_degc
 
 
