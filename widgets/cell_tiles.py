@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 )
 
 from widgets.grid_layout import COMPACT, FULL, MAP
+from widgets.text_pixmaps import TextPixmaps
 from widgets.theme import Theme, current_theme, font, mix, semibold
 
 BALANCING, WATCH, HIGH, STALE = 1, 2, 4, 8
@@ -67,11 +68,13 @@ class TileArt:
         self.ratio = ratio
         self.words = words or GridWords()
         self._bases: dict[tuple[int, int, str, int, int], QPixmap] = {}
-        self._texts: dict[tuple[str, int, bool], QPixmap] = {}
+        self._texts = TextPixmaps()
+        self._texts.set_ratio(ratio)
 
     def clear(self) -> None:
         """Forget every piece."""
         self._bases.clear()
+        self._texts.set_ratio(self.ratio)
         self._texts.clear()
 
     def draw(self, painter: QPainter, tiles: list[Tile]) -> None:
@@ -117,9 +120,8 @@ class TileArt:
         width = self._put(painter, tile.x + 8, top + 8, tile.number, 13, True, 0.0)
         if not tile.label:
             return
-        label = self._text(tile.label, 11, False)
         free = tile.width - 8 - width - 6 - self._badges_width(tile)
-        if label.width() / self.ratio <= free:
+        if QFontMetricsF(font(11)).horizontalAdvance(tile.label) <= free:
             self._put(painter, tile.x + 8 + width + 5, top + 8, tile.label, 11, False, 0.0)
 
     def _compact(self, painter: QPainter, tile: Tile) -> None:
@@ -138,35 +140,7 @@ class TileArt:
         self, painter: QPainter, x: float, y: float, text: str, size: int, bold: bool, align: float
     ) -> float:
         """Text with its vertical middle at y; align 0 left, 0.5 centre, 1 right. Returns width."""
-        if not text:
-            return 0.0
-        piece = self._text(text, size, bold)
-        width = piece.width() / self.ratio
-        height = piece.height() / self.ratio
-        painter.drawPixmap(round(x - align * width), round(y - height / 2), piece)
-        return width
-
-    def _text(self, text: str, size: int, bold: bool) -> QPixmap:
-        key = (text, size, bold)
-        piece = self._texts.get(key)
-        if piece is None:
-            if len(self._texts) > _KEPT:
-                self._texts.clear()
-            piece = self._texts[key] = self._draw_text(text, size, bold)
-        return piece
-
-    def _draw_text(self, text: str, size: int, bold: bool) -> QPixmap:
-        shape = QFont(semibold(size) if bold else font(size))
-        metrics = QFontMetricsF(shape)
-        width = max(int(metrics.horizontalAdvance(text)) + 1, 1)
-        height = int(metrics.height()) + 1
-        piece = _blank(width, height, self.ratio)
-        painter = QPainter(piece)
-        painter.setFont(shape)
-        painter.setPen(current_theme().text)
-        painter.drawText(QPointF(0, metrics.ascent()), text)
-        painter.end()
-        return piece
+        return self._texts.put(painter, x, y, text, current_theme().text, size, bold, align=align)
 
     # base pictures
 

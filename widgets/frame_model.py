@@ -51,6 +51,8 @@ class FrameModel(QAbstractTableModel):
         self.rows: NDArray[np.int64] = np.zeros(0, np.int64)  # shown row -> row of the table
         self._keys = np.zeros(0, np.uint64)
         self._names: list[str] = []
+        self._ages = np.zeros(0, np.float64)
+        self._silent = np.zeros(0, np.bool_)
         self._name_of: NameOf = lambda frame_id, flags: ""
         self._summary_of: SummaryOf = lambda frame_id, flags, data: ""
         self._summaries: dict[int, tuple[bytes, str]] = {}
@@ -76,6 +78,9 @@ class FrameModel(QAbstractTableModel):
         keys = _keys(table)
         same = np.array_equal(keys, self._keys)
         self.table, self.now_ns = table, now_ns
+        self._ages = (now_ns - table.time) / 1e9
+        patience = np.fmax(2.0, 3.0 * table.period_s)  # fmax: an unknown period counts as none
+        self._silent = self._ages > patience
         if same:
             if len(self.rows):
                 last = self.index(len(self.rows) - 1, len(Column) - 1)
@@ -166,17 +171,23 @@ class FrameModel(QAbstractTableModel):
 
     def age_s(self, row: int) -> float:
         """Seconds since the newest frame of a shown row."""
-        if self.table is None:
-            return float("nan")
-        return (self.now_ns - int(self.table.time[int(self.rows[row])])) / 1e9
+        return float(self._ages[int(self.rows[row])])
 
     def silent(self, row: int) -> bool:
         """Whether an identifier has not come for 2 s and three of its periods."""
-        if self.table is None:
-            return False
-        period = float(self.table.period_s[int(self.rows[row])])
-        patience = max(2.0, 3.0 * period) if np.isfinite(period) else 2.0
-        return self.age_s(row) > patience
+        return bool(self._silent[int(self.rows[row])])
+
+    def payload(self, row: int, fade_s: float, steps: int) -> tuple[bytes, list[int]]:
+        """Bytes of a shown row and how long ago each changed: 0…steps-1 within fade_s, -1 later."""
+        table = self.table
+        if table is None:
+            return b"", []
+        i = int(self.rows[row])
+        payload = table.data[i].tobytes()[: int(table.length[i])]
+        span = int(fade_s * 1e9)
+        ages = [self.now_ns - changed for changed in table.changed[i].tolist()[: len(payload)]]
+        fresh = [max(age, 0) * steps // span if age < span else -1 for age in ages]
+        return payload, fresh
 
     def candump(self, rows: list[int], channel_names: tuple[str, ...]) -> str:
         """The newest frames of shown rows as candump lines."""

@@ -14,34 +14,31 @@ A changed byte lights up and fades within 1.5 s. Copy gives candump lines. The s
 from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
-    QModelIndex,
-    QPersistentModelIndex,
     QPointF,
     QRectF,
     Qt,
     Signal,
 )
 from PySide6.QtGui import (
-    QFontMetricsF,
+    QColor,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QPainter,
     QPaintEvent,
+    QPixmap,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QWidget,
 )
 
 from widgets.frame_columns import IdColumns
 from widgets.frame_model import Column, FrameModel, NameOf, SummaryOf
-from widgets.text_line import elided
-from widgets.theme import current_theme, font, mix
+from widgets.text_pixmaps import TextPixmaps
+from widgets.theme import Theme, current_theme, font, mix
 
 FADE_S = 1.5
 _ROW = 24
@@ -64,58 +61,8 @@ _HEADERS = {
     Column.SUMMARY: "Values",
 }
 _RIGHT = (Column.COUNT, Column.PERIOD, Column.AGE)
-_MONO = (Column.ID, Column.DATA)
-Cell = QModelIndex | QPersistentModelIndex
-
-
-class _Delegate(QStyledItemDelegate):
-    """Paints a cell straight from the model: Qt's own way asks it a dozen questions per cell."""
-
-    def __init__(self, model: FrameModel, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._model = model
-        self.selected = -1
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Cell) -> None:
-        theme = current_theme()
-        box = QRectF(option.rect)
-        row, column = index.row(), index.column()
-        if row == self.selected:
-            painter.fillRect(box, theme.line)
-        quiet = self._model.silent(row)
-        shape = font(12, mono=column in _MONO)
-        painter.setFont(shape)
-        if column == Column.DATA:
-            self._paint_changes(painter, box, row)
-        dim = quiet or column in (Column.COUNT, Column.PERIOD, Column.AGE)
-        painter.setPen(theme.muted if dim else theme.text)
-        if column == Column.AGE and quiet:
-            painter.setPen(theme.warn)
-        inner = box.adjusted(8, 0, -8, 0)
-        text = elided(self._model.text(row, column), shape, inner.width())
-        side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
-        painter.drawText(inner, side | Qt.AlignmentFlag.AlignVCenter, text)
-
-    def _paint_changes(self, painter: QPainter, box: QRectF, row: int) -> None:
-        """A ground of accent colour behind bytes that changed lately."""
-        table = self._model.table
-        if table is None:
-            return
-        i = int(self._model.rows[row])
-        changed = table.changed[i, : int(table.length[i])]
-        recent = (self._model.now_ns - changed < FADE_S * 1e9) & (changed > 0)
-        if not recent.any():
-            return
-        theme = current_theme()
-        pitch = QFontMetricsF(painter.font()).horizontalAdvance("00 ")
-        for byte in recent.nonzero()[0].tolist():
-            x = box.left() + 8 + byte * pitch
-            if x + pitch > box.right():
-                break
-            age = (self._model.now_ns - int(changed[byte])) / 1e9
-            share = 0.45 * max(0.0, 1.0 - int(age / FADE_S * _FADES) / _FADES)
-            ground = mix(theme.panel, theme.accent, share)
-            painter.fillRect(QRectF(x - 2, box.top() + 4, pitch - 2, box.height() - 8), ground)
+# Seldom the same text twice: keeping a picture of it costs more than drawing it.
+_FLEETING = (Column.COUNT, Column.SUMMARY)
 
 
 class FrameTable(QTableView):
@@ -131,9 +78,10 @@ class FrameTable(QTableView):
         self._channels: tuple[str, ...] = ()
         self._empty = ""
         self._key: tuple[int, int, int] | None = None
-        self._delegate = _Delegate(self._model, self)
+        self._marked = -1  # shown row that is selected
+        self._texts = TextPixmaps()
+        self._bytes: dict[tuple[int, float], list[QPixmap]] = {}
         self.setModel(self._model)
-        self.setItemDelegate(self._delegate)
         self._set_up_view()
         self._model.modelReset.connect(self._restore)
         self.selectionModel().selectionChanged.connect(self._on_selection)
@@ -200,8 +148,8 @@ class FrameTable(QTableView):
 
     def _on_selection(self, chosen: QItemSelection, dropped: QItemSelection) -> None:
         rows = self.selectionModel().selectedRows()
-        self._delegate.selected = rows[0].row() if rows else -1
-        key = self._model.key_of(self._delegate.selected)
+        self._marked = rows[0].row() if rows else -1
+        key = self._model.key_of(self._marked)
         if key != self._key:
             self._key = key
             self.frame_selected.emit(key)
@@ -210,7 +158,7 @@ class FrameTable(QTableView):
     def _restore(self) -> None:
         """After rows moved the same identifier stays selected."""
         row = self._model.row_of(self._key) if self._key is not None else -1
-        self._delegate.selected = row
+        self._marked = row
         if row < 0:
             if self._key is not None:
                 self._key = None
@@ -234,14 +182,111 @@ class FrameTable(QTableView):
         return self._model.candump(chosen or list(range(len(self._model.rows))), self._channels)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if len(self._model.rows) or not self._empty:
-            return
+        """All cells in sight, straight from the model: Qt's delegates ask a dozen questions per
+        cell, and a full bus changes every one of them."""
         painter = QPainter(self.viewport())
-        painter.setFont(font(13))
-        painter.setPen(current_theme().muted)
-        painter.drawText(QPointF(16, 34), self._empty)
+        if not len(self._model.rows):
+            painter.setFont(font(13))
+            painter.setPen(current_theme().muted)
+            painter.drawText(QPointF(16, 34), self._empty)
+            painter.end()
+            return
+        self._texts.set_ratio(self.devicePixelRatioF())
+        top = self.verticalOffset()
+        first = top // _ROW
+        last = min(len(self._model.rows), (top + self.viewport().height()) // _ROW + 1)
+        columns = [
+            (column, self.columnViewportPosition(column), self.columnWidth(column))
+            for column in Column
+            if not self.isColumnHidden(column)
+        ]
+        theme = current_theme()
+        fades = fade_colors(theme)
+        for row in range(first, last):
+            y = row * _ROW - top
+            if row == self._marked:
+                painter.fillRect(0, y, self.viewport().width(), _ROW, theme.line)
+            self._paint_row(painter, theme, row, y, columns, fades)
         painter.end()
 
+    def _paint_row(
+        self,
+        painter: QPainter,
+        theme: Theme,
+        row: int,
+        y: int,
+        columns: list[tuple[Column, int, int]],
+        fades: list[QColor],
+    ) -> None:
+        model, texts, middle = self._model, self._texts, y + _ROW / 2
+        quiet = model.silent(row)
+        strong = theme.muted if quiet else theme.text
+        for column, x, width in columns:
+            if x + width < 0 or x > self.viewport().width():
+                continue
+            if column == Column.DATA:
+                self._paint_bytes(painter, row, QRectF(x + 8, y, width - 12, _ROW), strong, fades)
+                continue
+            right = column in _RIGHT
+            color = theme.muted if right else strong
+            if column == Column.AGE and quiet:
+                color = theme.warn
+            if column in _FLEETING:
+                shape, metrics = texts.metrics(12)
+                painter.setFont(shape)
+                painter.setPen(color)
+                text = metrics.elidedText(
+                    model.text(row, column), Qt.TextElideMode.ElideRight, width - 16
+                )
+                side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
+                place = QRectF(x + 8, y, width - 16, _ROW)
+                painter.drawText(place, side | Qt.AlignmentFlag.AlignVCenter, text)
+                continue
+            texts.put(
+                painter,
+                x + width - 8 if right else x + 8,
+                middle,
+                model.text(row, column),
+                color,
+                mono=column == Column.ID,
+                width=width - 16,
+                align=1.0 if right else 0.0,
+            )
 
-__all__ = ["FADE_S", "Column", "FrameTable"]
+    def _paint_bytes(
+        self, painter: QPainter, row: int, box: QRectF, color: QColor, fades: list[QColor]
+    ) -> None:
+        """Hex pairs, with a ground of accent colour behind those that changed lately."""
+        payload, steps = self._model.payload(row, FADE_S, len(fades))
+        pitch = self._texts.metrics(12, mono=True)[1].horizontalAdvance("00 ")
+        pictures = self._byte_pictures(color)
+        fits = int((box.width() + 4) // pitch)
+        left, top = box.left(), int(box.top())
+        down = top + round((_ROW - pictures[0].deviceIndependentSize().height()) / 2)
+        for position, step in enumerate(steps[:fits]):
+            if step >= 0:
+                x = int(left + position * pitch)
+                painter.fillRect(x - 3, top + 4, int(pitch), _ROW - 8, fades[step])
+        shown = payload[:fits] if len(payload) <= fits else payload[: fits - 1]
+        for position, byte in enumerate(shown):
+            painter.drawPixmap(int(left + position * pitch), down, pictures[byte])
+        if len(shown) < len(payload):
+            end = left + len(shown) * pitch
+            self._texts.put(painter, end, top + _ROW / 2, "…", color, mono=True)
+
+    def _byte_pictures(self, color: QColor) -> list[QPixmap]:
+        """The 256 hex pairs in one colour."""
+        key = (color.rgba(), self.devicePixelRatioF())
+        pictures = self._bytes.get(key)
+        if pictures is None:
+            pictures = [self._texts.get(f"{byte:02X}", color, mono=True) for byte in range(256)]
+            self._bytes[key] = pictures
+        return pictures
+
+
+def fade_colors(theme: Theme) -> list[QColor]:
+    """Grounds of a changed byte, freshest first; text keeps its contrast on all of them."""
+    return [mix(theme.panel, theme.accent, 0.4 * (1.0 - i / _FADES)) for i in range(_FADES)]
+
+
+__all__ = ["FADE_S", "Column", "FrameTable", "fade_colors"]
