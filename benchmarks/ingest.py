@@ -19,12 +19,11 @@ from bms_studio.acquisition import client
 from bms_studio.acquisition.settings import AdapterSettings
 
 HERE = Path(__file__).resolve().parent
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def start_feeder(rate: float, seconds: float, buffer: int) -> tuple["subprocess.Popen[str]", str]:
     """The running feeder and its port."""
-    command = [sys.executable, str(HERE / "feeder.py"), "--rate", str(rate)]
+    command = [sys.executable, str(HERE / "_feeder.py"), "--rate", str(rate)]
     command += ["--seconds", str(seconds), "--buffer", str(buffer)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -51,7 +50,7 @@ def leave(process: "subprocess.Popen[str]") -> None:
 def cpu_s(pid: int) -> float:
     """Processor seconds of a process so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ours(rate: float, seconds: float, buffer: int, folder: Path) -> dict[str, float]:
@@ -124,6 +123,9 @@ def show(name: str, rate: float, result: dict[str, float]) -> None:
 
 def main() -> int:
     """Print the table."""
+    if not sys.platform.startswith("linux"):
+        print("needs Linux: it feeds a pseudo-terminal and reads /proc")
+        return 0
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     head = ("frames/s", "offered", "received", "kept %", "refused", "lost", "bad", "core %")
     print(f"{'reader':<12}{head[0]:>8}{head[1]:>10}{head[2]:>10}{head[3]:>8}{head[4]:>9}", end="")

@@ -167,3 +167,16 @@ def _frames(messages: list[Any], arrivals: list[int]) -> Frames:
             frames.data[row, : len(message.data)] = np.frombuffer(message.data, np.uint8)
     frames.time[:] = arrivals
     return frames
+
+
+def detect() -> list[dict[str, Any]]:
+    """The configurations python-can finds; its make-believe buses and serial ports left out."""
+    import can
+
+    found: list[dict[str, Any]] = []
+    for interface in sorted(can.VALID_INTERFACES):
+        if interface in (*_WIRELESS, "slcan", "serial", "robotell"):
+            continue
+        with contextlib.suppress(Exception):  # a vendor's library that is broken finds nothing
+            found += [dict(one) for one in can.detect_available_configs([interface])]
+    return found

@@ -1,7 +1,7 @@
 """A USB-CAN stick on a pseudo-terminal that offers numbered frames at a fixed rate, and counts.
 
 A program of its own, so that it loads its own core and can be starved like a real stick cannot:
-run it as `python benchmarks/feeder.py --rate 9009 --seconds 8`. It prints the port's name, answers
+run it as `python benchmarks/_feeder.py --rate 9009 --seconds 8`. It prints the port's name, answers
 SLCAN commands, feeds from the moment the bus is opened, and ends with one JSON line: offered,
 refused (whole frames that found neither room in the pseudo-terminal nor in the stick's own buffer)
 and late_s (how far it fell behind: then it was starved, and what it lost is the harness's loss).

@@ -1,0 +1,74 @@
+"""Which adapters are plugged in, for the connect dialog and `bms-studio adapters`.
+
+Looks, opens nothing and transmits nothing.
+"""
+
+import logging
+from typing import Any
+
+# USB ids of sticks that speak SLCAN, from their firmware's published descriptors.
+KNOWN_STICKS = {
+    (0xAD50, 0x60C4): "CANable (SLCAN)",
+    (0x16D0, 0x117E): "CANable 2 (SLCAN)",
+    (0x0403, 0x6015): "FTDI serial (Lawicel CANUSB and others)",
+    (0x0403, 0x6001): "FTDI serial (Lawicel CANUSB and others)",
+    (0x1A86, 0x7523): "CH340 serial",
+    (0x1A86, 0x5523): "CH341 serial",
+    (0x10C4, 0xEA60): "CP210x serial",
+    (0x0483, 0x5740): "STM32 virtual COM port",
+}
+
+
+def list_adapters() -> list[dict[str, Any]]:
+    """Adapters as JSON-able dicts: interface, channel, name, serial, vid, pid, likely.
+
+    likely: its USB id is one of a known CAN stick. Serial ports first, then what the interfaces of
+    python-can find; an interface whose driver fails finds nothing.
+    """
+    return sorted(_serial_ports(), key=lambda p: (not p["likely"], p["channel"])) + _can_buses()
+
+
+def _serial_ports() -> list[dict[str, Any]]:
+    from serial.tools import list_ports
+
+    found = []
+    for port in list_ports.comports():
+        if port.vid is None and not port.description.strip("n/a "):
+            continue  # motherboard ports without anything behind them (Linux lists 32 of them)
+        known = KNOWN_STICKS.get((port.vid, port.pid))
+        found.append(
+            {
+                "interface": "slcan",
+                "channel": port.device,
+                "name": known or port.description or port.device,
+                "serial": port.serial_number or "",
+                "vid": port.vid,
+                "pid": port.pid,
+                "likely": known is not None and "serial" not in known,
+            }
+        )
+    return found
+
+
+def _can_buses() -> list[dict[str, Any]]:
+    from bms_studio.acquisition.bus import detect
+
+    # Vendors' drivers that are not installed complain in the log; that is no news here.
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        configurations = detect()
+    finally:
+        logging.disable(before)
+    return [
+        {
+            "interface": str(one.get("interface", "")),
+            "channel": str(one.get("channel", "")),
+            "name": str(one.get("device_name") or one.get("interface", "")),
+            "serial": str(one.get("unique_hardware_id") or one.get("serial", "")),
+            "vid": None,
+            "pid": None,
+            "likely": True,
+        }
+        for one in configurations
+    ]
