@@ -39,7 +39,7 @@ def system_language() -> str:
 
 
 def set_language(code: str) -> None:
-    """Speak `code` from now on; "" means the system's. ValueError when there is no such language."""
+    """Speak `code` from now on; "" means the system's. ValueError for a language we lack."""
     global _current
     chosen = code or system_language()
     if chosen not in _NAMES:

@@ -37,7 +37,7 @@ NOTHING = Reading(math.nan, math.nan, False)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """The pack at `t`. Arrays by cell or probe: float64, NaN unknown; balancing: uint8 0, 1, 255."""
+    """The pack at `t`. By cell or probe float64, NaN unknown; balancing uint8 0, 1, 255."""
 
     t: int
     cells_v: NDArray[np.float64]
@@ -147,8 +147,8 @@ def number(value: float, decimals: int = 1, sign: bool = False) -> str:
     """A value for people: a dash when unknown, a true minus sign."""
     if math.isnan(value):
         return "–"
-    rounded = f"{value:{'+' if sign else ''}.{decimals}f}"
-    return rounded.replace("-", "−")
+    rounded = round(value, decimals) + 0.0  # + 0.0 makes a negative zero positive
+    return f"{rounded:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
 def age_words(age_s: float) -> str:

@@ -5,7 +5,7 @@ Paints what the window would paint; needs no screen (offscreen platform).
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QPoint, QSize
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -30,7 +30,7 @@ def grab_scaled(widget: QWidget, scale: float) -> QImage:
     image.setDevicePixelRatio(scale)
     image.fill(widget.palette().window().color())
     painter = QPainter(image)
-    widget.render(painter)
+    widget.render(painter, QPoint())
     painter.end()
     return image
 
@@ -38,6 +38,6 @@ def grab_scaled(widget: QWidget, scale: float) -> QImage:
 def save_image(image: QImage, path: Path) -> None:
     """Write a PNG beside its place and rename it; OSError when that fails."""
     beside = path.with_name(f".{path.name}.part")
-    if not image.save(str(beside), "PNG"):
+    if not image.save(str(beside), b"PNG"):
         raise OSError(f"{path} cannot be written: choose another folder")
     beside.replace(path)
