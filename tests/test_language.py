@@ -22,7 +22,11 @@ def literal_calls(path: Path) -> Iterator[str]:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         first = node.args[0]
-        if name in ("text", "N_") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        if (
+            name in ("text", "N_")
+            and isinstance(first, ast.Constant)
+            and isinstance(first.value, str)
+        ):
             yield first.value
 
 
