@@ -37,7 +37,7 @@ def grab_scaled(widget: QWidget, scale: float) -> QImage:
 
 def save_image(image: QImage, path: Path) -> None:
     """Write a PNG beside its place and rename it; OSError when that fails."""
-    beside = path.with_name(f".{path.name}.part")
-    if not image.save(str(beside), b"PNG"):
+    beside = path.with_name(f".{path.name}.part.png")  # the name tells Qt the format
+    if not image.save(str(beside)):
         raise OSError(f"{path} cannot be written: choose another folder")
     beside.replace(path)
