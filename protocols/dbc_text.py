@@ -89,7 +89,7 @@ def _value_types(message: Message) -> list[str]:
 
 
 def _multiplexers(message: Message) -> list[str]:
-    """Extended multiplexing: needed where a multiplexer is itself multiplexed or values are many."""
+    """Extended multiplexing: where a multiplexer is itself multiplexed, or values are many."""
     selectors = [signal for signal in message.signals if signal.is_selector]
     muxed = [signal for signal in message.signals if signal.mux]
     if len(selectors) < 2 and all(len(s.mux) == 1 and len(s.mux[0].values) == 1 for s in muxed):

@@ -1,0 +1,29 @@
+"""The built-in protocols: one line each.
+
+A protocol is a module with a `PROTOCOL` (see `protocols/contract.py`); it is imported when it is
+asked for. Protocols do not import each other.
+"""
+
+import importlib
+
+from protocols.contract import Protocol
+
+_MODULES = {
+    "scooter": "protocols.scooter",
+    "vesc": "protocols.vesc",
+    "orion": "protocols.orion",
+}
+
+
+def available() -> tuple[str, ...]:
+    """Names of the built-in protocols."""
+    return tuple(_MODULES)
+
+
+def load(name: str) -> Protocol:
+    """The protocol of that name; ValueError naming the known ones if there is none."""
+    if name not in _MODULES:
+        raise ValueError(f"no protocol is called '{name}'; choose one of {', '.join(_MODULES)}")
+    protocol = importlib.import_module(_MODULES[name]).PROTOCOL
+    assert isinstance(protocol, Protocol)
+    return protocol

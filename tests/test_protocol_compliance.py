@@ -1,0 +1,103 @@
+"""What every built-in protocol must fulfil; a new one is tested by its line in the registry."""
+
+import numpy as np
+import pytest
+
+from protocols.contract import Example, Protocol
+from protocols.decode import compile_mapping, compile_messages, decode
+from protocols.frames import EXTENDED, REMOTE, Frames, empty_frames
+from protocols.registry import available, load
+from protocols.roles import KINDS, fields, parse_role
+
+PROTOCOLS = [load(name) for name in available()]
+
+
+def frames_of(examples: tuple[Example, ...]) -> Frames:
+    frames = empty_frames(len(examples))
+    for row, example in enumerate(examples):
+        frames.time[row] = 1_000 * row
+        frames.id[row] = example.id
+        frames.flags[row] = EXTENDED if example.extended else 0
+        frames.length[row] = len(example.data)
+        frames.data[row, : len(example.data)] = np.frombuffer(example.data, np.uint8)
+    return frames
+
+
+def meaning(protocol: Protocol, frames: Frames) -> dict[str, float]:
+    """Role (as text) -> value of all samples."""
+    samples = decode(frames, compile_mapping([protocol.database], protocol.mapping))
+    found = {}
+    for group, kind in enumerate(KINDS):
+        _, index, value = samples.group(group)
+        for column, amount in zip(index.tolist(), value.tolist(), strict=True):
+            if kind in ("pack", "location"):
+                found[f"{kind}.{fields(kind)[column].name}"] = amount
+            else:
+                found[f"{kind}.{column + 1}{'.voltage' if kind == 'cell' else ''}"] = amount
+    return found
+
+
+@pytest.mark.parametrize("name", available())
+def test_the_name_in_the_registry_is_the_protocols_own(name: str) -> None:
+    protocol = load(name)
+    assert protocol.name == name == protocol.mapping.protocol == protocol.database.name
+    assert protocol.title
+    assert protocol.bitrates
+    assert protocol.source_confidence.endswith(".")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_each_example_means_exactly_what_it_says(protocol: Protocol) -> None:
+    assert protocol.examples
+    for example in protocol.examples:
+        found = meaning(protocol, frames_of((example,)))
+        expected = {str(parse_role(role)): value for role, value in example.expected.items()}
+        for role, value in expected.items():
+            assert found.pop(role) == pytest.approx(value, abs=1e-9), f"{example.id:X} {role}"
+        others = {role for role in found if role.split(".")[0] in {"cell", "probe", "balancing"}}
+        assert not others, f"{example.id:X} also gives {others}"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_every_binding_names_a_signal_and_gives_a_reason(protocol: Protocol) -> None:
+    compile_messages(protocol.database.messages)
+    compile_mapping([protocol.database], protocol.mapping)
+    roles = set()
+    for binding in protocol.mapping.bindings:
+        assert binding.why
+        place = (str(binding.role), binding.index)
+        assert place not in roles, f"{binding.role} has two sources"
+        roles.add(place)
+    for name in protocol.required:
+        protocol.database.message(name)
+    assert any(binding.role.kind == "cell" for binding in protocol.mapping.bindings)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_remote_frames_shortened_frames_and_noise_do_no_harm(protocol: Protocol) -> None:
+    frames = frames_of(protocol.examples)
+    frames.flags[:] |= REMOTE
+    assert not meaning(protocol, frames)
+    short = frames_of(protocol.examples)
+    short.length[:] = 0
+    assert not meaning(protocol, short)
+    random = np.random.default_rng(7)
+    noise = empty_frames(20_000)
+    noise.id[:] = random.choice([e.id for e in protocol.examples], len(noise))
+    noise.flags[:] = EXTENDED if protocol.examples[0].extended else 0
+    noise.length[:] = random.integers(0, 9, len(noise))
+    noise.data[:] = random.integers(0, 256, noise.data.shape)
+    found = meaning(protocol, noise)
+    assert found
+    for role in found:
+        parse_role(role)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_its_own_examples_pass_its_own_check(protocol: Protocol) -> None:
+    if protocol.verify is None:
+        pytest.skip(f"{protocol.name} has nothing to verify beyond ids and lengths")
+    evidence = protocol.verify(frames_of(protocol.examples))
+    assert evidence.score == 1.0
+    assert evidence.why
+    assert protocol.verify(empty_frames()).score == 0.0
