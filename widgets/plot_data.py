@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage
 
 from widgets.raster import columns_of, compose, count_traces, extremes, ink_trace
-from widgets.sources import Reduced, Source, no_columns
+from widgets.sources import ArraySource, Columns, Reduced, Source, no_columns
 
 # Opacity of one, two, three and more strokes of unnamed traces on one pixel: a dense bundle reads
 # as a solid band, a single stray trace still as a line.
@@ -66,7 +66,7 @@ class DataLayer:
         if key == self._key:
             return False
         self._t0_ns, self._t1_ns, self._width = grid[0], grid[1], width
-        self.data = source.fetch(grid[0], grid[1], width)
+        self.data = _plain(source.fetch(grid[0], grid[1], width))
         self._x = columns_of(self.data.time, grid[0], grid[1], width)
         self._key = key
         self.fetches += 1
@@ -169,6 +169,17 @@ class DataLayer:
         return (best, float(distance[best])) if np.isfinite(distance[best]) else (-1, math.inf)
 
 
+def _plain(data: Reduced) -> Columns:
+    """The same in contiguous float32 arrays: the kernels are compiled for this one type."""
+    low = np.require(data.low, np.float32, ("C", "W"))
+    high = low if data.high is data.low else np.require(data.high, np.float32, ("C", "W"))
+    if low.shape != high.shape or low.shape[1:] != data.time.shape:
+        raise ValueError(
+            f"a source gave {data.time.shape} times with values of {low.shape} and {high.shape}"
+        )
+    return Columns(np.require(data.time, np.int64, ("C",)), low, high)
+
+
 def _distance(
     low: NDArray[np.float32], high: NDArray[np.float32], value: float
 ) -> NDArray[np.float64]:
@@ -184,3 +195,17 @@ def _pixels(image: QImage) -> NDArray[np.uint32]:
     flat = np.frombuffer(image.bits(), np.uint32)
     rows: NDArray[np.uint32] = flat.reshape(image.height(), image.bytesPerLine() // 4)
     return rows[:, : image.width()]
+
+
+def warm() -> None:
+    """Compile every kernel of the plots into numba's cache; takes seconds the first time."""
+    time = np.arange(40, dtype=np.int64) * 1_000_000
+    for traces in (1, _SMOOTH_UP_TO + 2):
+        rows = np.zeros((len(time), traces), np.float32)
+        for pixels in (8, 100):
+            layer = DataLayer()
+            layer.update(ArraySource(time, rows), 0, int(time[-1]), pixels)
+            layer.extremes()
+            background = QImage(pixels, 8, QImage.Format.Format_RGB32)
+            background.fill(0)
+            layer.picture(background, (-1.0, 1.0), [Ink(0, QColor(0))], QColor(0), False)

@@ -22,7 +22,7 @@ LEFT, RIGHT = 54, 48  # gutters, the same in every plot so that stacked plots li
 LABEL_HEIGHT = 15
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Named:
     """A trace drawn in its own colour with a label at the right edge.
 

@@ -153,7 +153,7 @@ class TracePlot(PlotMouse):
         """A fixed y range (low < high), or None for an automatic one."""
         if y_range is not None and not y_range[0] < y_range[1]:
             raise ValueError(f"a y range needs low < high, not {y_range}")
-        self._fixed_range = y_range
+        self._fixed_range = None if y_range is None else (float(y_range[0]), float(y_range[1]))
         self._changed()
 
     def autorange(self) -> None:
