@@ -307,9 +307,10 @@ def stamp(group: str) -> Path:
 def is_ready(group: str, fingerprint: str) -> bool:
     """Whether the last set-up of this group finished and rested on the same things as today."""
     try:
-        return stamp(group).read_text(encoding="ascii") == fingerprint and not UNFINISHED.exists()
+        finished = stamp(group).read_text(encoding="ascii") == fingerprint
     except OSError:
         return False
+    return finished and venv_python().exists() and not UNFINISHED.exists()
 
 
 @contextlib.contextmanager

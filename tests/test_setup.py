@@ -153,6 +153,16 @@ def test_a_killed_set_up_leaves_nothing_that_stops_the_next(ready: Path) -> None
     assert "interrupted" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="environments of Windows hold no links")
+def test_an_environment_whose_python_has_gone_is_made_anew(ready: Path) -> None:
+    for link in (ready / ".venv" / "bin").glob("python*"):
+        link.unlink()
+        link.symlink_to("gone")
+    done = start(ready, "info")
+    assert done.returncode == 7, done.stderr
+    assert "does not fit this Python" in done.stderr
+
+
 def test_two_first_starts_at_once_set_up_one_after_the_other(ready: Path) -> None:
     (ready / "constraints.txt").write_text("# newer still\n", encoding="utf-8")
     both = [
