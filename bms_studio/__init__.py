@@ -1,1 +1,47 @@
-"""See docs/architecture.md."""
+"""BMS Studio: see inside battery packs.
+
+`open(path)` gives a recording as pandas DataFrames. Importing this package loads neither Qt nor
+pandas nor numba nor h5py; it only tells numba where compiled kernels may be kept, because numba
+reads that once, when it is first imported.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recordings.dataframes import RecordingFrames
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "open"]
+
+
+def open(path: "str | Path") -> "RecordingFrames":  # noqa: A001 - bms_studio.open is the contract
+    """The recording at `path`: `.cells.voltage`, `.pack`, `.signals["Message"]` as DataFrames.
+
+    Raises recordings.errors.UnreadableRecording, one sentence, when it is none.
+    """
+    from recordings.dataframes import RecordingFrames
+
+    return RecordingFrames(path)
+
+
+def _keep_kernels() -> None:
+    """Compiled kernels go to the user's cache, or to a temporary folder if that is read-only."""
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    import platformdirs
+
+    folder = Path(platformdirs.user_cache_path("bms-studio", False)) / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        folder = Path(tempfile.gettempdir()) / "bms-studio-kernels"
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+
+
+_keep_kernels()

@@ -12,9 +12,13 @@ from pathlib import Path
 from bms_studio.continuity import Continuity
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.pipeline import Pipeline, Rows
+from bms_studio.signal_rows import signal_rows
 from bms_studio.timeline import Event
+from protocols.decode import compile_messages
 from protocols.frames import Frames, concatenate
+from protocols.layout import Layout
 from protocols.roles import fields
+from protocols.signals import Message
 from recordings.layout import RecordingAttributes
 from recordings.writer import RecordingWriter, Written
 
@@ -55,11 +59,13 @@ def build(
     request: Request,
     *,
     channels: tuple[str, ...] = (),
+    signals: bool = False,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Built:
     """Build `target` (and `target`-2 … where another pack was connected after a gap).
 
+    signals: also write every signal of the databases to /signals/<message>.
     progress(0..1) speaks of verification only: the source knows its own. Raises what the source and
     the writer raise; then no file is left half done.
     """
@@ -81,7 +87,7 @@ def build(
         writer.channels(channels)
         return writer
 
-    _Builder(built, target, open_writer, meaning).run(_blocks(head, stream))
+    _Builder(built, target, open_writer, meaning, signals).run(_blocks(head, stream))
     return built
 
 
@@ -133,6 +139,7 @@ class _Builder:
         target: Path,
         open_writer: Callable[[Path], RecordingWriter],
         meaning: Interpretation | None,
+        signals: bool,
     ) -> None:
         self._built = built
         self._target = target
@@ -142,6 +149,11 @@ class _Builder:
         self._continuity = Continuity(self._made, meaning.serial if meaning else None)
         self._writer = open_writer(target)
         self._late_events: list[Event] = []
+        self._messages = (
+            [(m, compile_messages([m])) for d in meaning.databases for m in d.messages]
+            if signals and meaning
+            else []
+        )
 
     def _fresh(self) -> Pipeline | None:
         meaning = self._meaning
@@ -213,6 +225,16 @@ class _Builder:
         self._writer.frames(frames)
         if self._pipeline is not None:
             self._rows(self._pipeline.push(frames))
+        for message, layout in self._messages:
+            self._signals(message, layout, frames)
+
+    def _signals(self, message: Message, layout: Layout, frames: Frames) -> None:
+        time, rows = signal_rows(message, layout, frames)
+        if len(time):
+            place = f"/signals/{message.name}"
+            self._writer.describe(place, {s.name: (s.unit, s.comment) for s in message.signals})
+            columns = {s.name: rows[:, i] for i, s in enumerate(message.signals)}
+            self._writer.rows(place, time, columns)
 
     def _rows(self, rows: list[Rows]) -> None:
         for part in rows:

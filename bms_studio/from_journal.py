@@ -86,8 +86,11 @@ def _attributes(header: dict[str, Any]) -> RecordingAttributes:
         source_names=(str(header.get("adapter", {}).get("channel", "")),),
         profile=str(header.get("profile", "")),
     )
-    known = {name: str(header[name]) for name in ("uuid", "created") if header.get(name)}
-    return replace(made, **known)
+    return replace(
+        made,
+        uuid=str(header.get("uuid") or made.uuid),
+        created=str(header.get("created") or made.created),
+    )
 
 
 def _request(header: dict[str, Any]) -> Request:

@@ -3,7 +3,7 @@
 Wires `diagnosis` to the pipeline's rows. No Qt, no files, no adapter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +112,16 @@ class Monitor:
         self.log.append(finding)
         self._newest[finding.id] = finding
 
-    def note(self, finding: Finding) -> None:
-        """A finding from elsewhere (the link, the person who acknowledged)."""
-        self._remember(finding)
+    def acknowledge(self, finding_id: str) -> None:
+        """A person has seen this finding."""
+        finding = self._newest.get(finding_id)
+        if finding is not None and finding.state == "active":
+            self._remember(replace(finding, state="acknowledged"))
+
+    @property
+    def checked(self) -> tuple[str, ...]:
+        """Codes of the checks that had data."""
+        return tuple(self._checked)
 
     def judgement(self) -> Judgement:
         """Verdict and findings as of the newest row."""
@@ -123,7 +130,7 @@ class Monitor:
             self._newest.values(),
             key=lambda f: (f.state == "resolved", rank[f.severity], -f.time),
         )
-        verdict = judge(findings, tuple(self._checked), self._has_data)
+        verdict = judge(findings, self.checked, self._has_data)
         return Judgement(verdict, tuple(findings))
 
 

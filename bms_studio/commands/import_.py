@@ -1,0 +1,70 @@
+"""`import`: logs of any known format become one recording, with a receipt on standard error."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bms_studio.commands import DONE, say
+from bms_studio.commands.options import Progress, add_protocol, clear_errors, new_file, request
+
+if TYPE_CHECKING:
+    from bms_studio.from_logs import Imported
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """LOG…, -o, --dbc, --protocol, --profile, --format, --signals."""
+    parser.add_argument("logs", nargs="+", metavar="LOG")
+    parser.add_argument("-o", "--output", required=True, metavar="REC.h5")
+    add_protocol(parser)
+    parser.add_argument("--format", default=None, help="default: by content")
+    parser.add_argument(
+        "--signals", action="store_true", help="also decode every signal of the databases"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Import; prints the recording's path on standard output."""
+    from bms_studio.from_logs import import_logs
+
+    target, wanted = new_file(options.output), request(options)
+    logs = [Path(p) for p in options.logs]
+    with clear_errors():
+        imported = import_logs(
+            logs,
+            target,
+            wanted,
+            format_name=options.format,
+            signals=options.signals,
+            progress=Progress("importing"),
+        )
+    _receipt(logs, imported)
+    for written in imported.built.files:
+        print(written.path)
+    return DONE
+
+
+def _receipt(logs: list[Path], imported: "Imported") -> None:
+    for path, report in zip(logs, imported.reports, strict=True):
+        say(f"{path.name}: {report.format}, {report.frames} frames, time {report.time_reference}")
+        if report.bad:
+            where = ", ".join(str(n) for n in report.bad_lines[:5])
+            say(f"  {report.bad} of {report.lines} lines could not be read (first: {where})")
+        if report.backwards:
+            say(f"  {report.backwards} frames had a time before their predecessor's: raised to it")
+        if report.truncated:
+            say(f"  {report.truncated}")
+        for note in report.notes:
+            say(f"  {note}")
+    built = imported.built
+    span_s = (built.last_ns - built.first_ns) * 1e-9
+    say(f"{built.frames} frames over {span_s:.1f} s")
+    meaning = built.meaning
+    if meaning is None:
+        say("no BMS data recognised: give the database of this bus with --dbc FILE")
+        return
+    say(f"meaning: {meaning.title}, confidence {meaning.confidence:.2f}")
+    for note in meaning.mapping.notes:
+        say(f"  {note}")
+    for database in meaning.databases:
+        for repair in database.repairs:
+            say(f"  {database.name} repaired: {repair}")

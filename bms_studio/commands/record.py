@@ -1,0 +1,115 @@
+"""`record`: a bus into a recording, without a window. Ctrl-C saves and exits 0."""
+
+import argparse
+import signal
+import time
+from pathlib import Path
+
+from bms_studio.commands import DEVICE, DONE, CommandError, say
+from bms_studio.commands.options import (
+    Progress,
+    adapter_settings,
+    add_adapter,
+    add_protocol,
+    clear_errors,
+    new_file,
+    request,
+)
+
+_LOOK_S = 0.1
+_TELL_S = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """-i -c -b …, -o, --seconds."""
+    add_adapter(parser)
+    add_protocol(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="REC.h5")
+    parser.add_argument("--seconds", type=float, default=0.0, help="stop by itself after this long")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Record until Ctrl-C, SIGTERM or --seconds, then build the recording."""
+    from bms_studio.acquisition import client
+
+    target = new_file(options.output)
+    settings, wanted = adapter_settings(options), request(options)
+    journal = target.with_name(target.name + ".journal")
+    if journal.exists():
+        raise CommandError(
+            f"{journal} is left from an interrupted recording: run 'bms-studio repair {journal}' "
+            "first, or name another output"
+        )
+    header = {
+        "title": target.stem,
+        "target": str(target.absolute()),
+        "adapter": settings.as_dict(),
+        "mode": settings.mode,
+        "profile": wanted.profile.text,
+        "databases": [[d.name, d.text] for d in wanted.databases],
+        "protocol": wanted.protocol,
+    }
+    with clear_errors(), _Stop() as stop:
+        acquisition = client.start(settings, journal, owned=True, header=header)
+        say(f"recording {settings.channel} at {settings.bitrate} bit/s, mode {settings.mode}")
+        lost = _watch(acquisition, stop, options.seconds)
+        acquisition.quit()
+        acquisition.close()
+        _build(journal, target)
+    if lost:
+        raise CommandError(f"{target} is saved, but the acquisition ended early: {lost}", DEVICE)
+    return DONE
+
+
+def _watch(acquisition: "object", stop: "_Stop", seconds: float) -> str:
+    """Wait for the end; a sentence if the acquisition program died meanwhile."""
+    from bms_studio.acquisition.client import Acquisition
+
+    assert isinstance(acquisition, Acquisition)
+    begun = told = time.monotonic()
+    while not stop.asked and not (seconds and time.monotonic() - begun >= seconds):
+        time.sleep(_LOOK_S)
+        status = acquisition.status()
+        if status.state == "ended":
+            return status.error or "it was killed"
+        if time.monotonic() - told >= _TELL_S:
+            told = time.monotonic()
+            lost = sum(status.dropped.values())
+            say(
+                f"{told - begun:.0f} s, {status.received} frames, {status.rate_hz:.0f}/s, "
+                f"{lost} lost, {status.state}" + (f", {status.error}" if status.error else "")
+            )
+    return ""
+
+
+def _build(journal: Path, target: Path) -> None:
+    import shutil
+
+    from bms_studio.from_journal import build_journal
+
+    built, damage = build_journal(journal, target, progress=Progress("building"))
+    shutil.rmtree(journal, ignore_errors=True)
+    for written in built.files:
+        say(f"saved {written.path}: {written.rows.get('/frames', 0)} frames")
+    if built.meaning is None:
+        say("no BMS data were recognised; add a database with: bms-studio import --dbc FILE")
+    if damage.bad_blocks or damage.missing_blocks:
+        say(f"{damage.bad_blocks} damaged and {damage.missing_blocks} missing blocks were skipped")
+
+
+class _Stop:
+    """Ctrl-C and SIGTERM as a flag, so that stopping is an orderly end; restores on exit."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "_Stop":
+        self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True

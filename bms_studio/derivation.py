@@ -1,0 +1,252 @@
+"""Frames to everything that is shown: meaning, rows, timeline, findings. One thread at a time.
+
+The live session feeds it from the ring; tests and `analyze` from wherever they like. It can begin
+again from the frames it has kept, when their meaning becomes clearer. No Qt, no adapter, no files.
+"""
+
+from dataclasses import replace
+
+from bms_studio.continuity import Continuity
+from bms_studio.interpret import Interpretation, Request, interpret
+from bms_studio.monitor import Monitor
+from bms_studio.pack.chemistry import NAMES
+from bms_studio.pack.limits import resolve_limits
+from bms_studio.pack.profile import Limits, Profile
+from bms_studio.pipeline import Pipeline, Rows
+from bms_studio.signal_rows import signal_rows
+from bms_studio.status import Extreme, PackStatus
+from bms_studio.timeline import Event, Timeline
+from protocols.decode import compile_messages
+from protocols.frames import Frames
+from protocols.layout import Layout
+from protocols.roles import fields
+from protocols.signals import Message
+
+# The meaning is settled anew when this much of the bus has been heard: rivals need data.
+_LOOK_AGAIN_NS = (300_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000)
+_LOOK_FRAMES = 400_000
+_REDERIVE_BLOCK = 1 << 17
+
+
+class Derivation:
+    """Owns a Timeline's writer side. `question` is "" or "question.pack_changed"."""
+
+    def __init__(self, request: Request, timeline: Timeline) -> None:
+        self.request = request
+        self.timeline = timeline
+        self.meaning: Interpretation | None = None
+        self.monitor = Monitor(self.limits)
+        self.question = ""
+        self._pipeline: Pipeline | None = None
+        self._continuity: Continuity | None = None
+        self._looks = 0
+        self._first_ns = 0
+        self._signals: dict[str, Layout] = {}
+        self._messages: dict[str, Message] = {}
+
+    # -- frames --------------------------------------------------------------------------------
+
+    def push(self, frames: Frames) -> None:
+        """Take in a block of frames, whatever it means."""
+        if not len(frames):
+            return
+        self.timeline.append_frames(frames)
+        self._first_ns = self._first_ns or int(frames.time[0])
+        if self._continuity is not None and self._continuity.undecided:
+            decision = self._continuity.push(frames)
+            if decision is None:
+                return
+            if decision.word != "same":
+                self._other_pack(decision.word, int(decision.frames.time[0]))
+            frames = decision.frames
+        before = self.meaning
+        self._look(int(frames.time[-1]))
+        if self._continuity is not None:
+            self._continuity.learn(frames)
+        if self.meaning is before:  # else `_look` derived everything again, these frames too
+            self._derive(frames)
+
+    def gap(self, event: Event) -> None:
+        """The link was interrupted: close what is open, and doubt who comes next."""
+        self.timeline.add_event(event)
+        if self._pipeline is not None and self._continuity is not None:
+            self._append(self._pipeline.flush())
+            self._continuity.gap(self._pipeline)
+        self.timeline.break_lines(event.time)
+
+    def answer(self, question: str, event: Event) -> None:
+        """A person answered `question`."""
+        if self.question == question:
+            self.question = ""
+        self.timeline.add_event(event)
+
+    def _look(self, now_ns: int) -> None:
+        """Settle the meaning, again when enough more has been heard."""
+        if self._looks >= len(_LOOK_AGAIN_NS) and self.meaning is not None:
+            return
+        step = _LOOK_AGAIN_NS[min(self._looks, len(_LOOK_AGAIN_NS) - 1)]
+        if now_ns - self._first_ns < step:
+            return
+        if self._looks >= len(_LOOK_AGAIN_NS):
+            self._first_ns = now_ns - step // 2  # nothing found yet: keep looking twice a minute
+        self._looks += 1
+        log = self.timeline.frames
+        recent = log.rows(max(log.first_row, log.count - _LOOK_FRAMES), _LOOK_FRAMES)
+        found = interpret(recent, self.request)
+        if found is not None and (self.meaning is None or found.mapping != self.meaning.mapping):
+            self.adopt(found)
+
+    def adopt(self, meaning: Interpretation) -> None:
+        """Use this meaning and derive everything since connect again."""
+        self.meaning = meaning
+        pipeline = Pipeline(meaning.databases, meaning.mapping)
+        self._pipeline = pipeline
+        serial = self._continuity.serial if self._continuity else ""
+        self._continuity = Continuity(
+            lambda: Pipeline(meaning.databases, meaning.mapping), meaning.serial
+        )
+        self._continuity.serial = serial
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        for group in self.timeline.groups():
+            self.timeline.forget(group)
+        self.monitor = Monitor(self.limits)
+        log = self.timeline.frames
+        for first in range(log.first_row, log.count, _REDERIVE_BLOCK):
+            block = log.rows(first, _REDERIVE_BLOCK)
+            if self._continuity is not None:
+                self._continuity.learn(block)
+            self._derive(block)
+
+    def _other_pack(self, word: str, time_ns: int) -> None:
+        event = Event(time_ns, "pack-changed", "another pack", {"certainty": word})
+        self.timeline.add_event(event)
+        self.question = "question.pack_changed" if word == "doubt" else ""
+        if self.meaning is not None:
+            self._pipeline = Pipeline(self.meaning.databases, self.meaning.mapping)
+        for group in self.timeline.groups():
+            self.timeline.forget(group)
+        self.monitor = Monitor(self.limits)
+
+    def _derive(self, frames: Frames) -> None:
+        if self._pipeline is not None:
+            self._append(self._pipeline.push(frames))
+            for name, held, times in self._pipeline.held():
+                self.timeline.hold(name, held, times)
+        for name, layout in list(self._signals.items()):
+            self._derive_signals(name, layout, frames)
+
+    def _append(self, parts: list[Rows]) -> None:
+        # Pack fields first: the sum of cells is compared with a voltage of the same moment.
+        for part in sorted(parts, key=lambda p: p.kind != "pack"):
+            scans = part.scans
+            names = (
+                tuple(f.name for f in fields(part.kind))
+                if part.kind in ("pack", "location")
+                else self._labels(part)
+            )
+            self.timeline.append(part.name, scans.time, scans.rows, names)
+            if part.pack == 1:
+                self.monitor.push(part.kind, scans.time, scans.rows)
+
+    def _labels(self, part: Rows) -> tuple[str, ...]:
+        count = part.scans.rows.shape[1]
+        labels: tuple[str, ...] = ()
+        if part.kind == "probe":
+            labels = tuple(probe.label for probe in self.profile.probes)
+        elif part.kind == "cell":
+            labels = self.profile.labels
+        return tuple(labels[n] if n < len(labels) else str(n + 1) for n in range(count))
+
+    # -- any other signal ----------------------------------------------------------------------
+
+    def add_signals(self, message: Message) -> None:
+        """Decode every signal of a message, from the frames kept and from now on."""
+        if message.name in self._signals:
+            return
+        layout = compile_messages([message])
+        self._messages[message.name] = message
+        log = self.timeline.frames
+        for first in range(log.first_row, log.count, _REDERIVE_BLOCK):
+            self._derive_signals(message.name, layout, log.rows(first, _REDERIVE_BLOCK))
+        self._signals[message.name] = layout
+
+    def _derive_signals(self, name: str, layout: Layout, frames: Frames) -> None:
+        message = self._messages[name]
+        time, rows = signal_rows(message, layout, frames)
+        if len(time):
+            names = tuple(signal.name for signal in message.signals)
+            self.timeline.append(f"signals/{name}", time, rows, names)
+
+    # -- what is known -------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> Profile:
+        """The profile, as far as somebody wrote one."""
+        return self.request.profile
+
+    @property
+    def chemistry(self) -> str:
+        """Chemistry stated by the profile; "" unknown: never assumed."""
+        return self.profile.chemistry
+
+    @property
+    def limits(self) -> Limits:
+        """Limits of the profile, completed from the stated chemistry."""
+        return resolve_limits(self.profile.limits, self.chemistry)
+
+    @property
+    def serial(self) -> str:
+        """Serial number from the bus, else from the profile."""
+        return (self._continuity.serial if self._continuity else "") or self.profile.serial
+
+    @property
+    def scan_s(self) -> float:
+        """Usual time of a round of all cells; NaN unknown."""
+        scanner = self._pipeline.scanner("cell") if self._pipeline else None
+        return scanner.period_s if scanner else float("nan")
+
+    def pack_status(self) -> PackStatus:
+        """Who the pack is, as far as is known now."""
+        profile, limits = self.profile, self.limits
+        cells = len(self.timeline.columns("cells"))
+        known = self.chemistry in NAMES
+        return PackStatus(
+            serial=self.serial,
+            name=profile.name,
+            cells=cells,
+            probes=len(self.timeline.columns("probes")),
+            chemistry=self.chemistry if known else "",
+            capacity_ah=profile.capacity_ah,
+            labels=profile.labels,
+            layout=profile.layout,
+            cell_voltage_min=_or_nan(limits.cell_voltage_min),
+            cell_voltage_max=_or_nan(limits.cell_voltage_max),
+            state=self.monitor.use.state,
+            sign="agrees" if self.meaning and self.meaning.confidence == 1.0 else "unverified",
+        )
+
+    def extremes(self) -> tuple[Extreme, ...]:
+        """Extreme deviation of each cell since connect or reset."""
+        kept = self.monitor.extremes
+        return tuple(
+            Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
+        )
+
+    def know(self, serial: str, chemistry: str, capacity_ah: float) -> None:
+        """What the pack says of itself fills what the profile leaves open."""
+        profile = self.profile
+        self.request = replace(
+            self.request,
+            profile=replace(
+                profile,
+                serial=profile.serial or serial,
+                chemistry=profile.chemistry or chemistry,
+                capacity_ah=profile.capacity_ah or capacity_ah,
+            ),
+        )
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,155 @@
+"""Unpacks a recording for the window, in a process that may die: HDF5 from strangers is hostile.
+
+`python -m bms_studio.load RECORDING FOLDER` checks the file, writes each channel group as plain
+NumPy arrays (`<number>-<column>.npy`, no pickles) into FOLDER, and prints JSON lines for
+`bms_studio.jobs`; the last one describes what lies there. No Qt.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from protocols.dbc import parse_database
+from protocols.registry import available
+from protocols.registry import load as load_protocol
+
+from protocols.signals import Database, Message, MuxCondition, Signal
+from recordings.layout import RecordingAttributes
+from recordings.reader import Recording
+
+_FRAME_BLOCK = 1 << 19
+_SERIAL_FRAMES = 200_000
+# Where the samples stand in a recording, and the Timeline's name and column for them.
+PLACES = {
+    "/cells": ("cells", "voltage"),
+    "/temperatures": ("probes", "value"),
+    "/balancing": ("balancing", "active"),
+}
+
+
+def load(recording: Path, folder: Path) -> dict[str, Any]:
+    """Write everything and describe it. Raises UnreadableRecording, OSError."""
+    rec = Recording(recording)
+    attributes = rec.attributes
+    described: dict[str, Any] = {
+        "attributes": {**asdict(attributes), "dropped": dict(attributes.dropped)},
+        "groups": [],
+        "frames": 0,
+        "events": [[e.time, e.kind, e.text] for e in rec.events()],
+        "channels": list(rec.labels("/frames")),
+        "databases": [asdict(database) | {"text": ""} for database in _databases(attributes)],
+        "serial": _serial(rec, attributes.protocol),
+    }
+    for path in rec.groups():
+        place, _, kind = path.rpartition("/")
+        kind = "/" + kind
+        prefix = place.removeprefix("/") + "/" if place.startswith("/packs/") else ""
+        if (place and not prefix) or (kind not in PLACES and kind not in ("/pack", "/location")):
+            continue
+        described["groups"].append(_group(rec, path, kind, prefix, folder, described["groups"]))
+    described["frames"] = _frames(rec, folder)
+    return described
+
+
+def databases_from(described: list[dict[str, Any]]) -> tuple[Database, ...]:
+    """The databases that `load` described in JSON: the window parses no text of strangers."""
+    return tuple(Database(d["name"], tuple(_message(m) for m in d["messages"])) for d in described)
+
+
+def _message(value: Mapping[str, Any]) -> Message:
+    return Message(**{**value, "signals": tuple(_signal(s) for s in value["signals"])})
+
+
+def _signal(value: Mapping[str, Any]) -> Signal:
+    conditions = tuple(MuxCondition(c["selector"], tuple(c["values"])) for c in value["mux"])
+    choices = {int(raw): text for raw, text in value["choices"].items()}
+    invalid = tuple(value["invalid"])
+    return Signal(**{**value, "mux": conditions, "choices": choices, "invalid": invalid})
+
+
+def _databases(attributes: RecordingAttributes) -> tuple[Database, ...]:
+    """Those stored in the recording, else the built-in protocol's own."""
+    if attributes.databases:
+        return tuple(parse_database(name, text) for name, text in attributes.databases)
+    if attributes.protocol in available():
+        return (load_protocol(attributes.protocol).database,)
+    return ()
+
+
+def _serial(rec: Recording, protocol: str) -> str:
+    if protocol not in available() or not rec.rows("/frames"):
+        return ""
+    read = load_protocol(protocol).serial
+    head = rec.frame_rows(0, min(_SERIAL_FRAMES, rec.rows("/frames")))
+    return (read(head) if read else None) or ""
+
+
+def _group(
+    rec: Recording, path: str, kind: str, prefix: str, folder: Path, before: list[Any]
+) -> dict[str, Any]:
+    number = len(before)
+    if kind in PLACES:
+        name, column = PLACES[kind]
+        read = rec.read(path, [column])
+        values = np.asarray(read[column], np.float32)
+        if column == "active":
+            values = np.where(read[column] == 255, np.nan, values).astype(np.float32)
+        columns = list(rec.labels(path)) or [str(n + 1) for n in range(values.shape[1])]
+    else:
+        name = kind[1:]
+        columns = list(rec.columns(path))
+        read = rec.read(path)
+        values = np.column_stack([np.asarray(read[c], np.float32) for c in columns])
+    np.save(folder / f"{number}-time.npy", read["time"])
+    np.save(folder / f"{number}-values.npy", values)
+    return {"number": number, "name": prefix + name, "columns": columns, "rows": len(values)}
+
+
+def _frames(rec: Recording, folder: Path) -> int:
+    count = rec.rows("/frames")
+    if not count:
+        return 0
+    width = rec.columns("/frames")["data"].width
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {
+        "time": ("<i8", (count,)),
+        "id": ("<u4", (count,)),
+        "flags": ("u1", (count,)),
+        "channel": ("u1", (count,)),
+        "length": ("u1", (count,)),
+        "data": ("u1", (count, width)),
+    }
+    arrays = {
+        name: open_memmap(folder / f"frames-{name}.npy", "w+", dtype, shape)
+        for name, (dtype, shape) in shapes.items()
+    }
+    for start in range(0, count, _FRAME_BLOCK):
+        stop = min(start + _FRAME_BLOCK, count)
+        block = rec.frame_rows(start, stop)
+        for name, array in arrays.items():
+            array[start:stop] = getattr(block, name)
+        _say({"progress": stop / count})
+    return count
+
+
+def main(arguments: list[str]) -> int:
+    """RECORDING FOLDER; JSON lines on standard output."""
+    try:
+        _say({"result": load(Path(arguments[0]), Path(arguments[1]))})
+    except (ValueError, OSError) as problem:
+        _say({"error": str(problem)})
+        return 3
+    return 0
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

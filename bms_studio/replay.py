@@ -1,0 +1,361 @@
+"""A recording with a playhead: the same face as a live Session, from a Timeline filled once.
+
+The loader process has unpacked the file (`bms_studio.load`); here the arrays become a Timeline and
+the detectors walk through them as they would have live. No Qt, no HDF5.
+"""
+
+import bisect
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.diagnosis.verdict import judge
+from bms_studio.frame_log import FrameLog
+from bms_studio.jobs import Job
+from bms_studio.load import databases_from
+from bms_studio.monitor import Monitor
+from bms_studio.pack.limits import resolve_limits
+from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.pack.state import StateOfUse
+from bms_studio.session import find_message
+from bms_studio.signal_rows import signal_rows
+from bms_studio.status import Extreme, LinkStatus, PackStatus, Status
+from bms_studio.timeline import Event, Timeline
+from protocols.decode import compile_messages
+from protocols.frames import Frames, empty_frames
+from protocols.roles import PACK_FIELDS
+from protocols.signals import Message, Signal
+
+_CHUNK_ROWS = 1 << 16
+_STATUS_S = 0.05
+_STATE_LOOK_BACK_NS = 20_000_000_000
+_GAPS = ("gap", "lost", "suspend")
+
+
+class Replay:
+    """A recording; `now_ns` is the playhead, first at the start. `filled`: all data are in."""
+
+    def __init__(self, path: Path, described: dict[str, Any], folder: Path) -> None:
+        self.path = path
+        self.timeline = Timeline()
+        self.speed = 1.0
+        self.loop = False
+        self.job: Job | None = None
+        self._described = described
+        self._folder = folder
+        self._databases = databases_from(described["databases"])
+        text = described["attributes"]["profile"]
+        self._profile = parse_profile(text, path.name) if text else Profile()
+        self._limits = resolve_limits(self._profile.limits, self._profile.chemistry)
+        self._monitor = Monitor(self._limits)
+        self._log_times: list[int] = []
+        self._playing = False
+        self._position = 0
+        self._anchor_s = 0.0
+        self._posted: deque[Callable[[], None]] = deque()
+        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self.filled = threading.Event()
+        self._snapshot: tuple[float, Status] | None = None
+        self._acknowledged: set[str] = set()
+        self._signals: set[str] = set()
+        if described["frames"]:
+            self.timeline.frames = FrameLog(fixed=_mapped_frames(folder))
+        for when, kind, words in described["events"]:
+            self.timeline.add_event(Event(int(when), kind, words))
+        self._start = self._end = self._position = 0
+        self._fill_heads()
+        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
+        self._thread.start()
+
+    # -- filling -------------------------------------------------------------------------------
+
+    def _fill_heads(self) -> None:
+        """The span, before anything is loaded: the playhead needs it at once."""
+        spans = []
+        for group in self._described["groups"]:
+            moments = self._load(group, "time")
+            if len(moments):
+                spans.append((int(moments[0]), int(moments[-1])))
+        moments = self.timeline.frames.all().time
+        if len(moments):
+            spans.append((int(moments[0]), int(moments[-1])))
+        if spans:
+            self._start = min(s[0] for s in spans)
+            self._end = max(s[1] for s in spans)
+        self._position = self._start
+
+    def _load(self, group: dict[str, Any], what: str) -> "np.ndarray[Any, np.dtype[Any]]":
+        place = self._folder / f"{group['number']}-{what}.npy"
+        mode: Literal["r"] | None = "r" if group["rows"] else None  # nothing cannot be mapped
+        array: np.ndarray[Any, np.dtype[Any]] = np.load(place, mmap_mode=mode, allow_pickle=False)
+        return array
+
+    def _run(self) -> None:
+        # The pack's own words first: the sum of cells is compared with them.
+        for group in sorted(self._described["groups"], key=lambda g: g["name"] != "pack"):
+            self._fill(group)
+        self._log_times = [finding.time for finding in self._monitor.log]
+        self.filled.set()
+        while not self._closing.is_set():
+            self._wake.wait(0.2)
+            self._wake.clear()
+            while self._posted:
+                self._posted.popleft()()
+
+    def _fill(self, group: dict[str, Any]) -> None:
+        moments, values = self._load(group, "time"), self._load(group, "values")
+        kind = {"cells": "cell", "probes": "probe", "pack": "pack"}.get(group["name"], "")
+        columns = tuple(group["columns"])
+        if group["name"] == "pack":
+            columns, values = _all_pack_fields(columns, values)
+        breaks = [e.time for e in self.timeline.events if e.kind in _GAPS]
+        cuts = sorted({int(i) for i in np.searchsorted(moments, breaks)} - {0, len(moments)})
+        edges = [0, *cuts, len(moments)]
+        for first, last in pairwise(edges):
+            for start in range(first, last, _CHUNK_ROWS):
+                if self._closing.is_set():
+                    return
+                stop = min(start + _CHUNK_ROWS, last)
+                when = np.asarray(moments[start:stop], np.int64)
+                rows = np.ascontiguousarray(values[start:stop], np.float32)
+                self.timeline.append(group["name"], when, rows, columns)
+                self._monitor.push(kind, when, rows)
+            if last in cuts:
+                self.timeline.break_lines(int(moments[last - 1]) + 1)
+
+    # -- playing -------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """The playhead; moves by itself while playing."""
+        if self._playing:
+            elapsed = int((time.monotonic() - self._anchor_s) * self.speed * 1e9)
+            if self._position + elapsed >= self._end:
+                if not self.loop:
+                    self._playing, self._position = False, self._end
+                    return self._end
+                self.seek(self._start)
+                return self._start
+            return self._position + elapsed
+        return self._position
+
+    @property
+    def playing(self) -> bool:
+        """True while the playhead moves by itself."""
+        return self._playing
+
+    def play(self) -> None:
+        """Play from the playhead, from the start if it stands at the end."""
+        if self._position >= self._end:
+            self._position = self._start
+        self._anchor_s = time.monotonic()
+        self._playing = True
+
+    def pause(self) -> None:
+        """Stay where the playhead is."""
+        self._position = self.now_ns
+        self._playing = False
+
+    def seek(self, t: int) -> None:
+        """Put the playhead at t, within the recording."""
+        self._position = min(max(t, self._start), self._end)
+        self._anchor_s = time.monotonic()
+
+    def set_speed(self, speed: float) -> None:
+        """Times real time; the playhead does not jump."""
+        self.seek(self.now_ns)
+        self.speed = speed
+
+    def step(self, n: int) -> None:
+        """Pause, and move the playhead by n scans of cells (of frames, where there are none)."""
+        self.pause()
+        group = next((g for g in ("cells", "pack") if self.timeline.rows(g)), "")
+        if group:
+            moments, _ = self.timeline.raw(group, self._start, self._end)
+        else:
+            moments = self.timeline.frames.all().time
+        if len(moments):
+            at = int(np.searchsorted(moments, self._position, "right")) - 1 + n
+            self.seek(int(moments[min(max(at, 0), len(moments) - 1)]))
+
+    # -- what is known -------------------------------------------------------------------------
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Newest state of every finding as of the playhead."""
+        newest: dict[str, Finding] = {}
+        for finding in self._monitor.log[: bisect.bisect_right(self._log_times, self.now_ns)]:
+            newest[finding.id] = finding
+        rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
+        return sorted(
+            newest.values(), key=lambda f: (f.state == "resolved", rank[f.severity], -f.time)
+        )
+
+    @property
+    def status(self) -> Status:
+        """Snapshot at the playhead, at most 0.05 s old."""
+        if self._snapshot is None or time.monotonic() - self._snapshot[0] > _STATUS_S:
+            self._snapshot = (time.monotonic(), self._status())
+        return self._snapshot[1]
+
+    def _status(self) -> Status:
+        attributes, checked = self._described["attributes"], self._monitor.checked
+        kept = self._monitor.extremes
+        return Status(
+            link=LinkStatus(
+                state="replay",
+                interface=self.path.name,
+                channel=", ".join(self._described["channels"]),
+                frames_per_s=self._rate(),
+                dropped=tuple(attributes["dropped"].items()),
+                simulated=attributes["source"] == "simulated",
+            ),
+            pack=self._pack(),
+            protocol=attributes["protocol"],
+            confidence=attributes["protocol_confidence"],
+            runner_up=attributes["protocol_runner_up"],
+            verdict=judge(self.findings, checked, bool(self._described["groups"])),
+            extremes=tuple(
+                Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
+            ),
+            scan_s=self._scan_s(),
+        )
+
+    def _rate(self) -> float:
+        frames, now = self.timeline.frames, self.now_ns
+        return float(frames.index_at(now) - frames.index_at(now - 1_000_000_000))
+
+    def _scan_s(self) -> float:
+        moments, _ = self.timeline.raw("cells", self.now_ns - 60_000_000_000, self.now_ns)
+        return float(np.median(np.diff(moments)) * 1e-9) if len(moments) > 1 else float("nan")
+
+    def _pack(self) -> PackStatus:
+        profile, limits = self._profile, self._limits
+        return PackStatus(
+            serial=self._described["serial"] or profile.serial,
+            name=profile.name,
+            cells=len(self.timeline.columns("cells")),
+            probes=len(self.timeline.columns("probes")),
+            chemistry=profile.chemistry,
+            capacity_ah=profile.capacity_ah,
+            labels=profile.labels,
+            layout=profile.layout,
+            cell_voltage_min=_or_nan(limits.cell_voltage_min),
+            cell_voltage_max=_or_nan(limits.cell_voltage_max),
+            state=self._state(),
+            sign="unverified",
+        )
+
+    def _state(self) -> str:
+        column = [f.name for f in PACK_FIELDS].index("current")
+        now = self.now_ns
+        moments, values = self.timeline.raw("pack", now - _STATE_LOOK_BACK_NS, now)
+        use = StateOfUse()
+        if len(moments):
+            known = np.flatnonzero(~np.isnan(values[:, column]))
+            for i in known[:: max(1, len(known) // 100)]:
+                use.update(int(moments[i]), float(values[i, column]))
+        return use.state
+
+    # -- the rest of the face ------------------------------------------------------------------
+
+    def add_signals(self, message_name: str) -> None:
+        """Decode every signal of this message from the recording's frames, in the background."""
+        self._posted.append(lambda: self._add_signals(message_name))
+        self._wake.set()
+
+    def _add_signals(self, name: str) -> None:
+        message = next((m for m, _ in self.database_messages() if m.name == name), None)
+        if message is None or name in self._signals:
+            return
+        self._signals.add(name)
+        layout = compile_messages([message])
+        names = tuple(signal.name for signal in message.signals)
+        log = self.timeline.frames
+        for first in range(0, log.count, 1 << 18):
+            when, rows = signal_rows(message, layout, log.rows(first, 1 << 18))
+            if len(when):
+                self.timeline.append(f"signals/{name}", when, rows, names)
+
+    def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
+        """Every message that the databases in the recording know."""
+        return [(m, m.signals) for database in self._databases for m in database.messages]
+
+    def message_of(self, frame_id: int, extended: bool) -> Message | None:
+        """The message of a frame's identifier; None when no database knows it."""
+        return find_message(self._databases, frame_id, extended)
+
+    def acknowledge(self, finding_id: str) -> None:
+        """A person has seen this finding; kept while the window is open."""
+        self._acknowledged.add(finding_id)
+
+    def answer(self, question: str, choice: str) -> None:
+        """A recording asks nothing."""
+
+    def reset_extremes(self) -> None:
+        """Extremes from the playhead on, as pressing Reset there would have done live."""
+        self._posted.append(self._reset_extremes)
+        self._wake.set()
+
+    def _reset_extremes(self) -> None:
+        self._monitor.extremes.reset()
+        when, rows = self.timeline.raw("cells", self.now_ns, self._end)
+        _, statistics = self.timeline.raw("statistics", self.now_ns, self._end)
+        if len(when):
+            self._monitor.extremes.push(when, rows, statistics[:, 1])
+
+    def mark(self, text: str) -> None:
+        """A mark at the playhead; lasts while the window is open, a recording is never patched."""
+        self.timeline.add_event(Event(self.now_ns, "mark", text))
+
+    def disconnect(self) -> None:
+        """Let go of the recording and its unpacked arrays."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(5.0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def open_replay(job: Job, path: Path) -> Replay:
+    """The work of a job: unpack `path` in a process, then hand over a Replay that is filling."""
+    folder = Path(tempfile.mkdtemp(prefix="bms-studio-replay-"))
+    try:
+        described = job.run_process(["bms_studio.load", str(path), str(folder)])
+        return Replay(path, described, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _mapped_frames(folder: Path) -> Frames:
+    names = ("time", "id", "flags", "channel", "length", "data")
+    columns = [
+        np.load(folder / f"frames-{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
+    ]
+    return Frames(*columns) if len(columns[0]) else empty_frames()
+
+
+def _all_pack_fields(
+    columns: tuple[str, ...], values: "np.ndarray[Any, np.dtype[Any]]"
+) -> tuple[tuple[str, ...], "np.ndarray[Any, np.dtype[Any]]"]:
+    """Every field in its usual place: a recording leaves out those that were never known."""
+    names = tuple(f.name for f in PACK_FIELDS)
+    full = np.full((len(values), len(names)), np.nan, np.float32)
+    for i, name in enumerate(columns):
+        if name in names:
+            full[:, names.index(name)] = values[:, i]
+    return names, full
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,272 @@
+"""The live session: from the acquisition program's ring to a Timeline, in one thread. No Qt.
+
+The window polls `status`, `findings`, `timeline` and `now_ns`; nothing is pushed. Recording is the
+acquisition program's work; building the recording afterwards is a job in a process of its own.
+"""
+
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bms_studio.acquisition.client import Acquisition
+from bms_studio.acquisition.settings import AdapterSettings
+from bms_studio.acquisition.status import AcquisitionStatus
+from bms_studio.derivation import Derivation
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.interpret import Request
+from bms_studio.jobs import Job
+from bms_studio.status import LinkStatus, RecordingStatus, Status
+from bms_studio.timeline import Event, Timeline
+from protocols.signals import Database, Message, Signal
+from recordings.journal import journal_header
+
+_TURN_S = 0.02
+_STATUS_S = 0.1
+_GONE = ("lost", "reconnecting", "failed", "ended")
+
+
+class Session:
+    """A pack on the bus. `name_recording()` proposes a path when the person gives none."""
+
+    def __init__(
+        self,
+        acquisition: Acquisition,
+        settings: AdapterSettings,
+        request: Request,
+        *,
+        name_recording: Callable[[str], Path],
+        title: str = "",
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.timeline = Timeline()
+        self.acquisition = acquisition
+        self._settings = settings
+        self._derivation = Derivation(request, self.timeline)
+        self._name_recording = name_recording
+        self._title = title
+        self._on_close = on_close
+        self._posted: deque[Callable[[], None]] = deque()  # requests, done by the session's thread
+        self._closing = threading.Event()
+        self._was_gone = False
+        self._recording = RecordingStatus()
+        self._target: Path | None = None
+        self._job: Job | None = None
+        self.status = Status(link=LinkStatus(state="connecting"))
+        self.findings: Sequence[Finding] = ()
+        self._resume_recording(acquisition.status())
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._thread.start()
+
+    # -- what the window asks for --------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """The live edge: now, or the newest frame where the adapter's clock is ahead."""
+        span = self.timeline.span()
+        return max(time.time_ns(), span[1] if span else 0)
+
+    @property
+    def job(self) -> Job | None:
+        """The job that is building a recording, if one is."""
+        return self._job
+
+    def start_recording(self, path: Path | None = None) -> None:
+        """Record from now on, and the last 60 s. Raises RuntimeError, OSError with a sentence."""
+        target = path or self._name_recording(self.status.pack.serial)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # In the user's data folder, so that a crash leaves it where the next start looks.
+        header = {**self.journal_header(), "target": str(target.absolute())}
+        self.acquisition.start_recording(None, header)
+        self._target = target
+        self._recording = RecordingStatus("recording", str(target), time.time_ns())
+        self.status = replace(self.status, recording=self._recording)
+
+    def stop_recording(self) -> None:
+        """Stop, and build the recording in the background; `status.recording` follows it."""
+        folder = self.acquisition.stop_recording()
+        target = self._target or recording_target(folder)
+        self._recording = RecordingStatus("building", str(target), self._recording.since_ns)
+        self._job = Job("Building the recording", lambda job: build_in_process(job, folder, target))
+        self.status = replace(self.status, recording=self._recording)
+
+    def mark(self, text: str) -> None:
+        """Write a mark at the present moment into the events."""
+        self.acquisition.mark(text)
+        self.timeline.add_event(Event(self.now_ns, "mark", text))
+
+    def reset_extremes(self) -> None:
+        """Forget the extreme deviations and start anew."""
+        self._posted.append(lambda: self._derivation.monitor.extremes.reset())
+
+    def acknowledge(self, finding_id: str) -> None:
+        """A person has seen this finding."""
+        self._posted.append(lambda: self._derivation.monitor.acknowledge(finding_id))
+
+    def answer(self, question: str, choice: str) -> None:
+        """The answer to `status.question`; the recording already goes on in a new file."""
+        event = Event(self.now_ns, "answer", f"{question}: {choice}")
+        self._posted.append(lambda: self._derivation.answer(question, event))
+
+    def add_signals(self, message_name: str) -> None:
+        """Decode every signal of this message from now on, and from the frames still held."""
+        message = self._message_named(message_name)
+        if message is not None:
+            self._posted.append(lambda: self._derivation.add_signals(message))
+
+    def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
+        """Every message that the databases in use know."""
+        return [(m, m.signals) for database in self._databases() for m in database.messages]
+
+    def message_of(self, frame_id: int, extended: bool) -> Message | None:
+        """The message of a frame's identifier; None when no database knows it."""
+        return find_message(self._databases(), frame_id, extended)
+
+    def disconnect(self) -> None:
+        """Let go of the adapter; a running recording is stopped and built first."""
+        if self._recording.state == "recording":
+            self.stop_recording()
+        self._closing.set()
+        self._thread.join(2.0)
+        self.acquisition.quit()
+        self._on_close()
+
+    def leave(self) -> None:
+        """Stop looking; the acquisition program goes on without us."""
+        self._closing.set()
+        self._thread.join(2.0)
+
+    def journal_header(self) -> dict[str, Any]:
+        """All that building from the journal needs to know."""
+        request, meaning = self._derivation.request, self._derivation.meaning
+        return {
+            "title": self._title,
+            "adapter": self._settings.as_dict(),
+            "mode": self._settings.mode,
+            "profile": request.profile.text,
+            "databases": [[d.name, d.text] for d in request.databases],
+            "protocol": request.protocol or (meaning.mapping.protocol if meaning else ""),
+            "simulated": self.acquisition.status().simulated,
+        }
+
+    # -- the thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        refreshed = 0.0
+        while not self._closing.wait(_TURN_S):
+            status = self.acquisition.status()
+            frames = self.acquisition.read()
+            while self._posted:
+                self._posted.popleft()()
+            self._derivation.push(frames)
+            self._watch_link(status)
+            now = time.monotonic()
+            if now - refreshed >= _STATUS_S:
+                refreshed = now
+                self._refresh(status)
+
+    def _watch_link(self, status: AcquisitionStatus) -> None:
+        gone = status.state in _GONE
+        if gone and not self._was_gone:
+            self._derivation.gap(Event(self.now_ns, "lost", status.error))
+        elif self._was_gone and not gone:
+            self.timeline.add_event(Event(self.now_ns, "connect", status.adapter))
+        self._was_gone = gone
+
+    def _resume_recording(self, status: AcquisitionStatus) -> None:
+        """A window that finds an acquisition already recording takes it over as it is."""
+        if status.recording_folder:
+            self._target = recording_target(Path(status.recording_folder))
+            self._recording = RecordingStatus(
+                "recording", str(self._target), status.recording_start_ns
+            )
+
+    def _refresh(self, acquired: AcquisitionStatus) -> None:
+        derivation = self._derivation
+        judgement = derivation.monitor.judgement()
+        meaning = derivation.meaning
+        self.findings = judgement.findings
+        self.status = Status(
+            link=self._link(acquired),
+            recording=self._recording_now(acquired),
+            pack=derivation.pack_status(),
+            protocol=meaning.title if meaning else "",
+            confidence=meaning.confidence if meaning else 0.0,
+            runner_up=meaning.runner_up if meaning else "",
+            verdict=judgement.verdict,
+            extremes=derivation.extremes(),
+            scan_s=derivation.scan_s,
+            notes=tuple(n for n in (acquired.note,) if n),
+            question=derivation.question,
+        )
+
+    def _link(self, acquired: AcquisitionStatus) -> LinkStatus:
+        state = {"opening": "connecting", "failed": "lost", "ended": "lost"}.get(
+            acquired.state, acquired.state
+        )
+        ring = self.acquisition.missed
+        dropped = {**acquired.dropped, **({"ring": ring} if ring else {})}
+        return LinkStatus(
+            state=state,
+            interface=acquired.adapter or self._settings.interface,
+            channel=self._settings.channel,
+            bitrate=self._settings.bitrate,
+            mode=acquired.mode,
+            frames_per_s=acquired.rate_hz,
+            bus_load=acquired.bus_load,
+            dropped=tuple(dropped.items()),
+            message=acquired.error,
+            simulated=acquired.simulated,
+        )
+
+    def _recording_now(self, acquired: AcquisitionStatus) -> RecordingStatus:
+        if self._recording.state in ("recording", "disk-full"):
+            state = "disk-full" if acquired.journal_error else "recording"
+            self._recording = replace(self._recording, state=state, message=acquired.journal_error)
+        elif self._job is not None and self._job.done:
+            job, self._job = self._job, None
+            self._recording = replace(
+                self._recording,
+                state="failed" if job.error or job.cancelled else "saved",
+                message=job.error,
+                path=str(job.result or self._recording.path),
+            )
+        elif self._job is not None:
+            self._recording = replace(self._recording, progress=self._job.progress)
+        return self._recording
+
+    def _databases(self) -> tuple[Database, ...]:
+        meaning = self._derivation.meaning
+        return meaning.databases if meaning else self._derivation.request.databases
+
+    def _message_named(self, name: str) -> Message | None:
+        for message, _ in self.database_messages():
+            if message.name == name:
+                return message
+        return None
+
+
+def recording_target(folder: Path) -> Path:
+    """Where the recording of a journal belongs: what its header says, else beside it."""
+    stated = str(journal_header(folder).get("target", ""))
+    return Path(stated) if stated else folder.with_name(folder.name.removesuffix(".journal"))
+
+
+def build_in_process(job: Job, folder: Path, target: Path) -> str:
+    """Build a journal in a process of its own and remove it once the recording is verified."""
+    made = job.run_process(["bms_studio.from_journal", str(folder), str(target)])
+    shutil.rmtree(folder, ignore_errors=True)
+    return str(made["files"][0])
+
+
+def find_message(databases: Sequence[Database], frame_id: int, extended: bool) -> Message | None:
+    """The first message whose identifier and mask fit; None when no database knows it."""
+    for database in databases:
+        for message in database.messages:
+            if message.extended == extended and frame_id & message.id_mask == message.id:
+                return message
+    return None

@@ -1,0 +1,304 @@
+"""Where sessions come from: an adapter, the demo, a recording, logs. Every method gives a Job.
+
+What the window and the commands share; no Qt. The simulator runs as a program of its own behind an
+emulated adapter, so that the demo takes exactly the path of hardware.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from bms_studio.acquisition import client
+from bms_studio.acquisition.adapters import AdapterError
+from bms_studio.acquisition.client import Acquisition
+from bms_studio.acquisition.ports import list_adapters
+from bms_studio.acquisition.settings import AdapterSettings
+from bms_studio.interpret import Request
+from bms_studio.jobs import Job
+from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.replay import Replay, open_replay
+from bms_studio.requests import request_for
+from bms_studio.session import Session
+from protocols.registry import available
+
+RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
+USUAL_BITRATES = (500_000, 250_000, 1_000_000, 125_000)
+_HEARD_S = 0.6
+_TEST_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoChoice:
+    """What the demo simulates; faults as written on the command line."""
+
+    cells: int = 20
+    faults: tuple[str, ...] = ()
+    protocol: str = "scooter"
+    rate_hz: int = 100
+    story: bool = True
+
+
+def recordings_folder() -> Path:
+    """Where recordings go when nobody names a place."""
+    home = os.environ.get("BMS_STUDIO_HOME")
+    documents = Path(home) if home else Path(platformdirs.user_documents_path())
+    return documents / "BMS Studio"
+
+
+def name_recording(serial: str) -> Path:
+    """A path that does not exist yet: serial number and local time."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in serial) or "pack"
+    stem = f"{safe} {time.strftime('%Y-%m-%d %H-%M-%S')}"
+    return recordings_folder() / f"{stem}.h5"
+
+
+def connect(
+    settings: AdapterSettings,
+    request: Request,
+    *,
+    owned: bool = False,
+    title: str = "",
+    simulated: bool = False,
+    on_close: Callable[[], None] = lambda: None,
+) -> Session:
+    """Start (or find again) the acquisition of this adapter and watch it.
+
+    Raises AdapterError with a remedy.
+    """
+    acquisition = _running(settings) or client.start(
+        settings,
+        owned=owned,
+        header={
+            "title": title,
+            "adapter": settings.as_dict(),
+            "profile": request.profile.text,
+            "databases": [[d.name, d.text] for d in request.databases],
+            "protocol": request.protocol,
+            "simulated": simulated,
+        },
+    )
+    return Session(
+        acquisition,
+        settings,
+        request,
+        name_recording=name_recording,
+        title=title,
+        on_close=on_close,
+    )
+
+
+def _running(settings: AdapterSettings) -> Acquisition | None:
+    """The acquisition that a window left running on this adapter, if there is one."""
+    for acquisition in client.find():
+        same = (acquisition.settings.interface, acquisition.settings.channel)
+        if same == (settings.interface, settings.channel):
+            return acquisition
+        acquisition.close()
+    return None
+
+
+class Simulator:
+    """The simulated pack behind its emulated adapter, as a process; ends with `close`."""
+
+    def __init__(self, choice: DemoChoice) -> None:
+        arguments = ["--cells", str(choice.cells), "--protocol", choice.protocol]
+        arguments += ["--rate", str(choice.rate_hz), *(["--story"] if choice.story else [])]
+        for fault in choice.faults:
+            arguments += ["--fault", fault]
+        # Windows has no pseudo-terminals; there the same text goes through a socket.
+        arguments += ["--pty"] if os.name == "posix" else ["--tcp", "0"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bms_studio.simulator", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A group of its own: Ctrl-C is for whoever records, not for the pack.
+            start_new_session=os.name == "posix",
+        )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            words = self._process.stderr.read() if self._process.stderr else ""
+            self.close()
+            raise ValueError(words.strip().splitlines()[-1] if words.strip() else "no simulator")
+        self.settings = AdapterSettings("slcan", str(json.loads(line)["channel"]))
+
+    def close(self) -> None:
+        """End the simulation."""
+        process = self._process
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(3.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+def demo_session(choice: DemoChoice) -> Session:
+    """The simulated pack, connected. Raises ValueError or AdapterError with one sentence."""
+    profile = demo_profile(choice.cells)
+    simulator = Simulator(choice)
+    try:
+        return connect(
+            simulator.settings,
+            Request(profile=profile),
+            owned=True,
+            title="Demo",
+            simulated=True,
+            on_close=simulator.close,
+        )
+    except BaseException:
+        simulator.close()
+        raise
+
+
+def demo_profile(cells: int) -> Profile:
+    """The profile of the simulated pack: what a workshop would have written down."""
+    rows = [list(range(first, min(first + 10, cells + 1))) for first in range(1, cells + 1, 10)]
+    return parse_profile(
+        "[pack]\n"
+        f'name = "Demo scooter"\nseries = {cells}\nparallel = 1\n'
+        f'chemistry = "NMC"\ncapacity_ah = 31.0\nlayout = {json.dumps(rows)}\n',
+        "demo profile",
+    )
+
+
+class LocalSessions:
+    """The window's SessionSource on this machine."""
+
+    def __init__(self, demo: DemoChoice | None = None) -> None:
+        self._demo = demo or DemoChoice()
+
+    def adapters(self) -> Job:
+        """Result: list of adapters (bms_studio.acquisition.ports.AdapterFound)."""
+        return Job("Looking for adapters", lambda _job: list_adapters())
+
+    def protocols(self) -> Sequence[str]:
+        """Names of the built-in protocols."""
+        return available()
+
+    def test(self, settings: Any) -> Job:
+        """Listen for at most 2 s. Result: gui's LinkTest fields as a dict."""
+        return Job("Testing the link", lambda job: _test(job, settings))
+
+    def connect(self, settings: Any, record: bool) -> Job:
+        """Result: a live Session, recording if asked."""
+
+        def work(job: Job) -> Session:
+            request = request_for(settings.protocol, settings.databases, settings.profile)
+            bitrate = settings.bitrate or _find_bitrate(job, settings)
+            session = connect(_adapter_settings(settings, bitrate), request)
+            if record:
+                session.start_recording()
+            return session
+
+        return Job("Connecting", work)
+
+    def demo(self) -> Job:
+        """Result: a live Session on the simulated pack."""
+        return Job("Starting the demo", lambda _job: demo_session(self._demo))
+
+    def open(self, paths: Sequence[Path]) -> Job:
+        """Result: a Replay of a recording; logs are imported first, beside themselves."""
+        return Job("Opening", lambda job: _open(job, paths))
+
+
+def _adapter_settings(settings: Any, bitrate: int) -> AdapterSettings:
+    return AdapterSettings(
+        settings.interface,
+        settings.channel,
+        bitrate,
+        settings.fd,
+        settings.data_bitrate or 2_000_000,
+        settings.mode,
+    )
+
+
+def _listen(job: Job, settings: AdapterSettings, seconds: float) -> tuple[Any, Any]:
+    """Frames heard in that time and the adapter's last status; transmits nothing."""
+    from protocols.frames import concatenate
+
+    with tempfile.TemporaryDirectory(prefix="bms-studio-test-") as folder:
+        acquisition = client.start(settings, Path(folder) / "journal", owned=True)
+        try:
+            parts = []
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                job.check()
+                parts.append(acquisition.read())
+                time.sleep(0.02)
+            return concatenate(parts), acquisition.status()
+        finally:
+            acquisition.quit()
+            acquisition.close()
+
+
+def _find_bitrate(job: Job, settings: Any) -> int:
+    """The usual bitrate at which frames are heard, listening only."""
+    for bitrate in USUAL_BITRATES:
+        wanted = AdapterSettings(settings.interface, settings.channel, bitrate)
+        frames, _ = _listen(job, wanted, _HEARD_S)
+        if len(frames):
+            return bitrate
+    rates = ", ".join(f"{rate // 1000}" for rate in USUAL_BITRATES)
+    raise AdapterError(
+        f"Nothing was heard on {settings.channel} at {rates} kbit/s: wake the pack, check that H "
+        "and L are not swapped and that the bus has its 120 ohm, or say that the pack is alone."
+    )
+
+
+def _test(job: Job, settings: Any) -> dict[str, Any]:
+    """What a live test tells: frames/s, bitrate, protocol, cells; one sentence if it failed."""
+    from bms_studio.interpret import interpret
+    from bms_studio.pipeline import Pipeline
+
+    try:
+        bitrate = settings.bitrate or _find_bitrate(job, settings)
+        frames, _ = _listen(job, _adapter_settings(settings, bitrate), _TEST_S)
+        request = request_for(settings.protocol, settings.databases, settings.profile)
+        meaning = interpret(frames, request) if len(frames) else None
+    except (AdapterError, ValueError) as problem:
+        return {"message": str(problem)}
+    found: dict[str, Any] = {"frames_per_s": len(frames) / _TEST_S, "bitrate": bitrate}
+    if not len(frames):
+        found["message"] = "Nothing was heard: wake the pack, check H and L and the 120 ohm."
+    if len(frames) == 0 or _one_repeated(frames):
+        found["question"] = "pack_alone"
+    if meaning is not None:
+        pipeline = Pipeline(meaning.databases, meaning.mapping)
+        pipeline.push(frames)
+        scanner = pipeline.scanner("cell")
+        found |= {"protocol": meaning.title, "confidence": meaning.confidence}
+        found["cells"] = scanner.columns if scanner else 0
+    return found
+
+
+def _one_repeated(frames: Any) -> bool:
+    """One frame over and over: nobody acknowledges it, so the pack is alone on its cable."""
+    return len(frames) > 200 and len(set(frames.id.tolist())) == 1
+
+
+def _open(job: Job, paths: Sequence[Path]) -> Replay:
+    first = Path(paths[0])
+    if len(paths) == 1 and first.suffix.lower() in RECORDING_SUFFIXES:
+        return open_replay(job, first)
+    target = first.with_name(first.name + ".h5")
+    number = 2
+    while target.exists():
+        target = first.with_name(f"{first.name}-{number}.h5")
+        number += 1
+    job.run_process(["bms_studio.from_logs", str(target), *(str(p) for p in paths)])
+    return open_replay(job, target)
