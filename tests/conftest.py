@@ -4,6 +4,7 @@ Set before anything of the program is imported, and inherited by every program t
 Nothing about a single topic belongs here.
 """
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -20,8 +21,8 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["BMS_STUDIO_HOME"] = str(HOME)
 # A crash inside Qt or a kernel names the Python line, in child programs as well.
 os.environ["PYTHONFAULTHANDLER"] = "1"
-# Compiled kernels outlive the session's home, and child programs share them.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache"))
+# Sets where compiled kernels are kept, before numba is imported: child programs share them.
+importlib.import_module("bms_studio")
 
 
 def pytest_unconfigure() -> None:
