@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -305,11 +306,16 @@ class JournalWriter:
             finally:
                 os.close(descriptor)
 
-    def start_recording(self, folder: Path, header: dict[str, Any]) -> None:
-        """From now on write into `folder`, which also gets the segments of the last `keep_s`.
+    def start_recording(
+        self, folder: Path, header: dict[str, Any], *, back_s: float | None = None
+    ) -> None:
+        """From now on write into `folder`, which also gets the segments of the last `back_s`.
+
+        back_s None: of all that the black box still has.
 
         Raises RuntimeError if a recording is running, OSError if the folder cannot be used.
         """
+        self.flush(1.0)
         with self._disk:
             if self._recording is not None:
                 raise RuntimeError(f"a recording is running already, into {self._recording}")
@@ -319,8 +325,9 @@ class JournalWriter:
             try:
                 write_header(folder, header)
                 self._close_segment()
+                oldest = -inf if back_s is None else time.monotonic() - back_s
                 for segment in self._done:
-                    if segment.path.exists():
+                    if segment.last_write >= oldest and segment.path.exists():
                         link(segment.path, folder / segment.path.name)
             except OSError:
                 taken.release()

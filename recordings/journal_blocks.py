@@ -90,7 +90,7 @@ def read_segment(path: Path, damage: Damage) -> Iterator[Block]:
                 continue
             if after == position:
                 return
-            found = after if after > 0 else _next_magic(file, position + 1)
+            found = _next_magic(file, position + 1)
             damage.bad_blocks += 1
             damage.skipped_bytes += found - position
             damage.notes.append(f"{path.name}: {found - position} bytes skipped at {position}")
@@ -100,8 +100,8 @@ def read_segment(path: Path, damage: Damage) -> Iterator[Block]:
 def _read_block(file: BinaryIO, position: int) -> tuple[Block | None, int]:
     """The block at `position` and where the next begins.
 
-    Without a block: (None, position) at the end of the file, (None, next) where the head is good
-    and only the payload damaged, (None, -1) where the next block must be searched.
+    Without a block: (None, position) at the end of the file, else (None, -1): the next one must be
+    searched. Also where only the payload is damaged, for bytes may be missing there.
     """
     file.seek(position)
     head = file.read(HEAD_SIZE)
@@ -117,11 +117,10 @@ def _read_block(file: BinaryIO, position: int) -> tuple[Block | None, int]:
     payload = file.read(length)
     if len(payload) < length:
         return None, -1
-    after = position + HEAD_SIZE + length
     if zlib.crc32(payload) != crc:
-        return None, after
+        return None, -1
     block = _decode(kind, sequence, time_ns, count, payload)
-    return block, after
+    return block, -1 if block is None else position + HEAD_SIZE + length
 
 
 def _decode(kind: int, sequence: int, time_ns: int, count: int, payload: bytes) -> Block | None:

@@ -85,16 +85,21 @@ class Acquisition:
         return request(self._port, self._token, verb, parameters)
 
     def start_recording(
-        self, path: Path | None = None, header: Mapping[str, Any] | None = None
+        self,
+        path: Path | None = None,
+        header: Mapping[str, Any] | None = None,
+        back_s: float | None = None,
     ) -> dict[str, Any]:
         """Record, from up to 60 s before now; returns id, folder, start_ns.
 
         path: folder for the journal of this recording; default one in the user's data folder.
         header: what the recording must know and the session's header does not (title, profile,
-        databases, protocol).
+        databases, protocol). back_s: less history, down to 0 (another pack was connected); whole
+        segments of 10 s are taken, so a builder cuts by time.
         """
         target = path or folder("recordings") / f"{time.strftime('%Y%m%d-%H%M%S')}-{_new_id()}"
-        return self.request("record", path=str(target.absolute()), header=dict(header or {}))
+        about = dict(header or {})
+        return self.request("record", path=str(target.absolute()), header=about, back_s=back_s)
 
     def stop_recording(self) -> Path:
         """End the recording; the folder of its journal, complete, on disk and free to be built."""

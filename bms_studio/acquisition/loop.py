@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from bms_studio.acquisition.adapters import (
     Adapter,
     AdapterCounts,
@@ -30,7 +32,7 @@ from bms_studio.acquisition.status import (
     STALE,
     AcquisitionStatus,
 )
-from protocols.frames import Frames, concatenate
+from protocols.frames import TRANSMITTED, Frames, concatenate
 from recordings.journal import JournalWriter
 
 READ_S = 0.1
@@ -45,7 +47,8 @@ BACK_OFF_S = (0.2, 5.0)
 class Loop:
     """Runs one adapter until `stop`.
 
-    Frames: offered == received + parser drops; every received frame goes to ring and journal.
+    offered == received + parser drops; every frame received or transmitted goes to ring and
+    journal.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Loop:
         self._last_frame_ns = 0
         self._period_s = 0.0
         self._second = (time.monotonic(), 0, 0)  # since, frames, bits
-        self._frames = self._bits = 0
+        self._frames = self._bits = self._transmitted = 0
         self._lost_at_ns = 0
         self._try_at, self._back_off_s = 0.0, BACK_OFF_S[0]
         self.recording: dict[str, Any] = {}
@@ -110,17 +113,28 @@ class Loop:
         return True
 
     def transmit(self, frames: Frames) -> None:
-        """Send frames; only the loop's thread. Raises AdapterError."""
+        """Send frames, which then stand in ring and journal marked as transmitted.
+
+        Only the loop's thread. Raises AdapterError.
+        """
         if self._adapter is None:
             raise AdapterError("The adapter is not connected.")
         self._adapter.write(frames)
+        now_ns = np.full(len(frames), self._clock.monotonic_ns())
+        flags = frames.flags | np.uint8(TRANSMITTED)
+        self._publish_frames(replace(frames, time=self._clock.stamp(now_ns), flags=flags))
+        self._transmitted += len(frames)
 
     def event(self, kind: str, text: str, parameters: dict[str, Any] | None = None) -> int:
         """Put an event behind all frames received so far; returns its time."""
-        self._flush()
-        now = self._clock.now()
+        now = self.now()
         self._journal.event(now, kind, text, parameters or {})
         return now
+
+    def now(self) -> int:
+        """The time of this instant, all frames received so far handed to the journal before."""
+        self._flush()
+        return self._clock.now()
 
     def _turn(self) -> None:
         while self._posted:
@@ -148,10 +162,7 @@ class Loop:
             return
         now = time.monotonic()
         stamped = replace(frames, time=self._clock.stamp(frames.time))
-        self._ring.write(stamped)
-        if not self._batch:
-            self._batch_since = now
-        self._batch.append(stamped)
+        self._publish_frames(stamped)
         self._frames += len(frames)
         self._bits += int(frame_bits(frames).sum())
         gap = now - self._last_frame_at
@@ -161,6 +172,12 @@ class Loop:
         self._last_frame_ns = int(stamped.time[-1])
         if self.status.state == STALE:
             self._set(state=CONNECTED)
+
+    def _publish_frames(self, frames: Frames) -> None:
+        self._ring.write(frames)
+        if not self._batch:
+            self._batch_since = time.monotonic()
+        self._batch.append(frames)
 
     def _notice_stall(self) -> None:
         """A program that did not run for seconds has missed frames that nobody counted."""
@@ -279,6 +296,7 @@ class Loop:
             self.status,
             offered=now.offered,
             received=self._frames,
+            transmitted=self._transmitted,
             journaled=counts.written,
             waiting=counts.waiting + pending,
             dropped={

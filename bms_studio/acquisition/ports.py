@@ -6,10 +6,10 @@ Looks, opens nothing and transmits nothing.
 import logging
 from typing import Any
 
-# USB ids of sticks that speak SLCAN, from their firmware's published descriptors.
-KNOWN_STICKS = {
-    (0xAD50, 0x60C4): "CANable (SLCAN)",
-    (0x16D0, 0x117E): "CANable 2 (SLCAN)",
+# USB ids from the published descriptors of firmware and chips. A stick on a plain serial chip
+# cannot be told from any other device with that chip.
+CAN_STICKS = {(0xAD50, 0x60C4): "CANable (SLCAN)", (0x16D0, 0x117E): "CANable 2 (SLCAN)"}
+SERIAL_CHIPS = {
     (0x0403, 0x6015): "FTDI serial (Lawicel CANUSB and others)",
     (0x0403, 0x6001): "FTDI serial (Lawicel CANUSB and others)",
     (0x1A86, 0x7523): "CH340 serial",
@@ -35,7 +35,8 @@ def _serial_ports() -> list[dict[str, Any]]:
     for port in list_ports.comports():
         if port.vid is None and not port.description.strip("n/a "):
             continue  # motherboard ports without anything behind them (Linux lists 32 of them)
-        known = KNOWN_STICKS.get((port.vid, port.pid))
+        usb = (port.vid, port.pid)
+        known = CAN_STICKS.get(usb) or SERIAL_CHIPS.get(usb)
         found.append(
             {
                 "interface": "slcan",
@@ -44,7 +45,7 @@ def _serial_ports() -> list[dict[str, Any]]:
                 "serial": port.serial_number or "",
                 "vid": port.vid,
                 "pid": port.pid,
-                "likely": known is not None and "serial" not in known,
+                "likely": usb in CAN_STICKS,
             }
         )
     return found

@@ -43,19 +43,20 @@ class Program:
     def _status(self) -> dict[str, Any]:
         return {"status": self._loop.status.as_dict()}
 
-    def _record(self, path: str, header: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Record into the folder `path`, beginning with what the black box still has."""
+    def _record(
+        self, path: str, header: dict[str, Any] | None = None, back_s: float | None = None
+    ) -> dict[str, Any]:
+        """Record into the folder `path`, from `back_s` before now (None: all there is)."""
         identifier = str(uuid.uuid4())
         folder = Path(path)
-        full = {**self._journal.header, "uuid": identifier, **(header or {})}
-
-        begun = self._in_loop(
-            lambda: {"start_ns": self._loop.event("record", "Recording began.", {"id": identifier})}
-        )
+        start_ns = int(self._in_loop(lambda: {"time": self._loop.now()})["time"])
+        full = {**self._journal.header, **(header or {})}
+        full |= {"uuid": identifier, "recording_start_ns": start_ns}
         # Not in the loop: linking the black box's segments may wait for the disk.
-        self._journal.start_recording(folder, {**full, "recording_start_ns": begun["start_ns"]})
-        self._loop.recording = {"id": identifier, **begun}
-        return {"id": identifier, "folder": str(folder), **begun}
+        self._journal.start_recording(folder, full, back_s=back_s)
+        self._loop.recording = {"id": identifier, "start_ns": start_ns}
+        self._event("record", "Recording began.", {"id": identifier, "start_ns": start_ns})
+        return {"id": identifier, "folder": str(folder), "start_ns": start_ns}
 
     def _stop(self) -> dict[str, Any]:
         """End the recording; what was received until now is in it, and on disk."""

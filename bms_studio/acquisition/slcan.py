@@ -35,6 +35,7 @@ DATA_BITRATES = {2_000_000: "Y2", 5_000_000: "Y5"}  # CANable 2 firmware
 _ANSWER_S = 0.35
 _GATHER_S = 0.010
 _MAX_ANSWER = 1 << 20
+_MOST_CHUNKS = 64
 NAK = b"\a"
 _ENDS = re.compile(rb"[\r\a]")
 _ANSWER = re.compile(rb"(?:^|[\r\a])([\r\a])")
@@ -140,8 +141,11 @@ class SlcanAdapter:
             time.sleep(pause)
         data = self._stream.read(timeout_s)
         chunks = [self._rest, data]
-        while data and len(chunks) < 64:
-            data = self._stream.read(0)
+        while data and len(chunks) < _MOST_CHUNKS:
+            try:
+                data = self._stream.read(0)
+            except AdapterError:
+                break  # the next read meets it again; first what came before it
             chunks.append(data)
         now = time.monotonic_ns()
         self._read_at = time.monotonic()

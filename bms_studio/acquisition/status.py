@@ -13,7 +13,8 @@ class AcquisitionStatus:
 
     state: opening, connected, stale (no frame for 2 s or three usual periods), lost, reconnecting,
     failed (the adapter never opened; `error` says why), ended (the program is gone).
-    offered == received + dropped["parser"]; received == journaled + dropped["disk"] + waiting.
+    offered == received + dropped["parser"];
+    received + transmitted == journaled + dropped["disk"] + waiting.
     Frames lost before us are dropped["adapter"], where the adapter counts them. rate_hz: frames/s
     of the last second; bus_load: 0..1, a lower bound (without stuffing). last_frame_ns: 0 before
     the first. anchor_*: two clock readings that belong together. heartbeat_ns: monotonic.
@@ -30,6 +31,7 @@ class AcquisitionStatus:
     started_ns: int = 0
     offered: int = 0
     received: int = 0
+    transmitted: int = 0
     journaled: int = 0
     waiting: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
