@@ -1,0 +1,242 @@
+"""candump -L text, the log of Linux can-utils: `(1436509053.650713) can0 123#0011`.
+
+Also the forms of CAN FD (`##` and a flags digit), remote frames (`#R`), error frames (id with bit
+29 set) and the trailing direction letters R and T. Source: can-utils, lib.c and candump.c.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from protocols.frames import BIT_RATE_SWITCH, ERROR, EXTENDED, FD, REMOTE, TRANSMITTED, Frames
+from recordings.logs import (
+    KEPT_BAD,
+    RELATIVE_BEFORE_S,
+    LogFormat,
+    LogReport,
+    drop_cut_frame,
+    text_blocks,
+)
+from recordings.textscan import (
+    _HEX,
+    ChannelTable,
+    at_end,
+    channel_of,
+    line_end,
+    skip_blanks,
+    skip_word,
+    stamp,
+)
+
+_SHORTEST_LINE = 10  # "(0.0)c 1#" and the line feed
+
+
+@njit(nogil=True, cache=True)
+def _line(
+    text: NDArray[np.uint8],
+    at: int,
+    row: int,
+    time: NDArray[np.int64],
+    identifier: NDArray[np.uint32],
+    flags: NDArray[np.uint8],
+    channel: NDArray[np.uint8],
+    length: NDArray[np.uint8],
+    data: NDArray[np.uint8],
+    names: NDArray[np.uint8],
+    name_lengths: NDArray[np.int64],
+) -> int:
+    """Read the line at `at` into `row`; the position of its end, or -1 when it is no frame."""
+    if text[at] != 40:
+        return -1
+    ns, at = stamp(text, at + 1)
+    if at < 0 or text[at] != 41:
+        return -1
+    at = skip_blanks(text, at + 1)
+    first = at
+    at = skip_word(text, at)
+    number = channel_of(text, first, at, names, name_lengths)
+    if number < 0:
+        return -1
+    at = skip_blanks(text, at)
+    first = at
+    value = np.int64(0)
+    while _HEX[text[at]] < 16 and at - first < 9:
+        value = (value << 4) | _HEX[text[at]]
+        at += 1
+    digits = at - first
+    if text[at] != 35 or digits == 0 or digits > 8:
+        return -1
+    kind = 0
+    if digits > 3:
+        kind = EXTENDED
+        if value & 0x20000000:
+            kind = ERROR
+            value = value & 0x1FFFFFFF
+        elif value > 0x1FFFFFFF:
+            return -1
+    elif value > 0x7FF:
+        return -1
+    at += 1
+    widest = 8
+    if text[at] == 35:
+        bits = _HEX[text[at + 1]]
+        if bits > 15:
+            return -1
+        kind |= FD
+        if bits & 1:
+            kind |= BIT_RATE_SWITCH
+        widest = data.shape[1]
+        at += 2
+    count = 0
+    if text[at] == 82 and not kind & FD:
+        kind |= REMOTE
+        at += 1
+        if _HEX[text[at]] < 10:
+            at += 1
+    else:
+        while True:
+            high = _HEX[text[at]]
+            if high > 15:
+                break
+            low = _HEX[text[at + 1]]
+            if low > 15 or count == widest:
+                return -1
+            data[row, count] = (high << 4) | low
+            count += 1
+            at += 2
+        if text[at] == 95 and _HEX[text[at + 1]] < 16:  # _9 … _F: the raw length code
+            at += 2
+    if text[at] == 32:
+        at = skip_blanks(text, at)
+        if text[at] == 84:
+            kind |= TRANSMITTED
+            at += 1
+        elif text[at] == 82:
+            at += 1
+        at = skip_blanks(text, at)
+    if not at_end(text, at):
+        return -1
+    time[row] = ns
+    identifier[row] = value
+    flags[row] = kind
+    channel[row] = number
+    length[row] = count
+    return at
+
+
+@njit(nogil=True, cache=True)
+def _parse(
+    text: NDArray[np.uint8],
+    time: NDArray[np.int64],
+    identifier: NDArray[np.uint32],
+    flags: NDArray[np.uint8],
+    channel: NDArray[np.uint8],
+    length: NDArray[np.uint8],
+    data: NDArray[np.uint8],
+    names: NDArray[np.uint8],
+    name_lengths: NDArray[np.int64],
+    bad_lines: NDArray[np.int64],
+) -> tuple[int, int, int]:
+    """All lines of `text`: frames read, bad lines (the first in bad_lines, from 0), lines."""
+    at = row = bad = line = 0
+    while at < len(text):
+        start = skip_blanks(text, at)
+        if at_end(text, start):
+            at = line_end(text, start)
+            line += 1
+            continue
+        end = _line(
+            text,
+            start,
+            row,
+            time,
+            identifier,
+            flags,
+            channel,
+            length,
+            data,
+            names,
+            name_lengths,
+        )
+        if end >= 0:
+            row += 1
+            at = end + 1 if text[end] == 10 else end + 2
+        else:
+            for k in range(data.shape[1]):
+                data[row, k] = 0
+            if bad < len(bad_lines):
+                bad_lines[bad] = line
+            bad += 1
+            at = line_end(text, start)
+        line += 1
+    return row, bad, line
+
+
+def _sniff(head: bytes) -> float:
+    lines = [line.split() for line in head.splitlines()[:50] if line.strip()]
+    good = sum(
+        len(words) >= 3 and words[0][:1] == b"(" and words[0][-1:] == b")" and b"#" in words[2]
+        for words in lines
+    )
+    return good / len(lines) if lines else 0.0
+
+
+def _read(path: Path, report: LogReport) -> Iterator[Frames]:
+    table = ChannelTable()
+    bad_lines = np.zeros(KEPT_BAD, np.int64)
+    for block in text_blocks(path):
+        rows = min(block.text.count(b"\n"), len(block.text) // _SHORTEST_LINE + 1) + 1
+        width = 64 if b"##" in block.text else 8
+        columns = (
+            np.empty(rows, np.int64),
+            np.empty(rows, np.uint32),
+            np.empty(rows, np.uint8),
+            np.empty(rows, np.uint8),
+            np.empty(rows, np.uint8),
+            np.zeros((rows, width), np.uint8),
+        )
+        text = np.frombuffer(block.text, np.uint8)
+        found, bad, lines = _parse(text, *columns, table.names, table.lengths, bad_lines)
+        report.lines += lines
+        report.add_bad(bad, bad_lines[:bad] + block.first_line)
+        frames = Frames(*columns)[:found]
+        if block.cut:
+            frames = drop_cut_frame(frames, report, block.first_line)
+        if not report.frames and found and frames.time[:1].sum() < RELATIVE_BEFORE_S * 10**9:
+            report.time_reference = "relative"
+        report.channels[:] = table.texts()
+        yield frames
+
+
+def _write(file: BinaryIO, blocks: Iterable[Frames], channels: tuple[str, ...]) -> None:
+    """candump stamps have microseconds: the rest of the nanoseconds is cut off."""
+    for block in blocks:
+        file.write("".join(_lines(block, channels)).encode())
+
+
+def _lines(block: Frames, channels: tuple[str, ...]) -> Iterator[str]:
+    digits = np.ascontiguousarray(block.data).tobytes().hex().upper()
+    stride = 2 * block.width
+    columns = (block.time // 1000, block.id, block.flags, block.channel, block.length)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    names = [channels[k] if k < len(channels) else f"can{k}" for k in range(256)]
+    for row, (micro, identifier, flags, channel, length) in enumerate(rows):
+        if flags & ERROR:
+            number = f"{identifier | 0x20000000:08X}"
+        else:
+            number = f"{identifier:08X}" if flags & EXTENDED else f"{identifier:03X}"
+        payload = digits[row * stride : row * stride + 2 * length]
+        if flags & FD:
+            payload = f"#{1 if flags & BIT_RATE_SWITCH else 0}{payload}"
+        elif flags & REMOTE:
+            payload = "R"
+        end = " T\n" if flags & TRANSMITTED else "\n"
+        seconds, part = divmod(micro, 1_000_000)
+        yield f"({seconds}.{part:06d}) {names[channel]} {number}#{payload}{end}"
+
+
+FORMAT = LogFormat("candump", "candump -L (can-utils)", (".log",), _sniff, _read, _write)

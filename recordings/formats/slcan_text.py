@@ -1,0 +1,100 @@
+"""SLCAN (LAWICEL) text as adapters send it: `t3518AC0B2800B4007008096E`, CR or LF after each line.
+
+The text coding itself is `protocols.slcan`. Here its 16-bit millisecond stamps become time: they
+wrap every 60,000 ms (CAN232 manual), or every 65,536 ms where any stamp of the log is beyond that;
+a fall by more than half of it is a wrap. Time counts from the first stamp's zero: "relative".
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.frames import Frames
+from protocols.slcan import encode, parse
+from recordings.logs import HEAD_BYTES, KEPT_BAD, LogFormat, LogReport, TextBlock, text_blocks
+
+_FRAME = re.compile(rb"(?:[tdb][0-9A-Fa-f]{3}|[TDB][0-9A-Fa-f]{8})[0-9A-Fa-f](?:[0-9A-Fa-f]{2})*")
+_REMOTE = re.compile(rb"r[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{4})?|R[0-9A-Fa-f]{9}(?:[0-9A-Fa-f]{4})?")
+_CLASSIC_PERIOD, _FULL_PERIOD = 60_000, 65_536
+_SEARCHED_LINES = 20_000
+
+
+def _sniff(head: bytes) -> float:
+    lines = [line for line in re.split(rb"[\r\n\a]+", head)[:100] if line]
+    lines = lines[:-1] if len(lines) > 1 else lines
+    good = sum(bool(_FRAME.fullmatch(line) or _REMOTE.fullmatch(line)) for line in lines)
+    return 0.9 * good / len(lines) if lines else 0.0
+
+
+def _blocks(path: Path) -> Iterator[TextBlock]:
+    with path.open("rb") as file:
+        ends = b"\n" if b"\n" in file.read(HEAD_BYTES) else b"\r"
+    return text_blocks(path, ends)
+
+
+def _read(path: Path, report: LogReport) -> Iterator[Frames]:
+    report.time_reference = "relative"
+    report.channels[:] = ["slcan"]
+    fd, highest = False, -1
+    for block in _blocks(path):
+        fd = fd or bool(re.search(rb"(?:^|[\r\n])[bBdD][0-9A-Fa-f]{4}", block.text))
+        highest = max(highest, int(parse(block.text, fd=fd).stamp_ms.max(initial=-1)))
+    if highest < 0:
+        report.notes.append("the log has no time stamps: its frames are placed 1 ms apart")
+    period = _FULL_PERIOD if highest >= _CLASSIC_PERIOD else _CLASSIC_PERIOD
+    last, frames_before = 0, 0
+    for block in _blocks(path):
+        parsed = parse(block.text, fd=fd)
+        if highest < 0:
+            milli = frames_before + np.arange(len(parsed.frames), dtype=np.int64)
+        else:
+            milli = _unwrapped(parsed.stamp_ms, last, period)
+            last = int(milli[-1]) if len(milli) else last
+        frames_before += len(milli)
+        report.lines += parsed.lines
+        report.skipped += parsed.replies
+        report.add_bad(parsed.bad, _bad_lines(block, fd) if parsed.bad else ())
+        if block.cut:
+            report.notes.append("the last line has no end")
+        old = parsed.frames
+        time = milli * 1_000_000
+        yield Frames(time, old.id, old.flags, old.channel, old.length, old.data)
+
+
+def _unwrapped(stamps: NDArray[np.int32], last: int, period: int) -> NDArray[np.int64]:
+    """Milliseconds that go on over the wraps; a frame without a stamp takes its forerunner's."""
+    held = np.maximum.accumulate(np.where(stamps >= 0, np.arange(len(stamps)), -1))
+    with_last = np.concatenate([[last % period], stamps.astype(np.int64)])
+    stamp = with_last[held + 1]
+    steps = np.diff(np.concatenate([[last % period], stamp]))
+    wraps = np.cumsum(steps < -period // 2)
+    milli: NDArray[np.int64] = last - last % period + wraps * period + stamp
+    return milli
+
+
+def _bad_lines(block: TextBlock, fd: bool) -> Iterator[int]:
+    found = 0
+    for number, line in enumerate(block.text.splitlines()[:_SEARCHED_LINES], block.first_line):
+        if parse(line + b"\r", fd=fd).bad:
+            found += 1
+            yield number
+            if found == KEPT_BAD:
+                return
+
+
+def _write(file: BinaryIO, blocks: Iterable[Frames], channels: tuple[str, ...]) -> None:
+    """Lines with stamps of whole milliseconds that wrap after 60,000; error frames have no form."""
+    for block in blocks:
+        lines = encode(block).split(b"\r")[:-1]
+        kept = block.time[(block.flags & 16) == 0] // 1_000_000 % _CLASSIC_PERIOD
+        stamped = (
+            b"%s%04X\r\n" % (line, milli) for line, milli in zip(lines, kept.tolist(), strict=True)
+        )
+        file.write(b"".join(stamped))
+
+
+FORMAT = LogFormat("slcan", "SLCAN (LAWICEL) text", (".slcan", ".raw"), _sniff, _read, _write)

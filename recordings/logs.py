@@ -1,0 +1,147 @@
+"""What reading a log hands over: blocks of frames, and an honest account of the reading.
+
+The words that all modules of `recordings.formats` share. No format's knowledge lives here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from protocols.frames import Frames
+from recordings.errors import UnreadableLog
+
+BLOCK_BYTES = 8 << 20
+MAX_LINE_BYTES = 64 << 10
+HEAD_BYTES = 64 << 10
+KEPT_BAD = 20
+RELATIVE_BEFORE_S = 100_000_000
+"""A log whose first stamp lies before March 1973 counts from its own start, not from 1970."""
+
+
+@dataclass(slots=True)
+class LogReport:
+    """Grows while a log is read; complete after its last block.
+
+    lines: lines or objects seen; bad: those that could not be read, the numbers of the first ones
+    in bad_lines (from 1); skipped: known ones that are no frames; backwards: frames whose time
+    was before an earlier frame's (see `repair_time`); truncated: one sentence, or "".
+    """
+
+    format: str
+    time_reference: str = "utc"
+    lines: int = 0
+    bad: int = 0
+    bad_lines: list[int] = field(default_factory=list)
+    skipped: int = 0
+    frames: int = 0
+    backwards: int = 0
+    truncated: str = ""
+    channels: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add_bad(self, count: int, first: Iterable[int]) -> None:
+        """Count bad lines; `first` are the numbers of the first of them."""
+        self.bad += count
+        room = KEPT_BAD - len(self.bad_lines)
+        self.bad_lines += [int(number) for number, _ in zip(first, range(room), strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class LogReader:
+    """An opened log: iterate once over its blocks of frames, then look at `report`.
+
+    Raises UnreadableLog at the end when there was not a single frame.
+    """
+
+    path: Path
+    report: LogReport
+    blocks: Iterator[Frames]
+
+    def __iter__(self) -> Iterator[Frames]:
+        last = np.iinfo(np.int64).min
+        for block in self.blocks:
+            if not len(block):
+                continue
+            block, last = repair_time(block, last, self.report)
+            self.report.frames += len(block)
+            yield block
+        if not self.report.frames:
+            raise UnreadableLog(f"{self.path} holds no CAN frame{_why(self.report)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """One kind of log.
+
+    sniff(head) judges the first 64 KiB, 0..1; read(path, report) yields blocks and fills the
+    report; write(file, blocks, channels) writes blocks, None where it cannot be written.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes], float]
+    read: Callable[[Path, LogReport], Iterator[Frames]]
+    write: Callable[[BinaryIO, Iterable[Frames], tuple[str, ...]], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """Whole lines of a text log. `text` ends with a line feed; `cut`: the file did not."""
+
+    text: bytes
+    first_line: int
+    cut: bool
+
+
+def repair_time(block: Frames, last: int, report: LogReport) -> tuple[Frames, int]:
+    """The rule for time that runs backwards: the order of the frames is kept, their time is raised
+    to the latest seen before, and each such frame is counted. Returns the block and its end."""
+    time = np.maximum.accumulate(np.maximum(block.time, last))
+    wrong = int(np.count_nonzero(time != block.time))
+    if wrong:
+        report.backwards += wrong
+        block = Frames(time, block.id, block.flags, block.channel, block.length, block.data)
+    return block, int(time[-1])
+
+
+def text_blocks(path: Path, ends: bytes = b"\n") -> Iterator[TextBlock]:
+    """The file as blocks of whole lines. Of a line beyond 64 KiB only the beginning is kept, so
+    that it is one bad line and never fills the memory."""
+    rest = b""
+    line = 1
+    with path.open("rb") as file:
+        while piece := file.read(BLOCK_BYTES):
+            end = piece.rfind(ends) + 1
+            if not end:
+                rest = (rest + piece)[:MAX_LINE_BYTES]
+                continue
+            text = rest + piece[:end]
+            rest = piece[end:][:MAX_LINE_BYTES]
+            yield TextBlock(text, line, False)
+            line += text.count(ends)
+    if rest.strip():
+        yield TextBlock(rest + ends, line, True)
+
+
+def drop_cut_frame(block: Frames, report: LogReport, line: int) -> Frames:
+    """A last line without its end may be a torn frame that looks whole: it counts only when the
+    same id was seen with the same length before in its block."""
+    if not len(block):
+        return block
+    same = (block.id[:-1] == block.id[-1]) & (block.length[:-1] == block.length[-1])
+    if same.any():
+        return block
+    report.add_bad(1, [line])
+    report.truncated = f"the last line ({line}) is not complete and was left out"
+    return block[:-1]
+
+
+def _why(report: LogReport) -> str:
+    if report.bad:
+        where = f"the first at {report.bad_lines[0]}" if report.bad_lines else "all over"
+        return f" ({report.bad} of {report.lines} lines are not {report.format}, {where})"
+    return f": {report.truncated}" if report.truncated else ""
