@@ -6,14 +6,12 @@ end labels and readout are painted each time. It takes a `Source` and labels and
 
 import math
 import time
-from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.axes import (
-    AutoRange,
     Ticks,
     decimals_for,
     format_moment,
@@ -22,14 +20,10 @@ from widgets.axes import (
     tidy_ticks,
     time_ticks,
 )
-from widgets.plot_data import DataLayer, Ink
-from widgets.plot_mouse import PlotMouse
+from widgets.plot_content import PlotContent
+from widgets.plot_data import Ink
 from widgets.plot_parts import (
-    DEFAULT_TEXTS,
     Header,
-    Line,
-    Named,
-    Shade,
     notes_of_lines,
     paint_end_labels,
     paint_grid,
@@ -43,124 +37,25 @@ from widgets.plot_parts import (
     plot_rect,
     y_of,
 )
-from widgets.sources import Source
 from widgets.theme import Theme, current_theme, font
 from widgets.time_view import TimeView
 
 _NEAR_PX = 14.0  # a pointer closer than this to a trace means it
 
 
-class TracePlot(PlotMouse):
+class TracePlot(PlotContent):
     """One plot of N traces; several share a `TimeView`."""
 
     def __init__(self, view: TimeView | None = None, parent: QWidget | None = None) -> None:
         super().__init__(view or TimeView(), parent)
-        self.source: Source | None = None
-        self.layer = DataLayer()
-        self.labels: tuple[str, ...] = ()
-        self.decimals: int | None = None
-        self.step = False
-        self.time_axis = True
-        self._texts = dict(DEFAULT_TEXTS)
-        self._header = Header()
-        self._named: tuple[Named, ...] = ()
-        self._lines: tuple[Line, ...] = ()
-        self._shades: tuple[Shade, ...] = ()
-        self._highlight = -1
-        self._hovered = -1
-        self._auto = AutoRange()
-        self._fixed_range: tuple[float, float] | None = None
         self._y_range = (0.0, 1.0)
         self._has_data = False
         self._static = QImage()
         self._static_key: tuple[object, ...] = ()
         self._data_key: tuple[object, ...] = ()
         self._picture = QImage()
-        self._revision = 0  # rises with every change of what is drawn
         self.view.changed.connect(self.update)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-
-    # what to show
-
-    def set_source(self, source: Source | None) -> None:
-        """Show another source; None shows the empty message."""
-        self.source = source
-        self.layer.forget()
-        self._auto.reset()
-        self._changed()
-
-    def set_header(self, title: str, unit: str = "", remark: str = "", note: str = "") -> None:
-        """Texts above the plot. The title is also the accessible name."""
-        header = Header(title, unit, remark, note)
-        if header != self._header:
-            self._header = header
-            self.setAccessibleName(f"{title} {unit}".strip())
-            self._changed()
-
-    def set_labels(self, labels: Sequence[str], decimals: int | None = None) -> None:
-        """Names of the traces for readouts; `decimals` of values (None: as the grid needs)."""
-        if (tuple(labels), decimals) != (self.labels, self.decimals):
-            self.labels, self.decimals = tuple(labels), decimals
-            self._changed()
-
-    def set_named(self, named: Sequence[Named]) -> None:
-        """Traces drawn in colour above the others, first one topmost."""
-        if tuple(named) != self._named:
-            self._named = tuple(named)
-            self._changed()
-
-    def set_lines(self, lines: Sequence[Line]) -> None:
-        """Levels such as cut-offs."""
-        if tuple(lines) != self._lines:
-            self._lines = tuple(lines)
-            self._changed()
-
-    def set_shades(self, shades: Sequence[Shade]) -> None:
-        """Intervals of time in a faint colour."""
-        if tuple(shades) != self._shades:
-            self._shades = tuple(shades)
-            self._changed()
-
-    def set_highlight(self, index: int) -> None:
-        """Draw one trace stronger, whoever pointed at it; -1: none."""
-        if index != self._highlight:
-            self._highlight = index
-            self._changed()
-
-    def set_texts(self, texts: dict[str, str]) -> None:
-        """Replace some of `plot_parts.DEFAULT_TEXTS`."""
-        self._texts.update(texts)
-        self._changed()
-
-    def set_step(self, step: bool) -> None:
-        """Hold each value until the next sample instead of joining them by straight lines."""
-        if step != self.step:
-            self.step = step
-            self._changed()
-
-    def set_time_axis(self, shown: bool) -> None:
-        """Whether this plot of a stack carries the time labels."""
-        if shown != self.time_axis:
-            self.time_axis = shown
-            self._changed()
-
-    def set_minimum_span(self, span: float) -> None:
-        """The smallest height of an automatic y range, so that mere noise is not blown up."""
-        self._auto.minimum_span = span
-        self._changed()
-
-    def set_y_range(self, y_range: tuple[float, float] | None) -> None:
-        """A fixed y range (low < high), or None for an automatic one."""
-        if y_range is not None and not y_range[0] < y_range[1]:
-            raise ValueError(f"a y range needs low < high, not {y_range}")
-        self._fixed_range = None if y_range is None else (float(y_range[0]), float(y_range[1]))
-        self._changed()
-
-    def autorange(self) -> None:
-        """Fit the y range to what is visible now and keep it automatic."""
-        self._fixed_range = None
-        self._auto.reset()
-        self._changed()
 
     # for the clock and for pages
 
@@ -206,26 +101,13 @@ class TracePlot(PlotMouse):
         index, distance = self.layer.nearest(self.time_at(position.x()), value)
         return index if distance <= _NEAR_PX * (high - low) / plot.height() else -1
 
-    def pointed(self, index: int) -> None:
-        if index != self._hovered:
-            self._hovered = index
-            self._changed()
-            self.trace_hovered.emit(index)
-
     def zoom_y(self, factor: float, y: float) -> None:
         plot = self.plot_area()
         low, high = self._y_range
         at = high - (y - plot.top()) / plot.height() * (high - low)
         self.set_y_range((at - (at - low) * factor, at + (high - at) * factor))
 
-    def view_jumped(self) -> None:
-        self._auto.reset()
-
     # painting
-
-    def _changed(self) -> None:
-        self._revision += 1
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
@@ -253,6 +135,7 @@ class TracePlot(PlotMouse):
             text = format_span(b - a) if self.time_axis else ""
             paint_range(painter, plot, self.x_at(a), self.x_at(b), text, theme)
         if self._has_data:
+            paint_lines(painter, plot, self._lines, self._y_range, theme)
             paint_end_labels(painter, plot, self._end_labels(plot, theme), theme)
             self._paint_cursor(painter, plot, theme)
         painter.end()
@@ -285,7 +168,7 @@ class TracePlot(PlotMouse):
         return max(int(plot.height() // (26 if plot.height() > 80 else 17)), 1)
 
     def _static_image(self, plot: QRectF, theme: Theme) -> QImage:
-        """Panel, header, grid and levels; painted anew only when one of them changes."""
+        """Panel, header and grid; painted anew only when one of them changes."""
         ratio = self.devicePixelRatioF()
         notes = notes_of_lines(self._lines, self._y_range, self._texts) if self._has_data else []
         head = self._header
@@ -293,7 +176,7 @@ class TracePlot(PlotMouse):
         focused = self.hasFocus() and self.focus_by_keys
         key = (
             *(self.width(), self.height(), ratio, theme.name, self._y_range, self._has_data),
-            *(head, note, self._lines, focused, self.time_axis),
+            *(head, note, focused, self.time_axis),
         )
         if key == self._static_key:
             return self._static
@@ -310,7 +193,6 @@ class TracePlot(PlotMouse):
         paint_header(painter, rect, plot, shown, theme)
         if self._has_data:
             paint_grid(painter, plot, self._ticks(plot), self._y_range, theme)
-            paint_lines(painter, plot, self._lines, self._y_range, theme)
         painter.end()
         self._static = image
         return image
@@ -336,15 +218,6 @@ class TracePlot(PlotMouse):
         self._data_key = key
         return self._picture
 
-    def named_now(self) -> tuple[Named, ...]:
-        """The named traces; a source with a single trace names it by its value."""
-        if not self._named and self.layer.count == 1:
-            return (Named(0),)
-        return self._named
-
-    def _color_of(self, place: int, named: Named, theme: Theme) -> QColor:
-        return named.color or theme.series[place % len(theme.series)]
-
     def _inks(self, theme: Theme) -> list[Ink]:
         ratio = self.devicePixelRatioF()
         strong = {self._highlight, self._hovered} - {-1}
@@ -368,12 +241,6 @@ class TracePlot(PlotMouse):
             view.t0_ns, view.t1_ns, most, view.label_mode, view.label_origin_ns, self._texts["now"]
         )
         return [(self.x_at(t_ns), text) for t_ns, text in ticks]
-
-    def _label_of(self, index: int) -> str:
-        if 0 <= index < len(self.labels):
-            return self.labels[index]
-        given = next((e.label for e in self._named if e.index == index and e.label), None)
-        return given or ("" if self.layer.count == 1 else str(index + 1))
 
     def _value_decimals(self, plot: QRectF) -> int:
         if self.decimals is not None:
