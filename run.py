@@ -382,10 +382,9 @@ def install(wanted: Sequence[str]) -> None:
 
 def warm() -> None:
     """Compile the numerical kernels now, in a process of their own, so that no window waits."""
-    if (ROOT / "bms_studio" / "warm.py").exists():
+    if (ROOT / "bms_studio" / "gui" / "warm.py").exists():
         say("Compiling numerical code for this machine.")
-        done = subprocess.run([str(venv_python()), "-m", "bms_studio.warm"], cwd=ROOT, check=False)
-        if done.returncode != 0:
+        if not succeeds([str(venv_python()), "-m", "bms_studio.gui.warm"]):
             say("That failed; the program will compile when it first needs the code.")
 
 
