@@ -384,7 +384,7 @@ def warm() -> None:
     """Compile the numerical kernels now, in a process of their own, so that no window waits."""
     if (ROOT / "bms_studio" / "gui" / "warm.py").exists():
         say("Compiling numerical code for this machine.")
-        if not succeeds([str(venv_python()), "-m", "bms_studio.gui.warm"]):
+        if not succeeds([str(venv_python()), "-P", "-m", "bms_studio.gui.warm"]):
             say("That failed; the program will compile when it first needs the code.")
 
 
