@@ -224,7 +224,7 @@ class Derivation:
             cell_voltage_min=_or_nan(limits.cell_voltage_min),
             cell_voltage_max=_or_nan(limits.cell_voltage_max),
             state=self.monitor.use.state,
-            sign="agrees" if self.meaning and self.meaning.confidence == 1.0 else "unverified",
+            sign=self.monitor.sign.state,
         )
 
     def extremes(self) -> tuple[Extreme, ...]:

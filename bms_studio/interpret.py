@@ -6,12 +6,9 @@ A profile, databases or a protocol named by the person come first; else detectio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from protocols.detect import detect
-from protocols.mapping import map_database
-from protocols.registry import available, load
-
 from bms_studio.pack.profile import Profile
 from protocols.frames import Frames
+from protocols.registry import available, load
 from protocols.roles import Binding, Mapping
 from protocols.signals import Database
 
@@ -52,6 +49,8 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
             protocol.title, (protocol.database,), protocol.mapping, 1.0, serial=protocol.serial
         )
     elif request.databases:
+        from protocols.mapping import map_database
+
         mapping = map_database(request.databases, frames)
         names = ", ".join(database.name for database in request.databases)
         found = Interpretation(names, request.databases, mapping, mapping.confidence)
@@ -66,6 +65,8 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
 
 
 def _detected(frames: Frames) -> Interpretation | None:
+    from protocols.detect import detect
+
     candidates = detect(frames)
     known = [c for c in candidates if c.mapping is not None and c.name in available()]
     if not known:

@@ -16,6 +16,7 @@ from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
 from bms_studio.pack.profile import Limits
+from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
 from protocols.roles import PACK_FIELDS
 
@@ -36,6 +37,7 @@ class Monitor:
     def __init__(self, limits: Limits) -> None:
         self.extremes = ExtremeDeviation()
         self.use = StateOfUse()
+        self.sign = SignCheck()
         self.log: list[Finding] = []
         self._newest: dict[str, Finding] = {}
         self._dips = DipWatch()
@@ -92,6 +94,7 @@ class Monitor:
         current = rows[:, _CURRENT]
         for i in np.flatnonzero(~np.isnan(current))[:: max(1, len(current) // 20)]:
             self.use.update(int(time[i]), float(current[i]))
+        self.sign.push(current, rows[:, _VOLTAGE])
         voltage = rows[:, _VOLTAGE][~np.isnan(rows[:, _VOLTAGE])]
         if len(voltage):
             self._pack_v = float(voltage[-1])

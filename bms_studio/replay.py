@@ -253,7 +253,7 @@ class Replay:
             cell_voltage_min=_or_nan(limits.cell_voltage_min),
             cell_voltage_max=_or_nan(limits.cell_voltage_max),
             state=self._state(),
-            sign="unverified",
+            sign=self._monitor.sign.state,
         )
 
     def _state(self) -> str:

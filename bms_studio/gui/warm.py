@@ -1,0 +1,46 @@
+"""Compiles every kernel once, so that the first start is as quick as any other.
+
+`python -m bms_studio.gui.warm` sends a second of a simulated pack through the whole path: decode,
+scans, timeline, detectors, plots, a log in and out. It stands with the window because it also warms
+the plots.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bms_studio.derivation import Derivation
+from bms_studio.from_logs import import_logs
+from bms_studio.interpret import Request
+from bms_studio.simulator.simulation import generate
+from bms_studio.timeline import Timeline
+from recordings.formats import write_log
+from widgets.plot_data import warm as warm_plots
+
+
+def main() -> int:
+    """Warm up; 0 when everything ran."""
+    begun = time.monotonic()
+    warm_plots()
+    blocks = list(generate(3.0, cells=4, rate_hz=50))
+    timeline = Timeline()
+    derivation = Derivation(Request("scooter"), timeline)
+    for block in blocks:
+        derivation.push(block)
+    span = timeline.span() or (0, 1)
+    for group in timeline.groups():
+        timeline.fetch(group, *span, 20)
+        timeline.held(group, span[1])
+    timeline.frames.by_id(span[1])
+    with tempfile.TemporaryDirectory(prefix="bms-studio-warm-") as folder:
+        for suffix in (".log", ".asc", ".blf"):
+            log = Path(folder) / f"warm{suffix}"
+            write_log(log, blocks, channels=("can0",))
+            import_logs([log], log.with_suffix(".h5"), Request("scooter"))
+    sys.stderr.write(f"kernels ready in {time.monotonic() - begun:.1f} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
