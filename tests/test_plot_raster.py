@@ -1,5 +1,8 @@
 """Drawing kernels and reduction of the plots: extremes survive, gaps stay gaps."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -117,6 +120,46 @@ def test_extremes_count_only_what_is_in_view() -> None:
     low = np.array([[-9, 1, np.nan, 3, 99]], np.float32)
     assert extremes(x, 10, low, low) == (1.0, 3.0)
     assert np.isnan(extremes(x, 10, low * np.nan, low * np.nan)).all()
+
+
+PAINT_AFTER_WARM = """
+import numpy as np
+from PySide6.QtWidgets import QApplication
+from widgets import raster, sources
+from widgets.plot_data import warm
+from widgets.plot_parts import Named
+from widgets.time_view import TimeView
+from widgets.trace_plot import TracePlot
+
+def compiled():
+    modules = (raster, sources)
+    kernels = [k for m in modules for k in vars(m).values() if hasattr(k, "signatures")]
+    return {k.__name__: len(k.signatures) for k in kernels if k.__name__[0] != "_"}
+
+warm()
+after_warm = compiled()
+assert min(after_warm.values()) == 1, after_warm
+app = QApplication([])
+time = np.arange(2000) * 10_000_000
+frozen = np.zeros((2000, 50), np.float32)
+frozen.flags.writeable = False
+plot = TracePlot(TimeView(int(time[-1])))
+plot.view.set_now(int(time[-1]))
+for span in (2000, 100):
+    for rows in (frozen[:span], frozen[:span, ::-1].astype(float), frozen[:span, :3]):
+        plot.set_source(sources.ArraySource(time[:span], rows))
+        plot.set_named([Named(0)])
+        plot.set_y_range((0, 5))
+        plot.grab()
+assert compiled() == after_warm, (after_warm, compiled())
+"""
+
+
+def test_warming_compiles_every_variant_that_painting_needs(python: str, repository: Path) -> None:
+    done = subprocess.run(
+        [python, "-c", PAINT_AFTER_WARM], cwd=repository, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 class Counting:

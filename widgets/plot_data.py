@@ -42,6 +42,7 @@ class DataLayer:
         self._t0_ns = 0
         self._t1_ns = 1
         self._width = 1
+        self._extremes = (math.nan, math.nan)
         self._edges = np.zeros((1, 1), np.int16)
         self._image = QImage()
 
@@ -54,6 +55,7 @@ class DataLayer:
         """Nothing fetched is valid any more."""
         self._key = None
         self.data = no_columns()
+        self._extremes = (math.nan, math.nan)
         self._x = np.zeros(0, np.int32)
 
     def is_stale(self, source: Source, t0_ns: int, t1_ns: int, width: int) -> bool:
@@ -68,6 +70,8 @@ class DataLayer:
         self._t0_ns, self._t1_ns, self._width = grid[0], grid[1], width
         self.data = _plain(source.fetch(grid[0], grid[1], width))
         self._x = columns_of(self.data.time, grid[0], grid[1], width)
+        low, high = extremes(self._x, width, self.data.low, self.data.high)
+        self._extremes = float(low), float(high)
         self._key = key
         self.fetches += 1
         return True
@@ -83,10 +87,7 @@ class DataLayer:
 
     def extremes(self) -> tuple[float, float]:
         """Lowest and highest value in view; NaN where nothing is."""
-        if not self.count:
-            return math.nan, math.nan
-        low, high = extremes(self._x, self._width, self.data.low, self.data.high)
-        return float(low), float(high)
+        return self._extremes
 
     def picture(
         self,

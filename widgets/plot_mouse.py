@@ -14,8 +14,9 @@ _ZOOM_PER_NOTCH = 0.8
 class PlotMouse(QWidget):
     """The part of a plot that listens; a subclass says where its data are and what lies near.
 
-    Wheel: zoom in time at the pointer; with Ctrl: in value; with Shift: pan. Drag: pan, or move an
-    edge of the measured range. Click: choose a trace. A: autorange, R: measure, Escape: end it.
+    Wheel: zoom in time at the pointer; with Ctrl: in value; with Shift or sideways: pan. Drag: pan,
+    or move an edge of the measured range. Click: choose a trace. A: autorange, R: measure, Escape:
+    end it.
     """
 
     trace_clicked = Signal(int)  # nearest trace, -1: none near
@@ -28,6 +29,7 @@ class PlotMouse(QWidget):
         self.focus_by_keys = False
         self._pressed: QPointF | None = None
         self._panned_from = 0
+        self._panning = False
         self._edge: int | None = None  # the end of the range that stays while the other is dragged
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -67,11 +69,13 @@ class PlotMouse(QWidget):
         return plot.left() + (t_ns - view.t0_ns) / max(view.t1_ns - view.t0_ns, 1) * plot.width()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        notches = (event.angleDelta().y() or event.angleDelta().x()) / 120.0
+        across, along = event.angleDelta().x(), event.angleDelta().y()
+        sideways = abs(across) > abs(along)
+        notches = (across if sideways else along) / 120.0
         position = event.position()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom_y(_ZOOM_PER_NOTCH**notches, position.y())
-        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+        elif sideways or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.view.pan(-round(notches * 0.1 * (self.view.t1_ns - self.view.t0_ns)))
         else:
             self.view_jumped()
@@ -92,21 +96,19 @@ class PlotMouse(QWidget):
             self._hover(position)
         elif self._edge is not None:
             self.view.set_range((self._edge, self.time_at(position.x())))
-        elif self._is_dragging or abs(position.x() - self._pressed.x()) > _CLICK_PX:
+        elif self._panning or abs(position.x() - self._pressed.x()) > _CLICK_PX:
+            self._panning = True
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
             self.view.pan(self._panned_from - self.time_at(position.x()))
-
-    @property
-    def _is_dragging(self) -> bool:
-        return self.cursor().shape() == Qt.CursorShape.ClosedHandCursor
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._pressed is None:
             event.ignore()
             return
-        if self._edge is None and not self._is_dragging:
+        if self._edge is None and not self._panning:
             self.trace_clicked.emit(self.trace_near(event.position()))
         self._pressed = self._edge = None
+        self._panning = False
         self._hover(event.position())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

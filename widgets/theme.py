@@ -61,8 +61,8 @@ class Sizes:
 @dataclass(frozen=True, slots=True, eq=False)
 class Theme:
     """Colours of one look. `low`, `middle`, `high_side`: ends and centre of the deviation map
-    (below, at, above the median); `series`: colours of named traces, told apart by the
-    colour-blind as well."""
+    (below, at, above the median); `series`: colours of named traces; red is not among
+    them, it means high and stop only."""
 
     name: str
     background: QColor
@@ -179,7 +179,7 @@ DARK = _theme(
         "middle": "#2d3239",
         "high_side": "#1f64b0",
     },
-    ("#4ca3ff", "#f2b23e", "#3dbe8b", "#ff6b6b", "#a98bff", "#56d4dd", "#e89ac7", "#c9d36a"),
+    ("#4ca3ff", "#f2b23e", "#56d4dd", "#e89ac7", "#c9d36a", "#a98bff", "#3dbe8b"),
 )
 LIGHT = _theme(
     "light",
@@ -204,7 +204,7 @@ LIGHT = _theme(
         "middle": "#e9eaec",
         "high_side": "#8fbdf0",
     },
-    ("#1769c2", "#916000", "#0f7a55", "#c62828", "#6a3fd0", "#00758a", "#b0357e", "#6b7300"),
+    ("#1769c2", "#916000", "#00758a", "#b0357e", "#6b7300", "#6a3fd0", "#0f7a55"),
 )
 
 _current = DARK
