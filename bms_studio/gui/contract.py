@@ -32,17 +32,6 @@ class ConnectSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterChoice:
-    """One adapter of the list; `label` is what a person recognises it by."""
-
-    interface: str
-    channel: str
-    label: str
-    note: str = ""
-    can_listen: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class LinkTest:
     """Outcome of a live test: what was heard in at most 2 s. message: one sentence if it failed."""
 
@@ -123,13 +112,13 @@ class SessionSource(Protocol):
     """Where views come from. Every method returns at once; jobs end with a PackView as result."""
 
     def adapters(self) -> Job:
-        """Result: list[AdapterChoice]."""
+        """Result: list of dicts (acquisition.ports.list_adapters): interface, channel, name, …"""
 
     def protocols(self) -> Sequence[str]:
         """Names of the built-in protocols."""
 
     def test(self, settings: ConnectSettings) -> Job:
-        """Listen for at most 2 s. Result: LinkTest."""
+        """Listen for at most 2 s. Result: the fields of LinkTest as a dict."""
 
     def connect(self, settings: ConnectSettings, record: bool) -> Job:
         """Result: a live session."""
