@@ -66,8 +66,9 @@ class ArraySource:
         """Show other data. ValueError when the shapes do not fit each other."""
         if rows.ndim != 2 or len(time) != len(rows):
             raise ValueError(f"rows of shape {rows.shape} do not fit {len(time)} times")
-        self.time = np.ascontiguousarray(time, np.int64)
-        self.rows = np.ascontiguousarray(rows, np.float32)
+        # writable, because read-only arrays would make numba compile a second kernel
+        self.time = np.require(time, np.int64, ("C", "W"))
+        self.rows = np.require(rows, np.float32, ("C", "W"))
         self.version += 1
 
     def fetch(self, t0_ns: int, t1_ns: int, pixels: int) -> Columns:
