@@ -19,7 +19,6 @@ def signal_rows(
     samples = decode(frames, layout)
     time = np.unique(samples.time)
     rows = np.full((len(time), len(message.signals)), np.nan, np.float32)
-    for number in range(len(message.signals)):
-        when, _, value = samples.group(number)
-        rows[np.searchsorted(time, when), number] = value
+    when, index, value = samples.group(0)  # the one message; its signals are told by index
+    rows[np.searchsorted(time, when), index] = value
     return time, rows
