@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bms_studio import language, messages
-from bms_studio.diagnosis.contract import SEVERITIES
 from bms_studio.gui.actions import ACTIONS, SECTIONS
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
 
@@ -23,7 +22,7 @@ def literal_calls(path: Path) -> Iterator[str]:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         first = node.args[0]
         if (
-            name in ("text", "N_")
+            name in ("text", "Job")
             and isinstance(first, ast.Constant)
             and isinstance(first.value, str)
         ):
@@ -85,9 +84,3 @@ def test_an_unknown_code_falls_back_to_its_stored_english() -> None:
 def test_an_unknown_language_is_refused_with_the_choice() -> None:
     with pytest.raises(ValueError, match="choose one of en, zh_CN"):
         language.set_language("tlh")
-
-
-def test_severities_have_words() -> None:
-    language.set_language("zh_CN")
-    for severity in SEVERITIES:
-        assert language.text(severity) != severity

@@ -150,7 +150,9 @@ def run(
     if start.size is not None:
         window.resize(*start.size)
     if start.language == "zh_CN" and not chinese_font():
-        window.notice(text("No Chinese font on this system: install one, for example Noto Sans CJK."))
+        window.notice(
+            text("No Chinese font on this system: install one, for example Noto Sans CJK.")
+        )
     window.show()
     if start.page:
         window.show_page(start.page)

@@ -4,7 +4,7 @@ Asks and tests; connecting itself is the window's business. The bus mode follows
 is: alone on a cable somebody has to acknowledge its frames, in a vehicle nobody may disturb it.
 """
 
-import dataclasses
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -25,7 +25,6 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.gui.contract import (
-    AdapterChoice,
     ConnectSettings,
     LinkTest,
     SessionSource,
@@ -268,13 +267,10 @@ class ConnectDialog(QDialog):
                 self.mode_note.setText(button.toolTip())
 
     def _adapter_changed(self, item: QListWidgetItem | None) -> None:
-        choice = item.data(_ROLE) if item is not None else None
-        if not isinstance(choice, AdapterChoice):
-            return
-        self.interface.setCurrentText(choice.interface)
-        self.channel.setText(choice.channel)
-        if not choice.can_listen and self.vehicle.isChecked():
-            self._say(text("This adapter cannot listen only: it acknowledges frames."), "warn")
+        found = item.data(_ROLE) if item is not None else None
+        if isinstance(found, dict):
+            self.interface.setCurrentText(str(found["interface"]))
+            self.channel.setText(str(found["channel"]))
 
     def _poll(self) -> None:
         if self._listing is not None and self._listing.done:
@@ -289,12 +285,14 @@ class ConnectDialog(QDialog):
     def _show_adapters(self, job: Job) -> None:
         self.adapters.clear()
         choices = job.result if isinstance(job.result, list) else []
-        for choice in choices:
-            label = f"{choice.label}   {choice.note}" if choice.note else choice.label
-            item = QListWidgetItem(label)
-            item.setData(_ROLE, choice)
+        for found in choices:
+            item = QListWidgetItem(adapter_label(found))
+            item.setData(_ROLE, found)
             self.adapters.addItem(item)
-            if (choice.interface, choice.channel) == (self._last.interface, self._last.channel):
+            if (found["interface"], found["channel"]) == (
+                self._last.interface,
+                self._last.channel,
+            ):
                 self.adapters.setCurrentItem(item)
         if not choices:
             note = job.error or text("No adapter found: plug one in, or name it under More.")
@@ -306,10 +304,10 @@ class ConnectDialog(QDialog):
 
     def _show_test(self, job: Job) -> None:
         self.test_button.setEnabled(True)
-        result = job.result
-        if not isinstance(result, LinkTest):
+        if not isinstance(job.result, dict):
             self._say(job.error or text("The test was cancelled."), "high")
             return
+        result = LinkTest(**job.result)
         if result.question:
             self._say(render(f"question.{result.question}"), "warn")
             return
@@ -341,7 +339,7 @@ class ConnectDialog(QDialog):
         if not settings.interface or not settings.channel:
             self._say(text("Choose an adapter first, or name one under More."), "high")
             return
-        self.chosen.emit(dataclasses.replace(settings), record)
+        self.chosen.emit(settings, record)
         self.accept()
 
     def done(self, code: int) -> None:
@@ -350,3 +348,9 @@ class ConnectDialog(QDialog):
         if self._testing is not None:
             self._testing.cancel()
         super().done(code)
+
+
+def adapter_label(found: dict[str, Any]) -> str:
+    """What a person recognises an adapter by: name, serial number, channel."""
+    parts = (found.get("name"), found.get("serial"), found.get("channel"))
+    return " · ".join(dict.fromkeys(str(part) for part in parts if part))

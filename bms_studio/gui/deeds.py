@@ -11,24 +11,28 @@ from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
-from bms_studio import __version__
 from bms_studio.gui.actions import ACTIONS
 from bms_studio.gui.connect_dialog import ConnectDialog
 from bms_studio.gui.contract import ConnectSettings, PackView, Recordable
-from bms_studio.gui.diagnostic_zip import write_diagnostic_zip
+from bms_studio.gui.diagnostic_zip import program_version, write_diagnostic_zip
 from bms_studio.gui.open_dialogs import HelpDialog, choose_files, choose_target, show_error
 from bms_studio.gui.picture import title_picture
 from bms_studio.gui.screenshot import grab_scaled, save_image
 from bms_studio.gui.settings import log_folder
 from bms_studio.jobs import Job
 from bms_studio.language import language, languages, set_language, text
-from widgets.palette_dialog import PaletteDialog, PaletteItem
+from widgets.palette_dialog import Command, PaletteDialog
 from widgets.theme import DARK, LIGHT, apply_theme, current_theme
 
 if TYPE_CHECKING:
     from bms_studio.gui.window import Window
 
 _PICTURE_SCALE = 2.0
+_NEED_PACK = frozenset(
+    ("disconnect", "record", "mark", "reset_extremes", "play", "step_back", "step_forward")
+    + ("second_back", "second_forward", "start", "end", "live", "autorange", "measure", "drawer")
+)
+_NEED_REPLAY = frozenset(("slower", "faster", "loop"))
 
 
 class Deeds:
@@ -205,19 +209,32 @@ class Deeds:
     # -- help ----------------------------------------------------------------------------------
 
     def _palette(self) -> None:
-        items = [
-            PaletteItem(a.name, text(a.label), text(a.section), " / ".join(a.keys))
-            for a in ACTIONS
-            if a.name != "palette"
+        commands = [
+            Command(
+                text(entry.label),
+                " / ".join(entry.keys),
+                lambda name=entry.name: self.do(name),
+                self.obstacle(entry.name),
+            )
+            for entry in ACTIONS
+            if entry.name != "palette"
         ]
-        dialog = PaletteDialog(self._window)
-        dialog.set_items(items)
-        dialog.chosen.connect(self.do)
-        dialog.open()
+        PaletteDialog(commands, text("Find an action…"), self._window).open()
+
+    def obstacle(self, name: str) -> str:
+        """Why an action can do nothing now; "" when it can."""
+        window = self._window
+        if name in _NEED_PACK and window.view is None:
+            return text("no pack is open")
+        if name in _NEED_REPLAY and window.transport.replay is None:
+            return text("only in a recording")
+        if name == "record" and not isinstance(window.view, Recordable):
+            return text("only with a pack connected")
+        return ""
 
     def _help(self) -> None:
         names = [page.key.capitalize() for page in self._window.pages.values()]
-        HelpDialog(names, __version__, self._window).open()
+        HelpDialog(names, program_version(), self._window).open()
 
     def _log_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_folder())))

@@ -1,4 +1,4 @@
-"""A zip for whoever helps: versions, log files, status of the session. No pack data, no settings."""
+"""A zip for whoever helps: versions, logs, status of the session. No pack data, no settings."""
 
 import dataclasses
 import json
@@ -8,7 +8,6 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from bms_studio import __version__
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.settings import log_folder
 
@@ -31,9 +30,17 @@ def write_diagnostic_zip(target: Path, view: PackView | None) -> None:
     beside.replace(target)
 
 
+def program_version() -> str:
+    """The version as installed; "source" when run from a checkout that was never installed."""
+    try:
+        return metadata.version("bms-studio")
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
 def _versions() -> dict[str, str]:
     versions = {
-        "bms-studio": __version__,
+        "bms-studio": program_version(),
         "python": sys.version,
         "platform": platform.platform(),
         "machine": platform.machine(),

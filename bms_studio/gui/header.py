@@ -77,7 +77,7 @@ def verdict_text(status: Status, evidence: str) -> VerdictText:
             parts.append(text("Not checked: {checks}", checks=render_all(verdict.not_checked)))
         detail = "   ".join(parts)
     state = " · ".join(
-        words for words in (use_words(status.pack.state), evidence, sign_words(status.pack)) if words
+        part for part in (use_words(status.pack.state), evidence, sign_words(status.pack)) if part
     )
     return VerdictText(
         word=word,
@@ -115,19 +115,17 @@ def sign_words(pack: PackStatus) -> str:
 
 def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState:
     """The top bar's words; None while nothing is open."""
-    common = {
-        "product": "BMS Studio",
-        "language": languages()[language()],
-        "settings": text("Menu"),
-    }
+    common = TopBarState(
+        product="BMS Studio", language=languages()[language()], settings=text("Menu")
+    )
     if status is None:
-        return TopBarState(
-            **common, adapter=text("Not connected"), change=text("Connect…"), link="none"
+        return replace(
+            common, adapter=text("Not connected"), change=text("Connect…"), link="none"
         )
     link = status.link
     replay = link.state == "replay"
-    return TopBarState(
-        **common,
+    return replace(
+        common,
         link=_LINK_STATES.get(link.state, "none"),
         adapter=adapter_words(link),
         protocol=status.protocol or ("" if replay else text("finding the protocol")),

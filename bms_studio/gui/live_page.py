@@ -173,6 +173,7 @@ class LivePage(Page):
         self.right.setVisible(not narrow or self._drawer_open)
         self.drawer_button.setVisible(narrow)
         self.drawer_button.setChecked(self._drawer_open)
+        self.tiles.set_narrow(narrow)
         self.plots.set_compact(self.height() < _LOW_HEIGHT)
         if narrow:
             self._place_drawer()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.gui.cell_view import clock
@@ -35,12 +35,15 @@ class AlertsPanel(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.context = context
-        self.panel = Panel()
+        self.panel = QFrame()
+        self.panel.setProperty("panel", True)
         self.list = AlertList()
         self.list.set_title(text("Alerts"))
         self.list.set_empty(text("Nothing beyond a limit, no dips"))
         self.list.alert_selected.connect(self._chosen)
-        self.panel.add(self.list, 1)
+        inside = QVBoxLayout(self.panel)
+        inside.setContentsMargins(14, 8, 12, 10)
+        inside.addWidget(self.list)
         _fill(self, self.panel)
 
     def show_findings(self, findings: Sequence[Finding]) -> None:

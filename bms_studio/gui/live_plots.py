@@ -150,7 +150,7 @@ class LivePlots(QWidget):
     def _near_top(self, high_v: float) -> bool:
         """The upper limit is named only where the cells come near it: one note is enough."""
         low, high = self.voltage.y_range
-        return high_v <= high + (high - low)
+        return high_v <= high + (high - low) / 2
 
     def _name_outliers(self, readings: Readings) -> None:
         view = self.context.view

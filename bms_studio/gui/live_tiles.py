@@ -30,6 +30,10 @@ class TileRow(QWidget):
         for tile in self.tiles:
             row.addWidget(tile, 1)
 
+    def set_narrow(self, narrow: bool) -> None:
+        """Little width: one tile less, so that the others keep their words."""
+        self.tiles[-1].setVisible(not narrow)
+
     def show_readings(self, view: PackView, readings: Readings) -> None:
         """Bring all tiles up to date."""
         findings = [f for f in view.findings if f.state in ("active", "acknowledged")]
@@ -92,12 +96,12 @@ def power_words(power_w: float) -> str:
 
 
 def _charge(readings: Readings) -> TileText:
-    caption = text("State of charge, says the BMS")
+    caption = text("State of charge (BMS)")
     soc = readings.field("soc")
     if not soc.known:
         return TileText(caption, reason=text("the BMS does not report it"))
     remaining, full = readings.field("remaining_ah"), readings.field("full_ah")
-    sub = text("the BMS's own figure, not checked")
+    sub = text("as the BMS reports it")
     if remaining.known:
         sub = text("{remaining} Ah left", remaining=number(remaining.value, 1))
         if full.known:
@@ -117,9 +121,9 @@ def _lowest(view: PackView, readings: Readings, findings: Sequence[Finding]) -> 
     if math.isnan(cut_off):
         sub += " · " + text("cut-off unknown")
     elif value >= cut_off:
-        sub += " · " + text("{mv} mV above its cut-off", mv=number(1000 * (value - cut_off), 0))
+        sub += " · " + text("{mv} mV above cut-off", mv=number(1000 * (value - cut_off), 0))
     else:
-        sub += " · " + text("{mv} mV below its cut-off", mv=number(1000 * (cut_off - value), 0))
+        sub += " · " + text("{mv} mV below cut-off", mv=number(1000 * (cut_off - value), 0))
     state = _state_of(findings, "limits.cell_under_voltage")
     return TileText(caption, number(value, 3), "V", _aged(sub, reading), _stale_or(reading, state))
 

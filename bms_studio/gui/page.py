@@ -29,7 +29,7 @@ class Context:
 
     @property
     def present_ns(self) -> int:
-        """The moment that tiles and grid show: now (or the playhead), or where one looks back to."""
+        """The moment that tiles and grid show: now, the playhead, or where one looks back to."""
         if self.view is None:
             return 0
         now = self.view.now_ns

@@ -1,8 +1,8 @@
 """Every signal that can be plotted, named by role so that a saved view fits any pack.
 
-Names: "cells", "deviation", "probes", "balancing", "cell.12.voltage", "cell.12.deviation", "probe.3",
-"pack.current", "statistics.spread", "location.speed", "signal.<Message>.<Signal>". Knows groups and
-units; draws nothing.
+Names: "cells", "deviation", "probes", "balancing", "cell.12.voltage", "cell.12.deviation",
+"probe.3", "pack.current", "statistics.spread", "location.speed", "signal.<Message>.<Signal>".
+Knows groups and units; draws nothing.
 """
 
 from collections.abc import Iterator

@@ -113,6 +113,7 @@ class Window(QMainWindow):
             old.deleteLater()
         self.show_page(self._page_key)
         self._view_parts()
+        self.stack.setFocus()
 
     def _lay_out(self) -> None:
         middle = QVBoxLayout()
