@@ -6,7 +6,7 @@
       .set_empty(str); .set_highlight(name)
     signal signal_selected(str): a bit of it or its legend line was clicked; drag starts elsewhere
 Intel or Motorola makes no difference here: positions come as lists, the first one most significant.
-A signal is told by its colour, by the letter on its bits, and by its line in the legend.
+A signal is told by its colour, by the letter where its bits begin, and by its line in the legend.
 """
 
 from collections.abc import Sequence
@@ -166,12 +166,14 @@ class _Sheet(QWidget):
         value = int(self.data[byte]) >> (7 - column) & 1
         painter.setFont(font(12, mono=True))
         painter.setPen(theme.text if owner != -1 else theme.muted)
-        painter.drawText(box.adjusted(0, 0, -5, 0), Qt.AlignmentFlag.AlignCenter, str(value))
-        if owner != -1:
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, str(value))
+        # The letter once per run: on every bit it would drown the values.
+        starts = column == 0 or int(self._owners[byte, column - 1]) != owner
+        if owner != -1 and starts:
             painter.setFont(font(9))
             sign = letter(owner) if owner >= 0 else "*"
-            corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
-            painter.drawText(box.adjusted(0, 0, -3, -1), corner, sign)
+            corner = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+            painter.drawText(box.adjusted(2, -1, 4, 0), corner, sign)
 
     def _paint_legend(self, painter: QPainter, theme: Theme) -> None:
         left, top = self._legend_origin()

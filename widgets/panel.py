@@ -64,6 +64,7 @@ class Panel(QWidget):
         """Words at the right edge of the header."""
         self._note.set_text(note)
         self._note.set_tone(tone)
+        self._show_header()
 
     def set_segments(self, segments: Sequence[tuple[str, str]]) -> None:
         """Buttons of which one is chosen: (key, text). The same keys again only change words."""
@@ -111,6 +112,7 @@ class Panel(QWidget):
         self._segment = ""
         if keys:
             self.set_segment(keys[0])
+        self._show_header()
 
     def _choose(self, key: str) -> None:
         changed = key != self._segment
@@ -119,6 +121,9 @@ class Panel(QWidget):
             self.segment_changed.emit(key)
 
     def _show_header(self) -> None:
+        # Without a word the header takes no room; with buttons the note keeps them to the left.
+        alone = not (self._title.text() or self._buttons)
+        self._note.setVisible(bool(self._note.text()) or not alone)
         self._title.setVisible(bool(self._title.text()))
         self._caption.setVisible(bool(self._caption.text()))
 

@@ -82,6 +82,7 @@ QAbstractItemView {
   gridline-color: $border; selection-background-color: $raised; selection-color: $text;
   outline: none;
 }
+QAbstractItemView[plain="true"] { border: none; }
 QAbstractItemView::item:selected { background: $line; color: $text; }
 QHeaderView { background: $panel; }
 QHeaderView::section {
