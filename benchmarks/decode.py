@@ -164,7 +164,8 @@ def main() -> None:
         ours = min(ours, seconds / count)
         print(
             f"decode, blocks of {block}: {count / seconds / 1e6:.1f} M frames/s, "
-            f"{samples / seconds / 1e6:.0f} M samples/s, {reference * count / seconds:.0f} x cantools"
+            f"{samples / seconds / 1e6:.0f} M samples/s, "
+            f"{reference * count / seconds:.0f} x cantools"
         )
     if importlib.util.find_spec("asammdf"):
         peer = asammdf_seconds(database, frames) / count

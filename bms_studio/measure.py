@@ -4,7 +4,7 @@ Arrays in, numbers out; no Qt, no knowledge of what the signals are.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,8 @@ def measure_columns(
 def _measure(seconds: NDArray[np.float64], column: NDArray[np.float64], exact: bool) -> Measure:
     known = ~np.isnan(column)
     if not known.any():
-        return Measure(0, *[math.nan] * 6, exact)
+        nan = math.nan
+        return Measure(0, nan, nan, nan, nan, nan, nan, exact)
     s, v = seconds[known], column[known]
     centred = s - s.mean()
     variance = float(centred @ centred)
@@ -73,12 +74,12 @@ def measure_range(
     reduced = timeline.fetch(group, t0, t1, 2000, columns)
     inside = (reduced.time >= t0) & (reduced.time <= t1)
     return [
-        Measure(
-            m.count * stride,
-            min(m.minimum, float(np.nanmin(reduced.low[n, inside], initial=np.inf))),
-            max(m.maximum, float(np.nanmax(reduced.high[n, inside], initial=-np.inf))),
-            m.mean, m.delta, m.slope, m.integral, False,
-        )  # fmt: skip
+        replace(
+            m,
+            count=m.count * stride,
+            minimum=min(m.minimum, float(np.nanmin(reduced.low[n, inside], initial=np.inf))),
+            maximum=max(m.maximum, float(np.nanmax(reduced.high[n, inside], initial=-np.inf))),
+        )
         for n, m in enumerate(measures)
     ]
 

@@ -306,6 +306,6 @@ def scan(
                         index[place] = column
                         value[place] = amount
     if not fill:
-        for listed in range(len(seen)):
-            for at in range(lists[listed, 0], lists[listed, 1]):
-                cursor[entries[at, GROUP]] += seen[listed]
+        for whole in range(len(seen)):
+            for entry in range(lists[whole, 0], lists[whole, 1]):
+                cursor[entries[entry, GROUP]] += seen[whole]

@@ -4,6 +4,7 @@ Words only; the widgets paint them.
 """
 
 import math
+from dataclasses import replace
 
 from bms_studio.gui.readings import number
 from bms_studio.language import language, languages, text
@@ -119,9 +120,7 @@ def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState
         product="BMS Studio", language=languages()[language()], settings=text("Menu")
     )
     if status is None:
-        return replace(
-            common, adapter=text("Not connected"), change=text("Connect…"), link="none"
-        )
+        return replace(common, adapter=text("Not connected"), change=text("Connect…"), link="none")
     link = status.link
     replay = link.state == "replay"
     return replace(
