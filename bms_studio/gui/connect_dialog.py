@@ -354,3 +354,10 @@ def adapter_label(found: dict[str, Any]) -> str:
     """What a person recognises an adapter by: name, serial number, channel."""
     parts = (found.get("name"), found.get("serial"), found.get("channel"))
     return " · ".join(dict.fromkeys(str(part) for part in parts if part))
+
+
+def _title(words: str) -> QLabel:
+    """The heading of a part of the dialog."""
+    label = QLabel(words)
+    label.setProperty("tone", "title")
+    return label
