@@ -50,7 +50,7 @@ for _layout, _letters in enumerate((b"tr", b"TR", b"db", b"DB"), start=1):
     _KIND_LAYOUT[list(_letters)] = _layout
 # Replies of an adapter that are no frames: transmitted, version, serial number, status, settings.
 _REPLIES = np.zeros(256, np.bool_)
-_REPLIES[list(b"zZvVnNFaAsS")] = True
+_REPLIES[list(b"zZvVNF")] = True
 _MAX_REPLY = 48
 
 

@@ -112,8 +112,11 @@ class RingReader:
         self._data_at = _data_at(blocks)
         self._index = np.frombuffer(self._map, "<u8", 3 * blocks, _INDEX_AT).reshape(blocks, 3)
         self.missed = 0
-        self._next_frame: int | None = None
-        self._sequence = self._oldest(int(self._words[_BLOCK_COUNT]))
+        newest = int(self._words[_BLOCK_COUNT])
+        self._sequence = self._oldest(newest)
+        self._next_frame = 0
+        if newest > 0:
+            self._next_frame = int(self._index[min(self._sequence, newest - 1) % self._blocks, 2])
 
     def read(self) -> Frames:
         """All frames since the last call, at once; none if there are none."""
@@ -126,8 +129,7 @@ class RingReader:
                 self._sequence = max(self._sequence + 1, self._oldest(newest))
                 continue
             first, frames = block
-            if self._next_frame is not None:
-                self.missed += first - self._next_frame
+            self.missed += first - self._next_frame
             self._next_frame = first + len(frames)
             parts.append(frames)
             self._sequence += 1
@@ -168,7 +170,7 @@ class RingReader:
 
     def _oldest(self, newest: int) -> int:
         """The oldest block that is safely there: a little ahead of what is overwritten next."""
-        low, high = max(0, newest - self._blocks + 1), newest
+        low, high = max(0, newest - self._blocks + self._blocks // 16 + 1), newest
         if low == 0 and int(self._words[_BYTE_COUNT]) <= self._size:
             return 0
         edge = int(self._words[_BYTE_COUNT]) - self._size + self._size // 16
