@@ -28,8 +28,8 @@ class Line(Protocol):
 
     url: str
 
-    def handle(self) -> int | socket.socket | None:
-        """What to wait on with select; None while nobody can be there."""
+    def handle(self) -> int | socket.socket:
+        """What to wait on with select."""
 
     def read(self) -> bytes | None:
         """What is waiting, b"" if nothing; None when the other side is gone."""
@@ -180,13 +180,13 @@ class EmulatedAdapter:
         """Answer commands and pass on frames for about `seconds` (0: once, without waiting)."""
         end = time.monotonic() + seconds
         while True:
-            self._wait(max(end - time.monotonic(), 0.0))
-            data = self.line.read()
-            if data is None:
-                self._forget()
-                time.sleep(min(max(end - time.monotonic(), 0.0), _NOBODY_PAUSE_S))
-            elif data:
-                self._commands(data)
+            if self._wait(max(end - time.monotonic(), 0.0)):
+                data = self.line.read()
+                if data is None:
+                    self._forget()
+                    time.sleep(min(max(end - time.monotonic(), 0.0), _NOBODY_PAUSE_S))
+                elif data:
+                    self._commands(data)
             self._flush()
             if time.monotonic() >= end:
                 return
@@ -195,10 +195,11 @@ class EmulatedAdapter:
         """Unplug: the other side sees its port vanish."""
         self.line.close()
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> bool:
+        """Until something can be read (True), or the cable takes more bytes, or time is up."""
         handle = self.line.handle()
-        if handle is not None:
-            select.select([handle], [handle] if self._out else [], [], seconds)
+        readable, _, _ = select.select([handle], [handle] if self._out else [], [], seconds)
+        return bool(readable)
 
     def _forget(self) -> None:
         """The other program has gone: the channel closes, as on loss of DTR."""
