@@ -54,7 +54,7 @@ def build_journal(
         _items(folder, damage, progress),
         target,
         _attributes(header),
-        _request(header),
+        request_of(header),
         channels=(str(header.get("adapter", {}).get("channel", "")),),
         progress=share,
         cancelled=cancelled,
@@ -93,8 +93,8 @@ def _attributes(header: dict[str, Any]) -> RecordingAttributes:
     )
 
 
-def _request(header: dict[str, Any]) -> Request:
-    """A damaged header costs the profile and the databases, not the frames."""
+def request_of(header: dict[str, Any]) -> Request:
+    """What a journal's header says of its frames; a damaged one costs the meaning, no frame."""
     profile = Profile()
     if header.get("profile"):
         profile = parse_profile(str(header["profile"]), "profile in the journal")

@@ -23,6 +23,7 @@ from bms_studio.jobs import Job
 from bms_studio.status import LinkStatus, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
 from protocols.signals import Database, Message, Signal
+from recordings.filelock import FileLock
 from recordings.journal import journal_header
 
 _TURN_S = 0.02
@@ -42,6 +43,7 @@ class Session:
         name_recording: Callable[[str], Path],
         title: str = "",
         on_close: Callable[[], None] = lambda: None,
+        watching: FileLock | None = None,
     ) -> None:
         self.timeline = Timeline()
         self.acquisition = acquisition
@@ -50,6 +52,7 @@ class Session:
         self._name_recording = name_recording
         self._title = title
         self._on_close = on_close
+        self._watching = watching
         self._posted: deque[Callable[[], None]] = deque()  # requests, done by the session's thread
         self._closing = threading.Event()
         self._was_gone = False
@@ -133,12 +136,19 @@ class Session:
         self._closing.set()
         self._thread.join(2.0)
         self.acquisition.quit()
+        self._let_go()
         self._on_close()
 
     def leave(self) -> None:
         """Stop looking; the acquisition program goes on without us."""
         self._closing.set()
         self._thread.join(2.0)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.acquisition.close()
+        if self._watching is not None:
+            self._watching.release()
 
     def journal_header(self) -> dict[str, Any]:
         """All that building from the journal needs to know."""

@@ -24,10 +24,11 @@ from bms_studio.acquisition.ports import list_adapters
 from bms_studio.acquisition.settings import AdapterSettings
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
 from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import request_for
-from bms_studio.session import Session
+from bms_studio.session import Session, build_in_process
 from protocols.registry import available
 
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
@@ -61,6 +62,15 @@ def name_recording(serial: str) -> Path:
     return recordings_folder() / f"{stem}.h5"
 
 
+def free_name(path: Path) -> Path:
+    """`path`, or the next name with a number that nothing has yet."""
+    free, number = path, 2
+    while free.exists():
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return free
+
+
 def connect(
     settings: AdapterSettings,
     request: Request,
@@ -70,11 +80,8 @@ def connect(
     simulated: bool = False,
     on_close: Callable[[], None] = lambda: None,
 ) -> Session:
-    """Start (or find again) the acquisition of this adapter and watch it.
-
-    Raises AdapterError with a remedy.
-    """
-    acquisition = _running(settings) or client.start(
+    """Start the acquisition of this adapter and watch it. Raises AdapterError with a remedy."""
+    acquisition = client.start(
         settings,
         owned=owned,
         header={
@@ -86,24 +93,35 @@ def connect(
             "simulated": simulated,
         },
     )
+    return watch(acquisition, request, title, on_close)
+
+
+def watch(
+    acquisition: Acquisition,
+    request: Request,
+    title: str = "",
+    on_close: Callable[[], None] = lambda: None,
+) -> Session:
+    """Look at an acquisition that runs; other windows see that it is being watched."""
+    watching = watch_lock(acquisition)
+    watching.acquire()
     return Session(
         acquisition,
-        settings,
+        acquisition.settings,
         request,
         name_recording=name_recording,
         title=title,
         on_close=on_close,
+        watching=watching,
     )
 
 
-def _running(settings: AdapterSettings) -> Acquisition | None:
-    """The acquisition that a window left running on this adapter, if there is one."""
-    for acquisition in client.find():
-        same = (acquisition.settings.interface, acquisition.settings.channel)
-        if same == (settings.interface, settings.channel):
-            return acquisition
+def resume() -> Session | None:
+    """The acquisition that a window left running, watched again; None if there is none."""
+    free = unwatched()
+    for acquisition, _ in free[:-1]:
         acquisition.close()
-    return None
+    return watch(*free[-1]) if free else None
 
 
 class Simulator:
@@ -211,6 +229,24 @@ class LocalSessions:
         """Result: a live Session on the simulated pack."""
         return Job("Starting the demo", lambda _job: demo_session(self._demo))
 
+    def leftovers(self) -> Sequence[Leftover]:
+        """What a crash left, newest first."""
+        return leftovers()
+
+    def rescue(self, left: Leftover) -> Job:
+        """Result: a Replay of the recording built from what was left."""
+
+        def work(job: Job) -> Replay:
+            target = Path(left.target) if left.target else name_recording(left.title)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return open_replay(job, Path(build_in_process(job, left.journal, free_name(target))))
+
+        return Job("Rescuing a recording", work)
+
+    def discard(self, left: Leftover) -> None:
+        """Delete what was left."""
+        discard(left)
+
     def open(self, paths: Sequence[Path]) -> Job:
         """Result: a Replay of a recording; logs are imported first, beside themselves."""
         return Job("Opening", lambda job: _open(job, paths))
@@ -295,10 +331,6 @@ def _open(job: Job, paths: Sequence[Path]) -> Replay:
     first = Path(paths[0])
     if len(paths) == 1 and first.suffix.lower() in RECORDING_SUFFIXES:
         return open_replay(job, first)
-    target = first.with_name(first.name + ".h5")
-    number = 2
-    while target.exists():
-        target = first.with_name(f"{first.name}-{number}.h5")
-        number += 1
+    target = free_name(first.with_name(first.name + ".h5"))
     job.run_process(["bms_studio.from_logs", str(target), *(str(p) for p in paths)])
     return open_replay(job, target)

@@ -79,6 +79,6 @@ def _parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, Any]:
 
 
 def _window() -> int:
-    from bms_studio.commands.window import open_window
+    from bms_studio.commands.window import resume_window
 
-    return open_window()
+    return resume_window()

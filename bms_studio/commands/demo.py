@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="scooter", choices=("scooter", "vesc"))
     parser.add_argument("--rate", type=int, default=0, metavar="HZ", help="scans per second")
     parser.add_argument("--seconds", type=float, default=0.0, help="end after this long")
-    parser.add_argument(
-        "-o", "--output", default="", metavar="REC.h5", help="record"
-    )
+    parser.add_argument("-o", "--output", default="", metavar="REC.h5", help="record")
     add_picture(parser)
 
 

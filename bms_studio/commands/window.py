@@ -23,3 +23,12 @@ def open_window(
     from bms_studio.session_source import LocalSessions
 
     return run(source or LocalSessions(), first, start)
+
+
+def resume_window() -> int:
+    """The window without a verb: on the acquisition that an earlier window left, if there is one."""
+    if not has_display():
+        paint_offscreen()
+    from bms_studio.session_source import resume
+
+    return open_window(first=resume())
