@@ -1,11 +1,12 @@
 """Both looks: readable everywhere, applied at once, digits of one width."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtGui import QFont, QFontInfo, QFontMetricsF
+from PySide6.QtGui import QFont, QFontInfo, QFontMetricsF, QPixmap
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
@@ -76,6 +77,17 @@ def test_the_palette_and_the_style_sheet_follow_the_theme(
     assert label.palette().windowText().color() == theme.text
     assert theme.accent.name() in qapp.styleSheet()
     assert "$" not in qapp.styleSheet()
+
+
+@THEMES
+def test_every_picture_of_the_style_sheet_is_there_and_readable(
+    qapp: QApplication, theme: Theme
+) -> None:
+    apply_theme(qapp, theme)
+    paths = re.findall(r'url\("([^"]+)"\)', qapp.styleSheet())
+    assert len(paths) >= 3
+    for path in paths:
+        assert not QPixmap(path).isNull(), path
 
 
 def test_following_the_system_gives_one_of_both_and_ends_with_a_choice(qapp: QApplication) -> None:

@@ -4,6 +4,7 @@ Dynamic properties that a page may set: QFrame `panel` and `raised` (true), QLab
 (muted, title, heading, warn, high, ok, accent), QPushButton `tone` (primary, quiet, accent, live).
 """
 
+from pathlib import Path
 from string import Template
 
 _SHEET = Template(
@@ -62,7 +63,49 @@ QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
 }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
 QComboBox:focus { border-color: $accent; }
-QComboBox::drop-down { border: none; width: 20px; }
+QComboBox::drop-down { border: none; width: 22px; }
+QComboBox::down-arrow { image: url("$art/down-$look.svg"); width: 12px; height: 12px; }
+QSpinBox, QDoubleSpinBox { padding-right: 20px; }
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
+  background: transparent; border: none; padding: 0 0 0 5px;
+}
+QSpinBox::up-button, QDoubleSpinBox::up-button {
+  subcontrol-origin: border; subcontrol-position: top right; width: 20px; border: none;
+  background: transparent;
+}
+QSpinBox::down-button, QDoubleSpinBox::down-button {
+  subcontrol-origin: border; subcontrol-position: bottom right; width: 20px; border: none;
+  background: transparent;
+}
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {
+  image: url("$art/up-$look.svg"); width: 10px; height: 10px;
+}
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {
+  image: url("$art/down-$look.svg"); width: 10px; height: 10px;
+}
+
+QCheckBox, QRadioButton { spacing: 7px; }
+QCheckBox::indicator, QRadioButton::indicator {
+  width: 14px; height: 14px; border: 1px solid $muted; background: $raised;
+}
+QCheckBox::indicator { border-radius: 4px; }
+QRadioButton::indicator { border-radius: 8px; }
+QCheckBox::indicator:checked {
+  background: $accent; border-color: $accent; image: url("$art/check-$look.svg");
+}
+QRadioButton::indicator:checked {
+  width: 6px; height: 6px; border: 5px solid $accent; background: $on_accent;
+}
+QCheckBox::indicator:hover, QRadioButton::indicator:hover,
+QCheckBox::indicator:focus, QRadioButton::indicator:focus { border-color: $accent; }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $line; }
+QCheckBox:disabled, QRadioButton:disabled { color: $muted; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $line; }
+QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: $accent; }
+QSlider::handle:horizontal {
+  width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: $text;
+}
+QSlider::handle:horizontal:focus { background: $accent; }
 QComboBox QAbstractItemView {
   background: $raised; color: $text; border: 1px solid $line; outline: none;
   selection-background-color: $accent; selection-color: $on_accent;
@@ -84,11 +127,13 @@ QAbstractItemView {
 }
 QAbstractItemView[plain="true"] { border: none; }
 QAbstractItemView::item:selected { background: $line; color: $text; }
-QHeaderView { background: $panel; }
+QHeaderView { background: $panel; border: none; }
 QHeaderView::section {
   background: $panel; color: $muted; border: none; border-bottom: 1px solid $line;
-  padding: 5px 8px;
+  padding: 5px 8px; text-align: left; font-weight: normal;
 }
+QHeaderView::section:checked { font-weight: normal; }
+QAbstractItemView::item { padding-left: 5px; padding-right: 5px; }
 QTableCornerButton::section { background: $panel; border: none; }
 
 QScrollArea { background: transparent; border: none; }
@@ -124,6 +169,7 @@ QGroupBox::title { subcontrol-origin: margin; left: 12px; color: $muted; }
 )
 
 
-def style_sheet(colors: dict[str, str], radius: int) -> str:
-    """The sheet for `colors` (name -> "#rrggbb") with this corner radius in pixels."""
-    return _SHEET.substitute(colors, radius=radius)
+def style_sheet(look: str, colors: dict[str, str], radius: int) -> str:
+    """The sheet for the look "dark" or "light": colours (name -> "#rrggbb"), corners in pixels."""
+    art = (Path(__file__).resolve().parent / "art").as_posix()
+    return _SHEET.substitute(colors, look=look, art=art, radius=radius)

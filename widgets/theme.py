@@ -251,7 +251,7 @@ def _install(app: QApplication, theme: Theme) -> None:
     app.setStyle("Fusion")
     app.setPalette(_palette(theme))
     app.setFont(font(theme.sizes.body))
-    app.setStyleSheet(style_sheet(theme.colors(), theme.sizes.radius))
+    app.setStyleSheet(style_sheet(theme.name, theme.colors(), theme.sizes.radius))
     for widget in app.allWidgets():
         widget.update()
 
