@@ -26,7 +26,7 @@ def open_window(
 
 
 def resume_window() -> int:
-    """The window without a verb: on the acquisition that an earlier window left, if there is one."""
+    """The window without a verb: on the acquisition an earlier window left, if there is one."""
     if not has_display():
         paint_offscreen()
     from bms_studio.session_source import resume
