@@ -65,9 +65,9 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
 QComboBox:focus { border-color: $accent; }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("$art/down-$look.svg"); width: 12px; height: 12px; }
-QSpinBox, QDoubleSpinBox { padding-right: 20px; }
+QSpinBox, QDoubleSpinBox { padding-right: 20px; qproperty-alignment: 'AlignRight | AlignVCenter'; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
-  background: transparent; border: none; padding: 0 0 0 5px;
+  background: transparent; border: none; padding: 0;
 }
 QSpinBox::up-button, QDoubleSpinBox::up-button {
   subcontrol-origin: border; subcontrol-position: top right; width: 20px; border: none;
