@@ -19,7 +19,8 @@ from recordings.textscan import (
 )
 
 DATA_BYTES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
-_NO_FRAME, _BAD = -1, -2
+NEEDS_WIDTH = -1
+_NO_FRAME, _BAD, _WIDE = -1, -2, -3
 
 
 @njit(nogil=True, cache=True)
@@ -33,7 +34,7 @@ def _number(text: NDArray[np.uint8], at: int, base: int) -> tuple[np.int64, int]
     return value, (at if at > first and at - first < 11 else -1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _bytes(
     text: NDArray[np.uint8], at: int, base: int, row: int, count: int, data: NDArray[np.uint8]
 ) -> int:
@@ -82,7 +83,7 @@ def _direction(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     return -2, end
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _classic(
     text: NDArray[np.uint8],
     at: int,
@@ -93,14 +94,15 @@ def _classic(
     length: NDArray[np.uint8],
     data: NDArray[np.uint8],
 ) -> int:
-    """From the id on: `594x Rx d 8 34 …`; 1 a frame, or _NO_FRAME, _BAD."""
+    """From the id on: `594x Rx d 8 34 …`; the position behind a frame, or
+    _NO_FRAME, _BAD."""
     value, kind, behind = _identifier(text, at, base)
     if behind < 0:
         if text[at] == 69 and text[at + 1] == 114:  # "ErrorFrame"
             identifier[row] = 0
             flags[row] = ERROR
             length[row] = 0
-            return 1
+            return at
         letters = text[at] >= 71 and text[skip_word(text, at) - 1] != 120
         return _NO_FRAME if letters else _BAD
     sent, at = _direction(text, skip_blanks(text, behind))
@@ -124,7 +126,7 @@ def _classic(
     identifier[row] = value
     flags[row] = kind | sent
     length[row] = count
-    return 1
+    return at
 
 
 @njit(nogil=True, cache=True)
@@ -158,8 +160,10 @@ def _fd(
     if at < 0 or code > 15:
         return _BAD
     count, at = _number(text, skip_blanks(text, at), 10)
-    if at < 0 or count > data.shape[1] or count > DATA_BYTES[code]:
+    if at < 0 or count > DATA_BYTES[code]:
         return _BAD
+    if count > data.shape[1]:
+        return _WIDE
     at = _bytes(text, at, base, row, count, data)
     if at < 0 or text[at] > 32:
         return _BAD
@@ -176,7 +180,7 @@ def _fd(
     identifier[row] = value
     flags[row] = kind | sent
     length[row] = count
-    return 1
+    return at
 
 
 @njit(nogil=True, cache=True)
@@ -197,7 +201,8 @@ def parse_lines(
     others: NDArray[np.int64],
 ) -> tuple[int, int, int, int, int, int]:
     """Frames, bad lines, lines, skipped lines, lines without a stamp (offsets and numbers in
-    `others`), and the time of the last stamp (ns)."""
+    `others`), and the time of the last stamp (ns). NEEDS_WIDTH frames: start again
+    with 64 data columns."""
     at = row = bad = line = skipped = other = 0
     while at < len(text):
         at = skip_blanks(text, at)
@@ -231,7 +236,10 @@ def parse_lines(
                         result = _fd(text, at, base, row, identifier, flags, length, data)
                     else:
                         result = _classic(text, at, base, row, identifier, flags, length, data)
-                    if result == 1:
+                    if result == _WIDE:
+                        return NEEDS_WIDTH, 0, 0, 0, 0, clock
+                    if result >= 0:
+                        start = result
                         time[row] = clock
                         channel[row] = number
                         row += 1

@@ -16,13 +16,14 @@ from typing import BinaryIO
 import numpy as np
 
 from protocols.frames import BIT_RATE_SWITCH, ERROR, EXTENDED, FD, REMOTE, TRANSMITTED, Frames
-from recordings.asc_lines import DATA_BYTES, parse_lines
+from recordings.asc_lines import DATA_BYTES, NEEDS_WIDTH, parse_lines
 from recordings.logs import (
     HEAD_BYTES,
     KEPT_BAD,
     LogFormat,
     LogReport,
     drop_cut_frame,
+    line_count,
     text_blocks,
 )
 from recordings.textscan import ChannelTable
@@ -99,31 +100,36 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     table = ChannelTable()
     bad_lines = np.zeros(KEPT_BAD, np.int64)
     clock = 0
+    width = 8
     for block in text_blocks(path):
-        lines = block.text.count(b"\n") + 1
+        lines = line_count(block.text) + 1
         rows = min(lines, len(block.text) // _SHORTEST_LINE + 1) + 1
-        width = 64 if b"CANFD" in block.text else 8
-        columns = (
-            np.empty(rows, np.int64),
-            np.empty(rows, np.uint32),
-            np.empty(rows, np.uint8),
-            np.empty(rows, np.uint8),
-            np.empty(rows, np.uint8),
-            np.zeros((rows, width), np.uint8),
-        )
         others = np.empty((lines, 2), np.int64)
         text = np.frombuffer(block.text, np.uint8)
-        found, bad, count, skipped, other, clock = parse_lines(
-            text,
-            header.base,
-            header.relative,
-            clock,
-            *columns,
-            table.names,
-            table.lengths,
-            bad_lines,
-            others,
-        )
+        while True:
+            columns = (
+                np.empty(rows, np.int64),
+                np.empty(rows, np.uint32),
+                np.empty(rows, np.uint8),
+                np.empty(rows, np.uint8),
+                np.empty(rows, np.uint8),
+                np.zeros((rows, width), np.uint8),
+            )
+            found, bad, count, skipped, other, end = parse_lines(
+                text,
+                header.base,
+                header.relative,
+                clock,
+                *columns,
+                table.names,
+                table.lengths,
+                bad_lines,
+                others,
+            )
+            if found != NEEDS_WIDTH:
+                break
+            width = 64
+        clock = end
         report.lines += count
         report.add_bad(bad, bad_lines[:bad] + block.first_line)
         unknown = [

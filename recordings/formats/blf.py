@@ -6,9 +6,7 @@ the computer's own zone). Sources: vector_blf (open C++ library) and python-can'
 
 import struct
 import zlib
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +28,7 @@ from recordings.blf_objects import (
     parse_objects,
 )
 from recordings.errors import UnreadableLog
-from recordings.logs import KEPT_BAD, LogFormat, LogReport
+from recordings.logs import KEPT_BAD, LogFormat, LogReport, in_parallel
 
 _FILE_HEADER = struct.Struct("<4sL8BQQLL8H8H")
 _FILE_HEADER_SIZE = 144
@@ -38,7 +36,6 @@ _BASE = struct.Struct("<4sHHLL")
 _CONTAINER = struct.Struct("<HxxxxxxLxxxx")
 _PARSE_BYTES = 4 << 20
 _CONTAINER_BYTES = 128 << 10
-_THREADS = 2
 _SMALLEST_FRAME = 36
 _CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 
@@ -47,8 +44,11 @@ def _sniff(head: bytes) -> float:
     return 1.0 if head.startswith(b"LOGG") else 0.0
 
 
-def _inflate(packed: bytes, declared: int) -> tuple[bytes, bool]:
+def _inflate(container: tuple[int, bytes, int]) -> tuple[bytes, bool]:
     """At most the declared bytes of a container, and whether it was whole."""
+    method, packed, declared = container
+    if method == 0:
+        return packed, True
     inflate = zlib.decompressobj()
     try:
         content = inflate.decompress(packed, declared) if declared else b""
@@ -60,26 +60,16 @@ def _inflate(packed: bytes, declared: int) -> tuple[bytes, bool]:
 def _containers(path: Path, report: LogReport) -> Iterator[bytes]:
     """The unpacked content of the file, container after container, as far as it can be read."""
     size = path.stat().st_size
-    with path.open("rb") as file, ThreadPoolExecutor(_THREADS, thread_name_prefix="blf") as pool:
+    with path.open("rb") as file:
         file.seek(max(struct.unpack("<4sL", file.read(8))[1], _FILE_HEADER.size))
-        jobs: deque[Future[tuple[bytes, bool]]] = deque()
-        for place, packed, declared in _packed(file, size, report):
-            jobs.append(pool.submit(_inflate, packed, declared))
-            if len(jobs) > 2 * _THREADS or place < 0:
-                yield _content(jobs.popleft(), report)
-        while jobs:
-            yield _content(jobs.popleft(), report)
-
-
-def _content(job: "Future[tuple[bytes, bool]]", report: LogReport) -> bytes:
-    content, whole = job.result()
-    if not whole and not report.truncated:
-        report.truncated = "a container is damaged or cut off; what stood before it was read"
-    return content
+        for content, whole in in_parallel(_inflate, _packed(file, size, report)):
+            if not whole and not report.truncated:
+                report.truncated = "a container is damaged; what stood before it was read"
+            yield content
 
 
 def _packed(file: BinaryIO, size: int, report: LogReport) -> Iterator[tuple[int, bytes, int]]:
-    """(place, packed bytes, declared size) per container. Stops with a sentence in the report."""
+    """(method, packed bytes, declared size) per container. Stops with a sentence in the report."""
     while head := file.read(_BASE.size):
         place = file.tell() - len(head)
         if len(head) < _BASE.size:
@@ -95,12 +85,10 @@ def _packed(file: BinaryIO, size: int, report: LogReport) -> Iterator[tuple[int,
         if kind == LOG_CONTAINER and len(body) >= _CONTAINER.size:
             method, declared = _CONTAINER.unpack_from(body)
             packed = body[_CONTAINER.size :]
-            if method == 0:
-                packed, declared = zlib.compress(packed, 0), len(packed)
             if declared > MAX_OBJECT or method not in (0, 2):
                 report.truncated = f"the container at byte {place} cannot be unpacked"
                 return
-            yield place, packed, declared
+            yield method, packed, declared
         file.seek(object_size % 4, 1)
 
 

@@ -5,6 +5,7 @@ Also the forms of CAN FD (`##` and a flags digit), remote frames (`#R`), error f
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,12 +14,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from protocols.frames import BIT_RATE_SWITCH, ERROR, EXTENDED, FD, REMOTE, TRANSMITTED, Frames
+from recordings.errors import UnreadableLog
 from recordings.logs import (
     KEPT_BAD,
     RELATIVE_BEFORE_S,
     LogFormat,
     LogReport,
+    TextBlock,
     drop_cut_frame,
+    in_parallel,
+    line_count,
     text_blocks,
 )
 from recordings.textscan import (
@@ -35,7 +40,7 @@ from recordings.textscan import (
 _SHORTEST_LINE = 10  # "(0.0)c 1#" and the line feed
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _line(
     text: NDArray[np.uint8],
     at: int,
@@ -49,7 +54,8 @@ def _line(
     names: NDArray[np.uint8],
     name_lengths: NDArray[np.int64],
 ) -> int:
-    """Read the line at `at` into `row`; the position of its end, or -1 when it is no frame."""
+    """Read the line at `at` into `row`; the position of its end, -1 when it is no frame, or -2
+    when it is a CAN FD frame and there are only 8 data columns."""
     if text[at] != 40:
         return -1
     ns, at = stamp(text, at + 1)
@@ -83,6 +89,8 @@ def _line(
     at += 1
     widest = 8
     if text[at] == 35:
+        if data.shape[1] == 8:
+            return -2
         bits = _HEX[text[at + 1]]
         if bits > 15:
             return -1
@@ -99,11 +107,12 @@ def _line(
             at += 1
     else:
         while True:
-            high = _HEX[text[at]]
-            if high > 15:
+            high, low = _HEX[text[at]], _HEX[text[at + 1]]
+            if (high | low) > 15:  # what is no digit is 255
+                if high < 16:
+                    return -1
                 break
-            low = _HEX[text[at + 1]]
-            if low > 15 or count == widest:
+            if count == widest:
                 return -1
             data[row, count] = (high << 4) | low
             count += 1
@@ -141,7 +150,8 @@ def _parse(
     name_lengths: NDArray[np.int64],
     bad_lines: NDArray[np.int64],
 ) -> tuple[int, int, int]:
-    """All lines of `text`: frames read, bad lines (the first in bad_lines, from 0), lines."""
+    """All lines of `text`: frames read, bad lines (the first in bad_lines, from 0), lines.
+    -1 frames: start again with 64 data columns."""
     at = row = bad = line = 0
     while at < len(text):
         start = skip_blanks(text, at)
@@ -162,6 +172,8 @@ def _parse(
             names,
             name_lengths,
         )
+        if end == -2:
+            return -1, 0, 0
         if end >= 0:
             row += 1
             at = end + 1 if text[end] == 10 else end + 2
@@ -185,12 +197,24 @@ def _sniff(head: bytes) -> float:
     return good / len(lines) if lines else 0.0
 
 
-def _read(path: Path, report: LogReport) -> Iterator[Frames]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parsed:
+    frames: Frames
+    lines: int
+    bad: int
+    bad_lines: list[int]
+    channels: list[str]
+    cut: int
+
+
+def _parse_block(block: TextBlock) -> _Parsed:
+    """One block by itself, so that several can be read at once."""
     table = ChannelTable()
     bad_lines = np.zeros(KEPT_BAD, np.int64)
-    for block in text_blocks(path):
-        rows = min(block.text.count(b"\n"), len(block.text) // _SHORTEST_LINE + 1) + 1
-        width = 64 if b"##" in block.text else 8
+    rows = min(line_count(block.text), len(block.text) // _SHORTEST_LINE + 1) + 1
+    text = np.frombuffer(block.text, np.uint8)
+    found = -1
+    for width in (8, 64):
         columns = (
             np.empty(rows, np.int64),
             np.empty(rows, np.uint32),
@@ -199,17 +223,36 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
             np.empty(rows, np.uint8),
             np.zeros((rows, width), np.uint8),
         )
-        text = np.frombuffer(block.text, np.uint8)
         found, bad, lines = _parse(text, *columns, table.names, table.lengths, bad_lines)
-        report.lines += lines
-        report.add_bad(bad, bad_lines[:bad] + block.first_line)
-        frames = Frames(*columns)[:found]
-        if block.cut:
-            frames = drop_cut_frame(frames, report, block.first_line)
-        if not report.frames and found and frames.time[:1].sum() < RELATIVE_BEFORE_S * 10**9:
+        if found >= 0:
+            break
+    first_bad = (bad_lines[:bad] + block.first_line).tolist()
+    cut = block.first_line if block.cut else 0
+    return _Parsed(Frames(*columns)[:found], lines, bad, first_bad, table.texts(), cut)
+
+
+def _read(path: Path, report: LogReport) -> Iterator[Frames]:
+    for parsed in in_parallel(_parse_block, text_blocks(path)):
+        report.lines += parsed.lines
+        report.add_bad(parsed.bad, parsed.bad_lines)
+        frames = _renumbered(parsed.frames, parsed.channels, report.channels)
+        if parsed.cut:
+            frames = drop_cut_frame(frames, report, parsed.cut)
+        if not report.frames and len(frames) and frames.time[0] < RELATIVE_BEFORE_S * 10**9:
             report.time_reference = "relative"
-        report.channels[:] = table.texts()
         yield frames
+
+
+def _renumbered(frames: Frames, names: list[str], known: list[str]) -> Frames:
+    """The block's own channel numbers brought to those of the whole log; `known` grows."""
+    known += [name for name in names if name not in known]
+    numbers = np.array([known.index(name) for name in names], np.int64)
+    if np.array_equal(numbers, np.arange(len(names))):
+        return frames
+    if len(known) > 256:
+        raise UnreadableLog("the log names more than 256 channels")
+    channel = numbers[frames.channel].astype(np.uint8)
+    return Frames(frames.time, frames.id, frames.flags, channel, frames.length, frames.data)
 
 
 def _write(file: BinaryIO, blocks: Iterable[Frames], channels: tuple[str, ...]) -> None:
