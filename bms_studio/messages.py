@@ -12,7 +12,9 @@ from bms_studio.language import text
 Parameters = Mapping[str, float | str | int]
 
 TEMPLATES: dict[str, str] = {
-    "limits.cell_over_voltage": "Cell {cell} at {value_v:.3f} V is above its limit of {limit_v:.3f} V",
+    "limits.cell_over_voltage": (
+        "Cell {cell} at {value_v:.3f} V is above its limit of {limit_v:.3f} V"
+    ),
     "limits.cell_under_voltage": (
         "Cell {cell} at {value_v:.3f} V is below its limit of {limit_v:.3f} V"
     ),
@@ -23,13 +25,10 @@ TEMPLATES: dict[str, str] = {
         "Probe {probe} at {value_degc:.1f} °C is below its limit of {limit_degc:.1f} °C"
     ),
     "limits.over_current": "Current of {value_a:.1f} A is beyond the limit of {limit_a:.1f} A",
-    "limits.pack_sum": (
-        "The cells add up to {sum_v:.2f} V but the pack reports {value_v:.2f} V"
-    ),
+    "limits.pack_sum": ("The cells add up to {sum_v:.2f} V but the pack reports {value_v:.2f} V"),
     "dips.one_cell": "Cell {cell} dipped by {depth_mv:.0f} mV, alone: a joint or the cell itself",
     "dips.sense_wire": (
-        "Cells {cell} and {other} jumped {depth_mv:.0f} mV in opposite directions: "
-        "the sense wire between them"
+        "Cells {cell} and {other}: {depth_mv:.0f} mV in opposite directions, a sense wire"
     ),
     "dips.load": "All cells dipped by {depth_mv:.0f} mV together: a load step",
     "dips.link": "Frames are missing for {gap_s:.2f} s: the link, not the pack",

@@ -37,7 +37,14 @@ class CellsPanel(QWidget):
         self.panel.segment_changed.connect(self._mode_chosen)
         self.grid = CellGrid()
         self.grid.set_words(
-            GridWords(text("BAL"), text("high", ), text("watch"), "–")
+            GridWords(
+                text("BAL"),
+                text(
+                    "high",
+                ),
+                text("watch"),
+                "–",
+            )
         )
         self.grid.set_tooltip(self._tooltip)
         self.panel.add(self.grid, 1)

@@ -4,6 +4,7 @@ Works on the window it is given; paints nothing.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 _PICTURE_SCALE = 2.0
 _NEED_PACK = frozenset(
-    ("disconnect", "record", "mark", "reset_extremes", "play", "step_back", "step_forward")
-    + ("second_back", "second_forward", "start", "end", "live", "autorange", "measure", "drawer")
+    "disconnect record mark reset_extremes play step_back step_forward second_back second_forward "
+    "start end live autorange measure drawer".split()
 )
 _NEED_REPLAY = frozenset(("slower", "faster", "loop"))
 
@@ -60,9 +61,7 @@ class Deeds:
 
     def _open(self) -> None:
         documents = QStandardPaths.StandardLocation.DocumentsLocation
-        folder = self._window.settings.string(
-            "folder", QStandardPaths.writableLocation(documents)
-        )
+        folder = self._window.settings.string("folder", QStandardPaths.writableLocation(documents))
         paths = choose_files(self._window, folder)
         if paths:
             self.open_paths(paths)
@@ -213,7 +212,7 @@ class Deeds:
             Command(
                 text(entry.label),
                 " / ".join(entry.keys),
-                lambda name=entry.name: self.do(name),
+                partial(self.do, entry.name),
                 self.obstacle(entry.name),
             )
             for entry in ACTIONS

@@ -1,6 +1,6 @@
 """The Live page: tiles, cell grid, linked plots, and the right column; or three cards when empty.
 
-Lays the parts out and feeds them; the parts are in live_tiles, cells_panel, live_plots, live_panels.
+Lays the parts out and feeds them; see live_tiles, cells_panel, live_plots, live_panels.
 """
 
 from PySide6.QtCore import QEvent, QRect
@@ -210,5 +210,3 @@ def _cards() -> list[CardItem]:
             text("Start"),
         ),
     ]
-
-

@@ -4,10 +4,11 @@ Wires sources, names and limit lines to the plots; colours of named cells stay w
 """
 
 import math
+from collections.abc import Sequence
 
-from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from bms_studio.diagnosis.contract import Finding
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
 from bms_studio.gui.sources import FieldSource, GroupSource, outliers
@@ -42,9 +43,7 @@ class CellColours:
         """The cells to name at time t, the farthest first."""
         for cell in standing_out:
             self._until[cell] = t + _LINGER_NS
-        kept = [
-            cell for cell, until in self._until.items() if t < until < t + 2 * _LINGER_NS
-        ]
+        kept = [cell for cell, until in self._until.items() if t < until < t + 2 * _LINGER_NS]
         self._until = {cell: self._until[cell] for cell in kept}
         named = [*standing_out, *(cell for cell in kept if cell not in standing_out)][:4]
         self._slots = {cell: slot for cell, slot in self._slots.items() if cell in named}
@@ -53,13 +52,19 @@ class CellColours:
             self._slots.setdefault(cell, next(free))
         return named
 
-    def colour(self, cell: int, bad: bool) -> QColor:
-        """Red only for a cell with a high finding; else a colour of the series."""
+    def named(self, readings: Readings, findings: Sequence[Finding]) -> tuple[Named, ...]:
+        """The cells to name at the curves; red only for one with a finding of the highest kind."""
         theme = current_theme()
-        if bad:
-            return theme.high
+        bad = {f.cell for f in findings if f.severity == "stop" and f.state != "resolved"}
         calm = [colour for colour in theme.series if colour != theme.high]
-        return calm[(self._slots.get(cell, 0) + 1) % len(calm)]
+        return tuple(
+            Named(
+                cell - 1,
+                str(cell),
+                theme.high if cell in bad else calm[(self._slots[cell] + 1) % len(calm)],
+            )
+            for cell in self.update(outliers(readings.deviation_v), readings.t)
+        )
 
 
 class LivePlots(QWidget):
@@ -155,18 +160,13 @@ class LivePlots(QWidget):
     def _name_outliers(self, readings: Readings) -> None:
         view = self.context.view
         assert view is not None
-        named = self._colours.update(outliers(readings.deviation_v), readings.t)
-        bad = frozenset(
-            f.cell for f in view.findings if f.severity == "stop" and f.state != "resolved"
-        )
+        named = self._colours.named(readings, view.findings)
         hottest = readings.hottest
-        key = (tuple(named), bad, hottest, current_theme().name)
+        key = (tuple((n.index, n.color.name() if n.color else "") for n in named), hottest)
         if key == self._named:
             return
         self._named = key
-        self.voltage.set_named(
-            [Named(cell - 1, str(cell), self._colours.colour(cell, cell in bad)) for cell in named]
-        )
+        self.voltage.set_named(named)
         label = f"P{hottest + 1}"
         shown = [Named(hottest, label, current_theme().warn)] if hottest >= 0 else []
         self.temperature.set_named(shown)

@@ -19,7 +19,7 @@ _RATE_NS = 60_000_000_000
 
 
 class TileRow(QWidget):
-    """Voltage · current, state of charge, lowest cell, spread, hottest probe, what the BMS allows."""
+    """Voltage · current, charge, lowest cell, spread, hottest probe, what the BMS allows."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -3,14 +3,13 @@
 Holds no data; every fetch asks the timeline. Units are those on screen (mV, per cent).
 """
 
-import time as clock
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.timeline import Timeline
-from widgets.sources import Columns
+from widgets.sources import Columns, Source
 
 
 class GroupSource:
@@ -96,14 +95,41 @@ class BalancingSource:
         return Columns(found.time, shown, shown)
 
 
-class EmptySource:
-    """Nothing: for a plot that waits for its signal."""
+class JoinedSource:
+    """Several sources in one plot: their traces one below the other, on the union of their times.
 
-    version = 0
+    Between its own samples a trace is interpolated (its extremes are not touched); before its first
+    and after its last it is unknown.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+
+    @property
+    def version(self) -> int:
+        """Rises when any of them has news."""
+        return sum(source.version for source in self.sources)
 
     def fetch(self, t0_ns: int, t1_ns: int, pixels: int) -> Columns:
-        """No column of one unknown trace."""
-        return _nothing(1)
+        """See `widgets.sources.Source.fetch`."""
+        parts = [source.fetch(t0_ns, t1_ns, pixels) for source in self.sources]
+        time = np.unique(np.concatenate([part.time for part in parts]))
+        low = [_at(time, part.time, row) for part in parts for row in part.low]
+        high = [_at(time, part.time, row) for part in parts for row in part.high]
+        if not len(time):
+            return _nothing(len(low))
+        return Columns(time, np.stack(low), np.stack(high))
+
+
+def _at(
+    wanted: NDArray[np.int64], time: NDArray[np.int64], values: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    if not len(time):
+        return np.full(len(wanted), np.nan, np.float32)
+    # Relative times: float64 would round nanoseconds since 1970.
+    x, own = wanted - wanted[0], time - wanted[0]
+    between = np.interp(x, own, values, left=np.nan, right=np.nan)
+    return np.asarray(between, np.float32)
 
 
 def _nothing(traces: int) -> Columns:
@@ -122,8 +148,3 @@ def outliers(
     limit = max(threshold_v, 4 * float(np.median(known)))
     order = np.argsort(known)[::-1][:at_most]
     return [int(i) + 1 for i in order if known[i] > limit]
-
-
-def wall_ns() -> int:
-    """Now, by the computer's clock, in int64 ns since 1970."""
-    return clock.time_ns()

@@ -1,4 +1,4 @@
-"""The Trace page: frames by identifier or scrolling, a filter, the bits of the selected frame, copy.
+"""The Trace page: frames by identifier or scrolling, filter, bits of the selected frame, copy.
 
 Wires the frame log and the databases to the widgets; a recording made of samples says so.
 """
@@ -43,9 +43,7 @@ class TracePage(Page):
         self._shown: tuple[object, ...] = ()
         self._tick = 0
         self.panel = Panel(text("Frames"))
-        self.panel.set_segments(
-            [(BY_ID, text("By identifier")), (SCROLLING, text("Scrolling"))]
-        )
+        self.panel.set_segments([(BY_ID, text("By identifier")), (SCROLLING, text("Scrolling"))])
         self.panel.segment_changed.connect(self._mode_chosen)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(text("Filter: 1A0, 100-1FF, part of a name"))
@@ -69,8 +67,8 @@ class TracePage(Page):
             }
         )
         self.table.frame_selected.connect(self._id_selected)
-        self.scroll = TraceView()
-        self.scroll.set_headers(
+        self.rolling = TraceView()
+        self.rolling.set_headers(
             (
                 text("Time"),
                 text("Δ ms"),
@@ -82,14 +80,14 @@ class TracePage(Page):
                 text("Data"),
             )
         )
-        self.scroll.set_words(
+        self.rolling.set_words(
             lambda count: text("{count} new frames", count=count), text("no frame yet")
         )
-        self.scroll.frame_selected.connect(self._row_selected)
+        self.rolling.frame_selected.connect(self._row_selected)
         self.table.set_empty(text("no frame yet"))
         self.views = QStackedWidget()
         self.views.addWidget(self.table)
-        self.views.addWidget(self.scroll)
+        self.views.addWidget(self.rolling)
         self.panel.add(self.views, 1)
         self.bits = BitLayout()
         self.bits.set_empty(text("Select a frame to see its bits"))
@@ -131,12 +129,12 @@ class TracePage(Page):
         self._frames = FilteredFrames(view.timeline.frames, self._words)
         self._frames.set_filter(self.filter.text())
         self.table.set_callables(self._words.name, self._words.summary)
-        self.scroll.set_callables(self._words.name, time_words)
-        self.scroll.set_source(self._frames.count, self._frames.rows, self._frames.first)
+        self.rolling.set_callables(self._words.name, time_words)
+        self.rolling.set_source(self._frames.count, self._frames.rows, self._frames.first)
         channel = view.status.link.channel if view.status.link.state != "replay" else ""
         names = (channel.replace(" ", "_") or "can0",)
         self.table.set_channel_names(names)
-        self.scroll.set_channel_names(names)
+        self.rolling.set_channel_names(names)
 
     def refresh(self) -> None:
         view, frames = self.context.view, self._frames
@@ -151,9 +149,9 @@ class TracePage(Page):
         self._layers.setCurrentIndex(1 if samples_only else 0)
         self._tick += 1
         t = self.context.present_ns
-        if self.views.currentWidget() is self.scroll:
+        if self.views.currentWidget() is self.rolling:
             frames.advance(t)
-            self.scroll.refresh()
+            self.rolling.refresh()
         elif self._tick % _TABLE_TICKS == 1 and (t, log.count) != self._shown:
             self._shown = (t, log.count)
             self.table.set_rows(log.by_id(t), t)
@@ -161,14 +159,14 @@ class TracePage(Page):
 
     def copy(self) -> None:
         """The selected rows, else all in sight, to the clipboard as candump lines."""
-        scrolling = self.views.currentWidget() is self.scroll
-        lines = self.scroll.candump_text() if scrolling else self.table.candump_text()
+        scrolling = self.views.currentWidget() is self.rolling
+        lines = self.rolling.candump_text() if scrolling else self.table.candump_text()
         QGuiApplication.clipboard().setText(lines)
 
     # -- what was chosen -----------------------------------------------------------------------
 
     def _mode_chosen(self, mode: str) -> None:
-        self.views.setCurrentWidget(self.table if mode == BY_ID else self.scroll)
+        self.views.setCurrentWidget(self.table if mode == BY_ID else self.rolling)
         self._shown, self._tick = (), 0
         self.refresh()
 
