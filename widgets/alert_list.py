@@ -198,6 +198,9 @@ class AlertRows(QAbstractScrollArea):
     def leaveEvent(self, event: QEvent) -> None:
         self._set_hover(-1)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         row = self._row_at(event.position().toPoint())
         if row >= 0 and event.button() == Qt.MouseButton.LeftButton:

@@ -172,6 +172,9 @@ class BalanceStrip(QAbstractScrollArea):
     def leaveEvent(self, event: QEvent) -> None:
         self._hover(0)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self.cell_selected.emit(self._cell_at(event.position().toPoint()))

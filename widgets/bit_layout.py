@@ -223,6 +223,9 @@ class _Sheet(QWidget):
         self.hover = ""
         self.update()
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         name = self.name_at(event.position().toPoint())
         if name and event.button() == Qt.MouseButton.LeftButton:

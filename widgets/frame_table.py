@@ -93,6 +93,7 @@ class FrameTable(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
+        self.setProperty("plain", True)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setAccessibleName("Frames by identifier")

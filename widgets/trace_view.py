@@ -251,6 +251,9 @@ class TraceView(QAbstractScrollArea):
         number = self._top + y // ROW
         return number if self._oldest <= number < self._seen else -1
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         number = self._row_at(event.position().toPoint().y())
         if number < 0 or event.button() != Qt.MouseButton.LeftButton:
