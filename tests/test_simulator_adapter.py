@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import serial
 
+from bms_studio.simulator.__main__ import build, parser
 from bms_studio.simulator.emulated_adapter import BUFFER_BYTES, EmulatedAdapter, TcpPort, Terminal
 from bms_studio.simulator.simulation import generate
 from protocols import scooter, slcan
@@ -100,7 +101,13 @@ def test_a_program_shakes_hands_opens_the_channel_and_reads_the_pack(where: str)
 
 
 def test_an_unknown_option_or_fault_ends_with_one_sentence_and_status_2() -> None:
-    for arguments in (["--fault", "rust:3"], ["--cells", "0"], ["--rate", "33"], ["--speed", "0"]):
+    for arguments in (
+        ["--fault", "rust:3"],
+        ["--cells", "0"],
+        ["--rate", "33"],
+        ["--speed", "0"],
+        ["--tcp", "70000"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "bms_studio.simulator", *arguments],
             cwd=ROOT,
@@ -112,6 +119,17 @@ def test_an_unknown_option_or_fault_ends_with_one_sentence_and_status_2() -> Non
         assert done.returncode == 2
         assert done.stderr.decode().strip().count("\n") == 0
         assert b"Traceback" not in done.stderr
+
+
+def test_the_story_has_a_weak_cell_unless_faults_are_named() -> None:
+    def faults(*arguments: str) -> list[tuple[str, int]]:
+        simulation = build(parser().parse_args(arguments))
+        return [(fault.kind, fault.cell) for fault in simulation.pack.spec.faults]
+
+    assert faults() == []
+    assert faults("--story") == [("resistance", 13)]
+    assert faults("--story", "--cells", "4") == [("resistance", 4)]
+    assert faults("--story", "--fault", "hot:2") == [("hot", 2)]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from bms_studio.simulator.simulation import Simulation, generate, run
 from protocols import scooter
 from protocols.encode import encode
 from protocols.frames import EXTENDED, Frames, concatenate, to_bytes
+from protocols.roles import Role
 
 CELLS = scooter.DATABASE.message("Cell_Voltages")
 
@@ -160,6 +161,41 @@ def test_cells_come_at_the_rate_asked_for_in_order_of_time_and_never_closer_than
     assert len(scans) == 2 * rate_hz
     assert np.median(np.diff(scans)) == pytest.approx(1e9 / rate_hz, rel=0.02)
     assert frames.time[-1] - frames.time[0] < 2.1e9
+
+
+def test_more_frames_than_a_bus_carries_do_not_queue_up_for_ever() -> None:
+    generated = generate(3.0, cells=96, rate_hz=500)
+    for number, frames in enumerate(generated, start=1):
+        assert len(frames) > 1500
+        late_ns = frames.time[-1] - (generated.simulation.start_ns + number * 100_000_000)
+        assert late_ns < 20_000_000
+
+
+@pytest.mark.parametrize("protocol", ["scooter", "vesc"])
+def test_the_program_s_own_decoder_reads_back_what_the_electronics_measured(protocol: str) -> None:
+    from protocols.decode import compile_mapping, decode
+    from protocols.registry import load
+
+    simulation = Simulation(PackSpec(), protocol, rate_hz=10)
+    simulation.bms.balancing[[2, 18]] = True
+    frames = simulation.step()
+    readings = simulation.readings
+    assert readings is not None
+    known = load(protocol)
+    samples = decode(frames, compile_mapping([known.database], known.mapping))
+    _, cell, volts = samples.group(Role("cell", 1).group)
+    assert sorted(cell.tolist()) == list(range(20))
+    assert volts[np.argsort(cell)] == pytest.approx(readings.cell_v[0], abs=1e-9)
+    _, probe, degc = samples.group(Role("probe", 1).group)
+    expected = readings.probe_degc.tolist()
+    if protocol == "vesc":
+        expected.insert(0, readings.board_degc)
+    assert degc[np.argsort(probe)] == pytest.approx(expected, abs=1e-9)
+    _, cell, active = samples.group(Role("balancing", 1).group)
+    assert active[np.argsort(cell)].astype(bool).tolist() == simulation.bms.balancing.tolist()
+    _, field, value = samples.group(Role("pack", field="voltage").group)
+    mean = value[field == Role("pack", field="voltage").column].mean()
+    assert mean == pytest.approx(readings.pack_v.mean(), abs=0.02)
 
 
 def test_the_default_demo_fills_the_bus_as_a_scooter_does() -> None:

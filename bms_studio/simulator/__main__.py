@@ -18,11 +18,12 @@ from bms_studio.simulator.rider import STORY
 from bms_studio.simulator.simulation import PROTOCOLS, Simulation, run
 
 _USAGE, _DEVICE = 2, 4
+_STORY_FAULT = "resistance"  # of cell 13, unless faults are named: the story is about a weak cell
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until standard input closes. 0 done, 2 usage, 4 the port cannot be had."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         simulation = build(options)
     except ValueError as error:
@@ -54,9 +55,12 @@ def build(options: argparse.Namespace) -> Simulation:
         options.serial.encode("ascii")
     except UnicodeEncodeError:
         raise ValueError(f"'{options.serial}': a serial number is plain ASCII text") from None
-    if not options.speed > 0.0:
-        raise ValueError("--speed is a number above 0")
-    faults = tuple(parse_fault(text, options.cells) for text in options.fault)
+    if not 0.0 < options.speed <= 1000.0:
+        raise ValueError("--speed is a number above 0, at most 1000")
+    if options.tcp is not None and not 0 <= options.tcp <= 65535:
+        raise ValueError(f"--tcp {options.tcp}: a port is a number from 0 to 65535")
+    named = options.fault or ([f"{_STORY_FAULT}:{min(13, options.cells)}"] if options.story else [])
+    faults = tuple(parse_fault(text, options.cells) for text in named)
     spec = PackSpec(
         cells=options.cells,
         serial=options.serial,
@@ -68,21 +72,26 @@ def build(options: argparse.Namespace) -> Simulation:
     return Simulation(spec, options.protocol, options.rate, plan)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bms_studio.simulator", description=__doc__)
-    port = parser.add_mutually_exclusive_group()
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = argparse.ArgumentParser(prog="python -m bms_studio.simulator", description=__doc__)
+    port = made.add_mutually_exclusive_group()
     port.add_argument("--pty", action="store_true", help="a pseudo-terminal (the default)")
     port.add_argument("--tcp", type=int, metavar="PORT", help="a TCP port, 0 for any free one")
-    parser.add_argument("--protocol", default="scooter", choices=tuple(PROTOCOLS))
-    parser.add_argument("--cells", type=int, default=20)
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME:CELL[:SIZE][@S]")
-    parser.add_argument("--rate", type=int, default=100, metavar="HZ", help="scans per second")
-    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--story", action="store_true", help="begin with the ten-minute demo")
-    parser.add_argument("--serial", default="SIM-0233")
-    parser.add_argument("--chemistry", default="NMC")
-    return parser
+    made.add_argument("--protocol", default="scooter", choices=tuple(PROTOCOLS))
+    made.add_argument("--cells", type=int, default=20)
+    made.add_argument("--fault", action="append", default=[], metavar="NAME:CELL[:SIZE][@S]")
+    made.add_argument("--rate", type=int, default=100, metavar="HZ", help="scans per second")
+    made.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument(
+        "--story",
+        action="store_true",
+        help="begin with the ten-minute demo: rest, charge, ride with one weak cell",
+    )
+    made.add_argument("--serial", default="SIM-0233")
+    made.add_argument("--chemistry", default="NMC")
+    return made
 
 
 def _say(values: dict[str, object]) -> None:

@@ -44,13 +44,16 @@ def frame_ns(extended: bool, rate_hz: int) -> int:
     return bits * (1000 if rate_hz > 200 else 2000)
 
 
-def lay_out(messages: list[Due], begin_ns: int, after_ns: int, spacing_ns: int) -> Frames:
-    """All frames in order of time, none earlier than `after_ns` nor closer than `spacing_ns`.
+def lay_out(
+    messages: list[Due], begin_ns: int, after_ns: int, spacing_ns: int, block_ns: int
+) -> Frames:
+    """All frames in order of time, none before `after_ns` + spacing nor closer than `spacing_ns`.
 
-    begin_ns: absolute time of the block's beginning. A block that holds more than the bus can
-    carry runs late, as a real bus does.
+    begin_ns: absolute time of the block's beginning. Where `block_ns` is too short for so many
+    frames the bus is made just fast enough: nothing queues up for ever.
     """
     due_ns = np.concatenate([message.due_ns for message in messages])
+    spacing_ns = min(spacing_ns, int(0.97 * block_ns / len(due_ns)))
     order = np.argsort(due_ns, kind="stable")
     slots = np.arange(len(order)) * spacing_ns
     earliest = np.maximum(begin_ns + due_ns[order], after_ns + spacing_ns)

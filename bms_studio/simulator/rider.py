@@ -62,12 +62,12 @@ class Outlook:
 # Ten minutes that show one thing after another: balance at rest, a charge step, a launch, a long
 # hill on which the weak cell sags, regeneration, stop and go, and an even cruise to look closely.
 STORY = (
-    Phase("rest", 8.0),
-    Phase("charge", 82.0),
-    Phase("rest", 20.0),
+    Phase("rest", 7.0),
+    Phase("charge", 43.0),
+    Phase("rest", 10.0),
     Phase(
         "ride",
-        490.0,
+        540.0,
         (
             Leg(28, 45),
             Leg(10, 0),
@@ -85,7 +85,9 @@ STORY = (
             Leg(45, 50, 0.06),
             Leg(25, 45, -0.05),
             Leg(9, 0),
-            Leg(77, 61),
+            Leg(40, 61),
+            Leg(9, 0),
+            Leg(78, 57),
         ),
     ),
 )

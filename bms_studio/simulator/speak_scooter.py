@@ -58,7 +58,9 @@ def build_speaker(spec: PackSpec, rate_hz: int) -> Speaker:
         for when in periodic(begin_s, block_s, 1.0, 0.0):
             messages += _seconds(bms, readings, begin_s, int(when))
             messages += identity_frames(identity, int(when))
-        frames = lay_out(messages, begin_ns, state["sent_until_ns"], spacing_ns)
+        frames = lay_out(
+            messages, begin_ns, state["sent_until_ns"], spacing_ns, round(block_s * 1e9)
+        )
         state["sent_until_ns"] = int(frames.time[-1])
         return frames
 

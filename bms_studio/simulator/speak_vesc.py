@@ -42,7 +42,8 @@ def build_speaker(spec: PackSpec, rate_hz: int) -> Speaker:
 
     def speak(bms: Bms, readings: Readings, what: str, begin_ns: int) -> Frames:
         messages = _messages(bms, readings)
-        frames = lay_out(messages, begin_ns, sent["until_ns"], spacing_ns)
+        block_ns = len(readings.pack_point) * 10_000_000
+        frames = lay_out(messages, begin_ns, sent["until_ns"], spacing_ns, block_ns)
         sent["until_ns"] = int(frames.time[-1])
         return frames
 
