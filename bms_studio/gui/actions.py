@@ -9,38 +9,39 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Action:
     """name: how code calls it; label: English, a key of the catalogue; keys: Qt's portable text;
-    section: heading in help and menu."""
+    section: heading in help and menu; needs: "", "pack", "live" or "replay"."""
 
     name: str
     label: str
     keys: tuple[str, ...] = ()
     section: str = "View"
+    needs: str = ""
 
 
 ACTIONS: tuple[Action, ...] = (
     Action("open", "Open a recording or log…", ("Ctrl+O",), "Pack"),
     Action("connect", "Connect to a pack…", ("F5",), "Pack"),
-    Action("disconnect", "Disconnect", ("Shift+F5",), "Pack"),
+    Action("disconnect", "Disconnect", ("Shift+F5",), "Pack", "pack"),
     Action("demo", "Demo: a simulated pack", (), "Pack"),
-    Action("record", "Record, or stop recording", ("Ctrl+R",), "Pack"),
-    Action("mark", "Mark this moment", ("M",), "Pack"),
-    Action("reset_extremes", "Reset the extreme deviations", (), "Pack"),
+    Action("record", "Record, or stop recording", ("Ctrl+R",), "Pack", "live"),
+    Action("mark", "Mark this moment", ("M",), "Pack", "pack"),
+    Action("reset_extremes", "Reset the extreme deviations", (), "Pack", "pack"),
     Action("quit", "Quit", ("Ctrl+Q",), "Pack"),
-    Action("play", "Play or pause; freeze when live", ("Space",), "Time"),
-    Action("step_back", "One sample back", ("Left",), "Time"),
-    Action("step_forward", "One sample forward", ("Right",), "Time"),
-    Action("second_back", "One second back", ("Shift+Left",), "Time"),
-    Action("second_forward", "One second forward", ("Shift+Right",), "Time"),
-    Action("slower", "Replay slower", ("[",), "Time"),
-    Action("faster", "Replay faster", ("]",), "Time"),
-    Action("loop", "Repeat the replay", (), "Time"),
-    Action("start", "To the beginning", ("Home",), "Time"),
-    Action("end", "To the end", ("End",), "Time"),
-    Action("live", "Back to live", ("L",), "Time"),
-    Action("autorange", "Fit the plots to their data", ("A",), "View"),
-    Action("measure", "Measure a range", ("R",), "View"),
+    Action("play", "Play or pause; freeze when live", ("Space",), "Time", "pack"),
+    Action("step_back", "One sample back", ("Left",), "Time", "pack"),
+    Action("step_forward", "One sample forward", ("Right",), "Time", "pack"),
+    Action("second_back", "One second back", ("Shift+Left",), "Time", "pack"),
+    Action("second_forward", "One second forward", ("Shift+Right",), "Time", "pack"),
+    Action("slower", "Replay slower", ("[",), "Time", "replay"),
+    Action("faster", "Replay faster", ("]",), "Time", "replay"),
+    Action("loop", "Repeat the replay", (), "Time", "replay"),
+    Action("start", "To the beginning", ("Home",), "Time", "pack"),
+    Action("end", "To the end", ("End",), "Time", "pack"),
+    Action("live", "Back to live", ("L",), "Time", "pack"),
+    Action("autorange", "Fit the plots to their data", ("A",), "View", "pack"),
+    Action("measure", "Measure a range", ("R",), "View", "pack"),
     Action("picture", "Save a picture…", ("Ctrl+E",), "View"),
-    Action("drawer", "Show or hide the right column", ("Ctrl+D",), "View"),
+    Action("drawer", "Show or hide the right column", ("Ctrl+D",), "View", "pack"),
     Action("theme", "Switch between dark and light", ("Ctrl+T",), "View"),
     Action("language", "Switch the language", ("Ctrl+L",), "View"),
     Action("full_screen", "Full screen", ("F11",), "View"),

@@ -12,7 +12,7 @@ from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
-from bms_studio.gui.actions import ACTIONS
+from bms_studio.gui.actions import ACTIONS, Action
 from bms_studio.gui.connect_dialog import ConnectDialog
 from bms_studio.gui.contract import ConnectSettings, PackView, Recordable
 from bms_studio.gui.diagnostic_zip import program_version, write_diagnostic_zip
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from bms_studio.gui.window import Window
 
 _PICTURE_SCALE = 2.0
-_NEED_PACK = frozenset(
-    "disconnect record mark reset_extremes play step_back step_forward second_back second_forward "
-    "start end live autorange measure drawer".split()
-)
-_NEED_REPLAY = frozenset(("slower", "faster", "loop"))
 
 
 class Deeds:
@@ -213,22 +208,22 @@ class Deeds:
                 text(entry.label),
                 " / ".join(entry.keys),
                 partial(self.do, entry.name),
-                self.obstacle(entry.name),
+                self.obstacle(entry),
             )
             for entry in ACTIONS
             if entry.name != "palette"
         ]
         PaletteDialog(commands, text("Find an action…"), self._window).open()
 
-    def obstacle(self, name: str) -> str:
+    def obstacle(self, action: Action) -> str:
         """Why an action can do nothing now; "" when it can."""
         window = self._window
-        if name in _NEED_PACK and window.view is None:
-            return text("no pack is open")
-        if name in _NEED_REPLAY and window.transport.replay is None:
+        if action.needs == "replay" and window.transport.replay is None:
             return text("only in a recording")
-        if name == "record" and not isinstance(window.view, Recordable):
+        if action.needs == "live" and not isinstance(window.view, Recordable):
             return text("only with a pack connected")
+        if action.needs and window.view is None:
+            return text("no pack is open")
         return ""
 
     def _help(self) -> None:

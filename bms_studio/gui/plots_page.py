@@ -43,7 +43,6 @@ from widgets.signal_tree import SignalGroup, SignalItem, SignalTree, decode_keys
 from widgets.text_line import TextLine
 
 _SLOW_TICKS = 15
-_NARROW_PX = 1400
 
 
 class PlotsPage(Page):
