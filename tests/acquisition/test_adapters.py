@@ -4,7 +4,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,6 @@ from tests.acquisition.stick import (
     refuse_all,
     refuse_listening,
 )
-
-
-@pytest.fixture
-def stick(tmp_path: Path) -> Iterator[Stick]:
-    stick = Stick(tmp_path / "can0")
-    yield stick
-    if stick.link.is_symlink():
-        stick.unplug()
 
 
 def read(adapter: SlcanAdapter, count: int) -> Frames:

@@ -9,40 +9,11 @@ import pytest
 from bms_studio.acquisition import client
 from bms_studio.acquisition.adapters import AdapterError
 from bms_studio.acquisition.settings import AdapterSettings
-from protocols.frames import Frames, concatenate, empty_frames
+from protocols.frames import concatenate
 from protocols.slcan import encode
 from recordings.journal import Damage, journal_header, read_journal, writing_pid
+from tests.acquisition.frames import numbered, numbers, read_until
 from tests.acquisition.stick import SocketStick, Stick
-
-
-def numbered(count: int, first: int = 0) -> Frames:
-    """Frames whose data carry their number."""
-    frames = empty_frames(count)
-    numbers = np.arange(first, first + count, dtype="<u8")
-    frames.id[:] = 0x100 + numbers % 7
-    frames.length[:] = 8
-    frames.data[:] = numbers.view(np.uint8).reshape(count, 8)
-    return frames
-
-
-def numbers(frames: Frames) -> list[int]:
-    return np.ascontiguousarray(frames.data[:, :8]).view("<u8")[:, 0].tolist()
-
-
-def read_until(acquisition: client.Acquisition, count: int, timeout_s: float = 5.0) -> Frames:
-    parts = []
-    end = time.monotonic() + timeout_s
-    while sum(map(len, parts)) < count and time.monotonic() < end:
-        parts.append(acquisition.read())
-        time.sleep(0.005)
-    return concatenate(parts)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "home"
-    monkeypatch.setenv("BMS_STUDIO_HOME", str(path))
-    return path
 
 
 def test_frames_from_a_pty_reach_the_reader_and_the_journal(home: Path, tmp_path: Path) -> None:
