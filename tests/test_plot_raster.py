@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage
 
 from widgets.plot_data import DataLayer, Ink
-from widgets.raster import columns_of, compose, count_traces, extremes
+from widgets.raster import columns_of, compose, count_traces, extremes, ink_trace
 from widgets.sources import ArraySource, Columns
 
 MS = 1_000_000
@@ -100,7 +100,7 @@ def test_values_far_outside_the_picture_neither_crash_nor_wrap() -> None:
     assert strokes.min() >= 0
     assert strokes[:, 1].min() == 1, "the line through the whole picture"
     x = columns_of(np.array([-(2**62), 0, 2**62]), 0, 1000, 100)
-    assert list(x) == [-1_000_000, 0, 1_000_000]
+    assert list(x) == [-2_000_000_000, 0, 2_000_000_000]
 
 
 def test_400_traces_are_counted_and_more_strokes_are_never_fainter() -> None:
@@ -219,3 +219,27 @@ def test_named_traces_are_drawn_in_their_colour_above_the_band() -> None:
     picture = layer.picture(background, (0.0, 10.0), [Ink(7, red, 1.0)], QColor("#0000ff"), False)
     assert picture.pixelColor(50, 19) == red
     assert picture.pixelColor(50, 5) == QColor("#000000")
+
+
+@pytest.mark.parametrize("scale", [1e32, np.inf, np.nan])
+def test_a_scale_beyond_what_floats_can_tell_draws_nothing_out_of_bounds(scale: float) -> None:
+    x = np.array([-2_000_000_000, 3, 4, 2_000_000_000], np.int32)
+    values = np.array([[3.6, 3.7, 3.6, 3.7]], np.float32)
+    guarded = np.zeros((3 * 21, 10), np.int16)
+    count_traces(guarded[21:42], x, values, values, np.arange(1), 3.65, scale, False)
+    assert not guarded[:21].any()
+    assert not guarded[42:].any()
+    picture = np.zeros((3 * 20, 10), np.uint32)
+    ink_trace(picture[20:40], x, values[0], values[0], 3.65, scale, 0.8, 0xFFFFFF, False)
+    assert not picture[:20].any()
+    assert not picture[40:].any()
+
+
+def test_a_line_to_a_sample_far_outside_the_view_keeps_its_slope() -> None:
+    x = np.array([-1_000_000_000, 1_000_000_000], np.int32)
+    values = np.array([[0, 100]], np.float32)
+    edges = np.zeros((101, 20), np.int16)
+    count_traces(edges, x, values, values, np.arange(1), 100.0, 1.0, False)
+    strokes = np.cumsum(edges, axis=0)
+    assert strokes[49:51].sum(axis=0).min() >= 1, "half way up, all across"
+    assert strokes[:48].sum() == 0

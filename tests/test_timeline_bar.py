@@ -216,3 +216,25 @@ def test_everything_that_can_be_focused_has_a_name(qtbot: QtBot) -> None:
     made.set_texts({"play": "播放", "live": "实时"})
     assert made.play.accessibleName() == "播放"
     assert made.live.text() == "实时"
+
+
+def test_a_session_that_has_just_begun_or_a_window_outside_paints_and_can_be_dragged(
+    qtbot: QtBot,
+) -> None:
+    made = bar(qtbot)
+    for extent, window in (
+        ((5 * S, 5 * S), (-55 * S, 5 * S)),
+        ((0, 10 * S), (20 * S, 30 * S)),
+        ((0, 10 * S), (-50 * S, 60 * S)),
+    ):
+        made.set_extent(*extent)
+        made.set_window(*window)
+        made.grab()
+        y, x = made.track.height() // 2, made.track.width()
+        QTest.mousePress(made.track, LEFT, pos=QPoint(x // 2, y))
+        QTest.mouseMove(made.track, QPoint(x // 3, y))
+        QTest.mouseRelease(made.track, LEFT, pos=QPoint(x // 3, y))
+        start, end = made.track.window_ns or (0, 0)
+        assert start < end
+        assert made.track.extent_ns[0] <= start
+        assert end <= made.track.extent_ns[1]

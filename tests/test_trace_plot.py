@@ -365,3 +365,37 @@ def test_the_y_range_grows_at_once_and_shrinks_only_after_a_while() -> None:
     assert auto.update(3.5, 3.7, 10.1) == grown
     assert auto.update(3.55, 3.6, 10.2) == grown
     assert auto.update(3.5, 3.7, 20.0) != grown, "after three seconds it may"
+
+
+def test_any_handling_at_any_size_paints_without_an_error(qtbot: QtBot) -> None:
+    """pytest-qt fails the test on an exception inside any event."""
+    rng = np.random.default_rng(11)
+    plot = shown(qtbot, 60)
+    plot.set_named([Named(0), Named(59, "60"), Named(500, "not there")])
+    plot.set_lines([Line(3.3, "cut-off"), Line(9.0, "far")])
+    plot.set_shades([Shade(0, 5 * S, "high", "a shade with a long label")])
+    view, modifiers = plot.view, Qt.KeyboardModifier
+    for k in range(300):
+        match int(rng.integers(8)):
+            case 0:
+                plot.resize(*(int(n) for n in rng.integers(1, 700, 2)))
+            case 1:
+                notches = int(rng.integers(-60, 60))
+                wheel(plot, float(rng.uniform(0, 600)), notches, modifiers.NoModifier)
+            case 2:
+                wheel(plot, 100.0, int(rng.integers(-9, 9)), modifiers.ControlModifier)
+            case 3:
+                start, end = (QPoint(int(x), 60) for x in rng.integers(0, 600, 2))
+                QTest.mousePress(plot, Qt.MouseButton.LeftButton, pos=start)
+                QTest.mouseMove(plot, end)
+                QTest.mouseRelease(plot, Qt.MouseButton.LeftButton, pos=end)
+            case 4:
+                QTest.keyClick(plot, Qt.Key.Key_R if k % 2 else Qt.Key.Key_A)
+            case 5:
+                view.follow(int(rng.integers(1, 10 ** int(rng.integers(1, 19)))))
+            case 6:
+                view.set_mode(list(TimeMode)[k % 3], int(rng.integers(0, NOW)))
+            case _:
+                plot.set_source(ArraySource(TIME, rows(int(rng.integers(1, 80)))))
+        plot.grab()
+    assert plot.layer.fetches > 50

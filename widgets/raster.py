@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 def _stroke(edges: NDArray[np.int16], column: int, upper: float, lower: float) -> None:
     """Add one stroke to the pixels of `column` between y = upper and y = lower (downwards)."""
     height = edges.shape[0] - 1
-    if lower < 0.0 or upper >= height or column < 0 or column >= edges.shape[1]:
+    # asked this way round, so that NaN (a zoom beyond what floats can tell apart) draws nothing
+    if not (lower >= 0.0 and upper < height and 0 <= column < edges.shape[1]):
         return
     first = int(max(upper, 0.0))
     last = int(min(lower, height - 1.0))
@@ -70,12 +71,13 @@ def count_traces(
                     slope = (end - start) / (column - column_before)
                     if step:
                         slope = 0.0
-                    y = start
-                    for k in range(column_before + 1, column):
+                    visible = max(column_before + 1, 0)
+                    y = start + slope * (visible - column_before - 1)
+                    for k in range(visible, min(column, edges.shape[1])):
                         _stroke(edges, k, min(y, y + slope), max(y, y + slope))
                         y += slope
                     if not step:
-                        start = y
+                        start = end - slope
                 _stroke(edges, column, min(upper, start), max(lower, start))
             started = True
             column_before, upper_before, lower_before = column, upper, lower
@@ -135,10 +137,10 @@ def _ink(
 ) -> None:
     """Paint `column` from y = upper to lower (pixel edges); the ends by the part they cover."""
     height = image.shape[0]
-    if lower <= 0.0 or upper >= height or column < 0 or column >= image.shape[1]:
+    if not (lower > 0.0 and upper < height and 0 <= column < image.shape[1]):
         return
-    first = int(upper) if upper > 0.0 else 0
-    last = min(math.ceil(lower), height) - 1
+    first = int(max(upper, 0.0))
+    last = math.ceil(min(lower, float(height))) - 1
     for y in range(first, last + 1):
         cover = min(y + 1.0, lower) - max(float(y), upper)
         image[y, column] = _blend(image[y, column], color, alpha * min(cover, 1.0))
@@ -183,13 +185,14 @@ def ink_trace(
                 slope = (end - start) / (column - column_before)
                 if step:
                     slope = 0.0
-                y = start
-                for k in range(column_before + 1, column):
+                visible = max(column_before + 1, 0)
+                y = start + slope * (visible - column_before - 1)
+                for k in range(visible, min(column, image.shape[1])):
                     a, b = min(y, y + slope), max(y, y + slope)
                     _ink(image, k, a - half_width, b + half_width, color, 1.0)
                     y += slope
                 if not step:
-                    start = y
+                    start = end - slope
             a, b = min(upper, start), max(lower, start)
             _ink(image, column, a - half_width, b + half_width, color, 1.0)
             if b - a > 6.0 and half_width > 0.6:
@@ -200,10 +203,10 @@ def ink_trace(
 
 
 def columns_of(time: NDArray[np.int64], t0_ns: int, t1_ns: int, width: int) -> NDArray[np.int32]:
-    """Pixel column of each time (ns) in a view t0…t1 of `width` pixels; clipped to ±10^6."""
+    """Pixel column of each time (ns) in a view t0…t1 of `width` pixels, clipped to ±2·10^9."""
     span = max(t1_ns - t0_ns, 1)
     position = np.floor((time - t0_ns) * (width / span))
-    columns: NDArray[np.int32] = np.clip(position, -1_000_000, 1_000_000).astype(np.int32)
+    columns: NDArray[np.int32] = np.clip(position, -2e9, 2e9).astype(np.int32)
     return columns
 
 

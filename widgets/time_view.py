@@ -10,6 +10,7 @@ from widgets.axes import TimeMode
 
 _SHORTEST_NS = 1_000  # a microsecond over the whole width
 _LONGEST_NS = 3_650 * 86_400 * 1_000_000_000
+_EARLIEST_NS, _LATEST_NS = -(2**60), 2**62 + 2**61  # 1933 to 2189: differences fit int64
 
 
 class TimeView(QObject):
@@ -71,8 +72,9 @@ class TimeView(QObject):
         """Look at t0…t1 and stay there."""
         middle, span = (t0_ns + t1_ns) // 2, self._allowed(t1_ns - t0_ns)
         if span != t1_ns - t0_ns:
-            t0_ns, t1_ns = middle - span // 2, middle - span // 2 + span
-        self.t0_ns, self.t1_ns, self.span_ns = t0_ns, t1_ns, span
+            t0_ns = middle - span // 2
+        t0_ns = min(max(t0_ns, _EARLIEST_NS), _LATEST_NS - span)
+        self.t0_ns, self.t1_ns, self.span_ns = t0_ns, t0_ns + span, span
         was, self.following = self.following, False
         if was:
             self.follow_changed.emit(False)

@@ -105,7 +105,9 @@ class TracePlot(PlotContent):
         plot = self.plot_area()
         low, high = self._y_range
         at = high - (y - plot.top()) / plot.height() * (high - low)
-        self.set_y_range((at - (at - low) * factor, at + (high - at) * factor))
+        bottom, top = at - (at - low) * factor, at + (high - at) * factor
+        if 1e-9 * max(abs(at), 1e-3) < top - bottom < 1e12:  # what floats and people can tell apart
+            self.set_y_range((bottom, top))
 
     # painting
 
@@ -114,6 +116,12 @@ class TracePlot(PlotContent):
         plot = self.plot_area()
         self._take_data()
         painter = QPainter(self)
+        try:
+            self._paint(painter, plot, theme)
+        finally:
+            painter.end()  # a painter left open by an error would bring down the process
+
+    def _paint(self, painter: QPainter, plot: QRectF, theme: Theme) -> None:
         painter.drawImage(0, 0, self._static_image(plot, theme))
         physical = self._physical_plot()
         ratio = self.devicePixelRatioF()
@@ -138,7 +146,6 @@ class TracePlot(PlotContent):
             paint_lines(painter, plot, self._lines, self._y_range, theme)
             paint_end_labels(painter, plot, self._end_labels(plot, theme), theme)
             self._paint_cursor(painter, plot, theme)
-        painter.end()
 
     def _take_data(self) -> None:
         if self.source is not None:
