@@ -16,12 +16,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QTimer,
+    QtMsgType,
+    Signal,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-from bms_studio.gui.contract import PackView, SessionSource
+from bms_studio.gui.contract import PackView, Playable, SessionSource
 from bms_studio.gui.open_dialogs import show_error
+from bms_studio.gui.screenshot import grab
 from bms_studio.gui.settings import Settings, log_folder
 from bms_studio.gui.window import Window
 from bms_studio.jobs import Job
@@ -51,6 +59,7 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
     """The one QApplication of this process, with fonts loaded."""
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication([*arguments] or [""])
+    qInstallMessageHandler(_note_qt_message)
     app.setApplicationName("BMS Studio")
     app.setOrganizationName("BMS Studio")
     app.setDesktopFileName("bms-studio")
@@ -58,6 +67,12 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
     if folder.is_dir():
         load_fonts(folder)
     return app
+
+
+def _note_qt_message(kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
+    """Qt's own remarks belong in the log, not on the person's terminal."""
+    serious = kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg)
+    log.log(logging.ERROR if serious else logging.INFO, "Qt: %s", message)
 
 
 def use_theme(app: QApplication, name: str) -> None:
@@ -159,7 +174,7 @@ def run(
     if start.screenshot is not None:
         _arrange_picture(window, start)
     if start.quit_after_s > 0:
-        QTimer.singleShot(int(1000 * start.quit_after_s), window.close)
+        QTimer.singleShot(int(1000 * start.quit_after_s), window.end)
     window.begin(first)
     status = app.exec()
     return window.exit_status or status
@@ -176,10 +191,11 @@ def _arrange_picture(window: Window, start: Start) -> None:
     assert target is not None
 
     def take() -> None:
-        from bms_studio.gui.screenshot import grab
-
+        if isinstance(window.view, Playable) and not window.view.filled.is_set():
+            QTimer.singleShot(50, take)
+            return
         grab(window, target, start.size)
-        window.close()
+        window.end()
 
     def shown() -> None:
         if start.page:
@@ -188,7 +204,7 @@ def _arrange_picture(window: Window, start: Start) -> None:
 
     def failed() -> None:
         window.exit_status = 1
-        window.close()
+        window.end()
 
     window.view_shown.connect(shown)
     window.view_failed.connect(failed)

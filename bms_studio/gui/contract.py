@@ -4,6 +4,7 @@ Only words (Protocols and frozen dataclasses): the window never builds a Session
 adapter by itself. `bms_studio.commands` hands it a `SessionSource`.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,11 @@ class Recordable(Protocol):
 
 @runtime_checkable
 class Playable(Protocol):
-    """A replay: it has a playhead."""
+    """A replay: it has a playhead. `filled` is set once everything has been loaded."""
 
     speed: float
     loop: bool
+    filled: threading.Event
 
     @property
     def playing(self) -> bool: ...

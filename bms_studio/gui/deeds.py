@@ -259,17 +259,30 @@ class Deeds:
         box.addButton(text("Cancel"), QMessageBox.ButtonRole.RejectRole)
 
         def decided() -> None:
-            if box.clickedButton() not in (stop, leave):
+            if not isinstance(view, Recordable):
                 return
-            self._closing_agreed = True
-            if box.clickedButton() is leave and isinstance(view, Recordable):
+            if box.clickedButton() is leave:
                 self._window.context.view = None
                 view.leave()
-            self._window.close()
+                self._window.end()
+            elif box.clickedButton() is stop:
+                view.stop_recording()
+                if view.job is not None:
+                    self._window.follower.follow(view.job, self._saved_before_closing)
 
         box.finished.connect(decided)
         box.open()
         return False
+
+    def agree_to_close(self) -> None:
+        """Nobody needs to be asked any more."""
+        self._closing_agreed = True
+
+    def _saved_before_closing(self, job: Job) -> None:
+        if job.error:
+            self.error(job.error, job.details)
+        else:
+            self._window.end()
 
     def close_view(self, view: PackView) -> None:
         """The window goes: let go of the view, saving what is being recorded."""

@@ -197,14 +197,19 @@ class LinkPanel(QWidget):
         newest = readings.newest_cell_age_s
         stale = newest > readings.stale_cell_s
         missing = len(readings.cells_v) - readings.known_cells
-        scan = text("{ms} ms", ms=number(1000 * status.scan_s, 0))
+        scan = _or_dash(status.scan_s, text("{ms} ms", ms=number(1000 * status.scan_s, 0)))
         sure = text("{percent} % sure", percent=number(100 * status.confidence, 0))
         sign = {
             "agrees": text("agrees with the voltages"),
             "contradicts": text("contradicts the voltages"),
         }.get(status.pack.sign, text("unverified"))
         rows = [
-            (text("newest cell"), text("{age} old", age=age_words(newest)), "", _tone(stale)),
+            (
+                text("newest cell"),
+                _or_dash(newest, text("{age} old", age=age_words(newest))),
+                "",
+                _tone(stale),
+            ),
             (
                 text("scan"),
                 scan,
@@ -222,6 +227,10 @@ class LinkPanel(QWidget):
         ]
         self.panel.set_note(link.message, "warn")
         self.rows.set_rows(rows)
+
+
+def _or_dash(value: float, words: str) -> str:
+    return "–" if math.isnan(value) else words
 
 
 def _tone(doubtful: bool) -> str:

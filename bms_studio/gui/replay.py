@@ -66,12 +66,11 @@ class Transport(QObject):
         view, time = self.context.view, self.context.time
         if view is None:
             return
-        span = view.timeline.span()
-        start = span[0] if span else view.now_ns
         time.set_range(None)
-        time.set_mode(TimeMode.ELAPSED if self.replay else TimeMode.CLOCK, start)
-        if self.replay is not None and span is not None:
-            self.replay.seek(min(span[1], span[0] + _FIRST_LOOK_NS))
+        # A replay begins at its start; live times are told by the clock on the wall.
+        time.set_mode(TimeMode.ELAPSED if self.replay else TimeMode.CLOCK, view.now_ns)
+        if self.replay is not None:
+            self.replay.seek(view.now_ns + _FIRST_LOOK_NS)
         time.set_now(view.now_ns)
         time.follow(_FIRST_LOOK_NS)
         self._shown = ()

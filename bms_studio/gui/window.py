@@ -320,6 +320,11 @@ class Window(QMainWindow):
             event.acceptProposedAction()
             self.deeds.open_paths(paths)
 
+    def end(self) -> None:
+        """Close without asking: the program was told beforehand when to end."""
+        self.deeds.agree_to_close()
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.deeds.may_close():
             event.ignore()
