@@ -399,3 +399,14 @@ def test_a_full_disk_stops_only_the_recording(home: Path, tmp_path: Path, stick:
         assert gap.parameters["frames"] == 20_100 - len(got)
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_python_can_interface_is_acquired_from_as_well(home: Path, tmp_path: Path) -> None:
+    settings = AdapterSettings("virtual", "nobody-there")
+    acquisition = client.start(settings, tmp_path / "j", owned=True)
+    assert acquisition.status().adapter == "virtual nobody-there"
+    wait_for(acquisition, ("stale",))
+    acquisition.mark("quiet")
+    acquisition.quit()
+    acquisition.close()
+    assert [e.kind for e in events(tmp_path / "j")] == ["connect", "mark", "disconnect"]
