@@ -86,7 +86,7 @@ def test_a_program_shakes_hands_opens_the_channel_and_reads_the_pack(where: str)
         parsed = listen(port, 2.2)
         assert parsed.bad == 0
         assert scooter.serial(parsed.frames) == "SIM-0042"
-        assert 650 < len(parsed.frames) / 2.2 < 1100
+        assert 500 < len(parsed.frames) / 2.2 < 1100
         port.write(b"C\r")
         listen(port, 0.3)
         assert not len(listen(port, 0.3).frames)
