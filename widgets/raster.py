@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 def _stroke(edges: NDArray[np.int16], column: int, upper: float, lower: float) -> None:
     """Add one stroke to the pixels of `column` between y = upper and y = lower (downwards)."""
     height = edges.shape[0] - 1
-    # asked this way round, so that NaN (a zoom beyond what floats can tell apart) draws nothing
-    if not (lower >= 0.0 and upper < height and 0 <= column < edges.shape[1]):
+    # asked this way round, so that NaN (a zoom beyond what floats can tell apart) draws nothing;
+    # as one chained condition it took three times as long
+    if not (lower >= 0.0) or not (upper < height) or column < 0 or column >= edges.shape[1]:
         return
     first = int(max(upper, 0.0))
     last = int(min(lower, height - 1.0))
