@@ -3,6 +3,7 @@
     TextLine(text="", tone="text", size=13, bold=False, mono=False, align=Left, steady=False)
       .set_text(str); .set_tone(str)      tone: a colour of the theme ("text", "muted", "warn", …)
     elided(text, font, width) -> str
+`least`: the width in pixels that eliding may go down to; `middle`: cut there, keep both ends.
 A steady line asks for the widest text it has had, so that neighbours do not jump.
 Colours come from the theme while painting: nothing to do when the theme changes.
 """
@@ -14,9 +15,10 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from widgets.theme import current_theme, font, semibold
 
 
-def elided(text: str, shape: QFont, width: float) -> str:
-    """`text` cut with an ellipsis to fit into `width` pixels."""
-    return QFontMetricsF(shape).elidedText(text, Qt.TextElideMode.ElideRight, width)
+def elided(text: str, shape: QFont, width: float, *, middle: bool = False) -> str:
+    """`text` cut with an ellipsis, at its end or in its middle, to fit into `width` pixels."""
+    mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
+    return QFontMetricsF(shape).elidedText(text, mode, width)
 
 
 class TextLine(QWidget):
@@ -33,12 +35,13 @@ class TextLine(QWidget):
         align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
         steady: bool = False,
         least: int = 24,
+        middle: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._text, self._tone, self._align, self._steady = text, tone, align, steady
         self._font = QFont(semibold(size) if bold else font(size, mono=mono))
-        self._widest, self._least = 0, least
+        self._widest, self._least, self._middle = 0, least, middle
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
 
@@ -74,17 +77,20 @@ class TextLine(QWidget):
         hint = self.sizeHint()
         return QSize(min(hint.width(), self._least), hint.height())
 
+    def _cut(self) -> str:
+        return elided(self._text, self._font, self.width(), middle=self._middle)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(self._font)
         painter.setPen(getattr(current_theme(), self._tone))
-        text = elided(self._text, self._font, self.width())
+        text = self._cut()
         painter.drawText(self.rect(), self._align | Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            cut = elided(self._text, self._font, self.width()) != self._text
+            cut = self._cut() != self._text
             text = "\n".join(part for part in (self._text if cut else "", self.toolTip()) if part)
             if text:
                 QToolTip.showText(event.globalPos(), text, self)

@@ -4,8 +4,8 @@
       .set(TopBarState(...))                one frozen dataclass of words and states, at any rate
     signals change_clicked, record_clicked, mark_clicked, language_clicked, settings_clicked ()
 Where the window is narrow, words go in a fixed order (product name, "Mark", language, the words of
-the record button, last the length of the adapter's name); state, mode, rates, losses and recording
-never do. All words come from the caller.
+the record button, the length of the adapter's name, and below 1280 px the bus load); state, mode,
+frames per second, losses and recording never do. All words come from the caller.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from functools import partial
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QSizePolicy, QWidget
 
 from widgets.action_button import ActionButton
 from widgets.icons import paint_icon
@@ -162,8 +162,8 @@ class TopBar(QWidget):
         self._state = TopBarState()
         self._product = TextLine(size=17, bold=True, least=400)
         self._link_dot, self._record_dot = _Dot(), _Dot()
-        self._adapter = TextLine(least=110)
-        self._protocol = TextLine(bold=True, least=160)
+        self._adapter = TextLine(least=90, middle=True)
+        self._protocol = TextLine(bold=True, least=96)
         self._mode = Badge()
         self._change = ActionButton(tone="link", size=12)
         self._rate = TextLine(bold=True, steady=True, least=400)
@@ -191,6 +191,7 @@ class TopBar(QWidget):
         for part in (self._record_dot, self._record_text):
             self._record_pill.row.addWidget(part)
         row = QHBoxLayout(self)
+        row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # `_fit` makes it fit
         row.setContentsMargins(18, 0, 10, 1)
         row.setSpacing(8)
         row.addWidget(self._product)
@@ -218,10 +219,9 @@ class TopBar(QWidget):
         self._protocol.setVisible(bool(state.protocol))
         self._mode.set(state.mode, state.mode_tone)
         self._change.set_text(state.change)
-        self._change.setVisible(bool(state.change))
-        for line, text in ((self._rate, state.rate), (self._load, state.load)):
-            line.set_text(text)
-            line.setVisible(bool(text))
+        self._rate.set_text(state.rate)
+        self._rate.setVisible(bool(state.rate))
+        self._load.set_text(state.load)
         self._lost.set_text(state.lost)
         self._lost.set_tone(state.lost_tone)
         self._lost.setVisible(bool(state.lost))
@@ -242,6 +242,8 @@ class TopBar(QWidget):
         """Drop words in their order until the bar fits its width."""
         state = self._state
         self._product.setVisible(bool(state.product))
+        self._load.setVisible(bool(state.load))
+        self._change.setVisible(bool(state.change))
         self._record.setVisible(bool(state.record_button))
         self._mark.setVisible(bool(state.mark))
         self._mark.set_icon_only(False)
@@ -257,14 +259,20 @@ class TopBar(QWidget):
             if self._needed() - self._saved_by_adapter() * 0.35 <= self.width():
                 return
             drop()
+        if self._needed() - self._saved_by_adapter() > self.width():
+            self._load.setVisible(False)
+        if self._needed() - self._saved_by_adapter() > self.width():
+            self._change.setVisible(False)
 
     def _needed(self) -> int:
         layout = self.layout()
         if layout is None:
             return 0
+        # Qt would tell the outer layout later, by events: the answer is needed now.
         for pill in (self._link_pill, self._record_pill):
-            pill.row.activate()
-        layout.activate()
+            pill.row.invalidate()
+            pill.updateGeometry()
+        layout.invalidate()
         return layout.sizeHint().width()
 
     def _saved_by_adapter(self) -> int:
