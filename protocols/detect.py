@@ -1,0 +1,155 @@
+"""Which protocol is this bus? Judged by identifiers, lengths, checksums and plausible values.
+
+Wrong is worse than unknown: a protocol whose messages occur but whose values cannot be true is not
+proposed. Listens only; what would have to be asked for is not looked for here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from protocols.contract import Protocol
+from protocols.evidence import Bus, Cells
+from protocols.families import Family
+from protocols.frames import Frames
+from protocols.mapping import map_database
+from protocols.registry import available, load
+from protocols.roles import Mapping
+from protocols.signals import Database
+
+# Below this nothing is proposed; the window then asks for a database instead of showing nonsense.
+LOWEST_CONFIDENCE = 0.5
+# Enough for several rounds of all cells on a busy bus; more only costs time.
+LOOKED_AT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One answer: a built-in protocol's name, or the names of databases; confidence 0..1.
+
+    databases: what `compile_mapping` needs beside the mapping.
+    """
+
+    name: str
+    confidence: float
+    why: str
+    mapping: Mapping
+    databases: tuple[Database, ...]
+
+
+def detect(frames: Frames, databases: Sequence[Database] = ()) -> list[Candidate]:
+    """What the frames can mean, best first; empty where nothing is credible.
+
+    databases: given by a person; taken together as one candidate, completed by a built-in protocol
+    where that one is certain and knows roles that they lack.
+    """
+    looked_at = frames[:LOOKED_AT]
+    found = [c for name in available() if (c := _builtin(load(name), looked_at)) is not None]
+    if databases:
+        given = _given(frames, databases, found)
+        if given is not None:
+            found.append(given)
+    found.sort(key=lambda c: -c.confidence)
+    if len(found) > 1:
+        second = found[1].name
+        found[0] = replace(found[0], mapping=replace(found[0].mapping, runner_up=second))
+    return found
+
+
+def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
+    """The protocol as a candidate, or None if it is not credible."""
+    bus = Bus((protocol.database,), frames)
+    if not all(bus.seen(name) for name in protocol.required):
+        return None
+    reasons = [_seen_words(protocol, bus)]
+    confidence = 0.45
+    lengths = _fitting_lengths(protocol, bus)
+    if lengths < 0.9:
+        return None
+    if protocol.verify is not None:
+        evidence = protocol.verify(frames)
+        if evidence.score < 0.9:
+            return None
+        confidence += 0.25
+        reasons.append(evidence.why)
+    cells = bus.cells(_cell_family(protocol))
+    if not cells.credible:
+        return None
+    confidence += 0.15
+    reasons.append(_cell_words(cells))
+    agrees = _sum_agrees(protocol, bus, cells)
+    if agrees:
+        confidence += 0.12
+        reasons.append("their sum is the pack voltage")
+    if confidence < LOWEST_CONFIDENCE:
+        return None
+    confidence = round(min(confidence, 0.99), 3)
+    mapping = replace(protocol.mapping, confidence=confidence)
+    return Candidate(protocol.name, confidence, "; ".join(reasons), mapping, (protocol.database,))
+
+
+def _seen_words(protocol: Protocol, bus: Bus) -> str:
+    seen = sum(bus.seen(message.name) > 0 for message in protocol.database.messages)
+    return f"{seen} of {len(protocol.database.messages)} messages of {protocol.title} seen"
+
+
+def _fitting_lengths(protocol: Protocol, bus: Bus) -> float:
+    """Share of the required messages' frames that are not longer than the protocol's."""
+    fitting = total = 0
+    for name in protocol.required:
+        message = protocol.database.message(name)
+        mine = (bus.frames.id & np.uint32(message.id_mask)) == message.id
+        mine &= ((bus.frames.flags & 1) != 0) == message.extended
+        total += int(mine.sum())
+        fitting += int((mine & (bus.frames.length <= message.length)).sum())
+    return fitting / total if total else 0.0
+
+
+def _cell_family(protocol: Protocol) -> Family:
+    bindings = tuple(b for b in protocol.mapping.bindings if b.role.kind == "cell")
+    return Family("cell", 1, bindings, len(bindings), 0.0)
+
+
+def _cell_words(cells: Cells) -> str:
+    low, high = cells.medians.min(), cells.medians.max()
+    return f"{len(cells.medians)} cells of {low:.3f} to {high:.3f} V"
+
+
+def _sum_agrees(protocol: Protocol, bus: Bus, cells: Cells) -> bool:
+    """Whether the protocol's pack voltage is the sum of its cells, within 2 %."""
+    for binding in protocol.mapping.bindings:
+        if binding.role.field == "voltage":
+            values = bus.values(binding.message, binding.signal)
+            if len(values):
+                voltage_v = float(np.median(values)) * binding.factor + binding.shift
+                return abs(voltage_v - cells.total_v) < 0.02 * cells.total_v
+    return False
+
+
+def _given(
+    frames: Frames, databases: Sequence[Database], builtin: Sequence[Candidate]
+) -> Candidate | None:
+    """The databases of a person as a candidate, with what only a built-in protocol knows."""
+    mapping = map_database(databases, frames)
+    if mapping.confidence < 0.3:
+        return None
+    kinds = {binding.role.kind for binding in mapping.bindings}
+    needed = list(databases)
+    bindings = list(mapping.bindings)
+    notes = list(mapping.notes)
+    for candidate in builtin:
+        if candidate.confidence < 0.8:
+            continue
+        missing = [b for b in candidate.mapping.bindings if b.role.kind not in kinds]
+        missing = [b for b in missing if b.role.kind != "pack"]
+        if missing:
+            bindings.extend(missing)
+            needed.append(candidate.databases[0])
+            added = sorted({b.role.kind for b in missing})
+            notes.append(f"{', '.join(added)} from the built-in protocol {candidate.name}")
+    completed = replace(mapping, bindings=tuple(bindings), notes=tuple(notes))
+    # What a person chose wins over what is only recognised, unless it is hardly credible.
+    confidence = round(min(0.995, mapping.confidence + 0.1), 3)
+    why = "; ".join(notes[:3])
+    return Candidate(mapping.protocol, confidence, why, completed, tuple(needed))

@@ -1,0 +1,197 @@
+"""What frames say about a mapping: which messages occur, and whether their values can be true.
+
+Names are guesses; frames decide between rivals. Loads numba (by decoding).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.decode import compile_mapping, compile_messages, decode
+from protocols.families import Family, with_index
+from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
+from protocols.packfields import Candidate
+from protocols.roles import Mapping
+from protocols.signals import Database, Message
+
+# More frames than these teach nothing new about names and scales.
+ENOUGH_FRAMES = 60_000
+_ALTERNATIVE_FACTORS = (1e-3, 1e-4, 1.0, 1e-2)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cell voltages as decoded by a trial mapping: number from 1 and median (V) of each seen.
+
+    implausible: share of values that no cell has; rounds: how often a typical cell was seen.
+    """
+
+    numbers: NDArray[np.int64]
+    medians: NDArray[np.float64]
+    implausible: float
+    rounds: float
+
+    @property
+    def total_v(self) -> float:
+        """Sum of the medians."""
+        return float(self.medians.sum())
+
+    @property
+    def credible(self) -> bool:
+        """Whether these can be cells of one pack: near each other, few wild values."""
+        if not len(self.medians):
+            return False
+        middle = np.median(self.medians)
+        near = np.abs(self.medians - middle) < 1.0
+        return bool(near.mean() > 0.9 and self.implausible < 0.5)
+
+
+class Bus:
+    """The frames of a bus beside the databases that may describe them."""
+
+    def __init__(self, databases: Sequence[Database], frames: Frames) -> None:
+        step = max(1, -(-len(frames) // ENOUGH_FRAMES))
+        part = frames[: ENOUGH_FRAMES * step]
+        self.frames = _thinned(part, step)
+        self.databases = tuple(databases)
+        self.messages = {m.name: m for d in databases for m in d.messages}
+        self.counts = _counts(list(self.messages.values()), self.frames)
+        self._values: dict[str, dict[str, NDArray[np.float64]]] = {}
+
+    def seen(self, message: str) -> int:
+        """How many of the frames are this message."""
+        return self.counts.get(message, 0)
+
+    def values(self, message: str, signal: str) -> NDArray[np.float64]:
+        """Physical values of a signal in order of arrival; empty if it never came."""
+        if message not in self._values:
+            self._values[message] = self._decoded(self.messages[message])
+        return self._values[message].get(signal, np.empty(0))
+
+    def _decoded(self, message: Message) -> dict[str, NDArray[np.float64]]:
+        if not self.seen(message.name):
+            return {}
+        samples = decode(self.frames, compile_messages([message]))
+        _, index, value = samples.group(0)
+        return {s.name: value[index == k] for k, s in enumerate(message.signals)}
+
+    def cells(self, family: Family) -> Cells:
+        """What a family of cells decodes to."""
+        trial = Mapping("trial", family.bindings)
+        group = family.bindings[0].role.group
+        samples = decode(self.frames, compile_mapping(self.databases, trial))
+        _, index, value = samples.group(group)
+        numbers, counts = np.unique(index, return_counts=True)
+        rounds = float(np.median(counts)) if len(counts) else 0.0
+        medians = np.array([np.median(value[index == n]) for n in numbers])
+        unbounded = tuple(replace(b, valid=(float("-inf"), float("inf"))) for b in family.bindings)
+        layout = compile_mapping(self.databases, Mapping("trial", unbounded))
+        everything = decode(self.frames, layout).group(group)[2]
+        # 0 V is how inputs that are not wired report: no evidence against.
+        wild = float(np.mean((everything > 6.0) | (everything < 0.0))) if len(everything) else 0.0
+        return Cells(numbers.astype(np.int64) + 1, medians, wild, rounds)
+
+
+def _thinned(frames: Frames, step: int) -> Frames:
+    """Whole stretches of a long recording, so that rounds of cells stay together."""
+    if step == 1:
+        return frames
+    stretch = 4096
+    keep = (np.arange(len(frames)) // stretch) % step == 0
+    return frames[keep]
+
+
+def _counts(messages: Sequence[Message], frames: Frames) -> dict[str, int]:
+    data = frames.flags & (REMOTE | ERROR) == 0
+    wide = (frames.flags[data] & EXTENDED).astype(bool)
+    ids = frames.id[data].astype(np.int64)
+    short_ids, short_counts = np.unique(ids[~wide], return_counts=True)
+    wide_ids, wide_counts = np.unique(ids[wide], return_counts=True)
+    found = {}
+    for message in messages:
+        known, counts = (wide_ids, wide_counts) if message.extended else (short_ids, short_counts)
+        found[message.name] = int(counts[(known & message.id_mask) == message.id].sum())
+    return found
+
+
+def learn_index(bus: Bus, family: Family) -> Family:
+    """Start (0 or 1) and stride of the number in the payload, from the values that occur."""
+    binding = family.bindings[0]
+    index = binding.index
+    if index is None:
+        return family
+    seen = np.unique(bus.values(binding.message, index.signal)).astype(np.int64)
+    if not len(seen):
+        return family
+    lowest = int(seen[0])
+    first = lowest if lowest in (0, 1) else index.first
+    together = len({b.index.position for b in family.bindings if b.index})
+    stride = index.stride
+    if together > 1 and len(seen) > 1:
+        step = 0
+        for value in np.diff(seen).tolist():
+            step = gcd(step, int(value))
+        stride = 1 if step % together == 0 else together
+    return with_index(family, first, stride)
+
+
+def rescale(bus: Bus, family: Family) -> tuple[Family, Cells]:
+    """The family with the factor under which its values are cell voltages, if there is one.
+
+    Only where the database gives no unit; what it says in words is not overruled.
+    """
+    cells = bus.cells(family)
+    message = bus.messages[family.bindings[0].message]
+    unit = message.signal(family.bindings[0].signal).unit.strip()
+    if cells.credible or unit:
+        return family, cells
+    for factor in _ALTERNATIVE_FACTORS:
+        tried = tuple(replace(b, factor=factor, valid=(0.2, 5.5)) for b in family.bindings)
+        other = replace(family, bindings=tried)
+        found = bus.cells(other)
+        if found.credible:
+            return other, found
+    return family, cells
+
+
+def verdict(bus: Bus, candidate: Candidate, cells: Cells | None) -> tuple[int, str]:
+    """1 agrees, 0 cannot tell, -1 contradicts, and a phrase for people."""
+    binding = candidate.binding
+    raw = bus.values(binding.message, binding.signal)
+    if not len(raw):
+        return 0, ""
+    value = raw * binding.factor + binding.shift
+    low, high = binding.valid
+    inside = value[(value >= low) & (value <= high)]
+    if len(inside) < 0.5 * len(value) or not len(inside):
+        return -1, "its values are impossible"
+    middle = float(np.median(inside))
+    if cells is None or not cells.credible:
+        return 0, ""
+    if candidate.field == "voltage":
+        return _against_sum(middle, cells)
+    if candidate.field in ("cell_voltage_min", "cell_voltage_max"):
+        extreme = cells.medians.min() if candidate.field.endswith("min") else cells.medians.max()
+        if abs(middle - extreme) < 0.1:
+            return 1, f"agrees with the cells within {1000 * abs(middle - extreme):.0f} mV"
+        return -1, f"{middle:.3f} V, but the cells say {extreme:.3f} V"
+    if candidate.field == "cell_count":
+        return (0, "") if len(cells.numbers) <= middle <= 1000 else (-1, "fewer than cells seen")
+    return 0, ""
+
+
+def _against_sum(voltage_v: float, cells: Cells) -> tuple[int, str]:
+    """Pack voltage beside the cells; where not all were seen, the count must still make sense."""
+    total = cells.total_v
+    if abs(voltage_v - total) < 0.02 * total:
+        return 1, f"agrees with the sum of {len(cells.medians)} cells, {total:.1f} V"
+    count = voltage_v / float(np.median(cells.medians))
+    if total < voltage_v and count < 1.02 * max(int(cells.numbers.max()), 2):
+        return 1, f"fits {count:.0f} cells, of which {len(cells.medians)} were seen"
+    if total < voltage_v and cells.rounds < 3:
+        whole = abs(count - round(count)) < 0.2
+        return int(whole), f"fits {count:.0f} cells, of which {len(cells.medians)} were seen so far"
+    return -1, f"{voltage_v:.1f} V, but {len(cells.medians)} cells make {total:.1f} V"
