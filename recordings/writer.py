@@ -181,7 +181,10 @@ class RecordingWriter:
             {path: group.rows for path, group in self._groups.items()},
             self._digest.hexdigest(),
         )
-        self._verify(written)
+        try:
+            self._verify(written)
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise NotVerified(f"{self._part.path.name} does not read back: {error}") from error
         self._part.publish()
         self._open = False
         self._pool.close()
