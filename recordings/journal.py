@@ -253,11 +253,12 @@ class JournalWriter:
         self._close_segment()
         self._trim(now)
         folder = self._recording or self.folder
-        path = folder / f"{self._number + 1:08d}{SUFFIX}"
+        self._number += 1  # also if it fails: a half made file then stands in nobody's way
+        path = folder / f"{self._number:08d}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
         short = {k: self.header.get(k) for k in ("uuid", "created")}
-        short |= {"segment": self._number + 1, "switched": self._switched}
+        short |= {"segment": self._number, "switched": self._switched}
         opening = pack_json(HEADER, self._sequence, 0, short)
         try:
             write_whole(descriptor, opening, 0)
@@ -265,7 +266,6 @@ class JournalWriter:
             os.close(descriptor)
             path.unlink(missing_ok=True)
             raise
-        self._number += 1
         self._switched = False
         self._segment = _Segment(path, descriptor, now, len(opening), now)
         sync_folder(folder)
@@ -282,9 +282,13 @@ class JournalWriter:
         if self.keep_s is None:
             return
         while self._done and now - self._done[0].last_write > self.keep_s:
-            segment = self._done.popleft()
-            if segment.path.parent == self.folder:
-                segment.path.unlink(missing_ok=True)
+            path = self._done[0].path
+            try:
+                if path.parent == self.folder:
+                    path.unlink(missing_ok=True)
+            except OSError:
+                return  # Windows: somebody reads it; the next turn tries again
+            self._done.popleft()
 
     def _sync_loop(self) -> None:
         while not self._closing.wait(SYNC_S):

@@ -21,6 +21,7 @@ from tests.acquisition.stick import (
     Stick,
     answer_nothing,
     answer_well,
+    descriptors,
     refuse_all,
     refuse_listening,
 )
@@ -68,13 +69,12 @@ def test_what_is_no_adapter_or_refuses_is_named_within_2_seconds_and_let_go(
 ) -> None:
     stick = Stick(tmp_path / "can0", answer)
     mode = "acknowledge" if "open the bus" in sentence else "listen"
-    before = set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else None
+    before = descriptors(os.getpid())
     begin = time.monotonic()
     with pytest.raises(AdapterError, match=sentence):
         open_adapter(AdapterSettings("slcan", str(stick.link), mode=mode))
     assert time.monotonic() - begin < 2
-    if before is not None:
-        assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert descriptors(os.getpid()) == before
     stick.unplug()
 
 
@@ -211,9 +211,9 @@ def test_fifty_unplugs_are_noticed_at_once_and_leak_nothing(tmp_path: Path) -> N
         adapter.close()
         if turn == 1:
             gc.collect()
-            before = (len(os.listdir("/proc/self/fd")), threading.active_count())
+            before = (descriptors(os.getpid()), threading.active_count())
     gc.collect()
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    assert (descriptors(os.getpid()), threading.active_count()) == before
 
 
 def test_a_hung_up_socket_is_noticed_at_once() -> None:
