@@ -78,10 +78,10 @@ def test_neighbouring_spans_are_joined_without_a_hole() -> None:
 
 
 def test_nan_breaks_a_trace_and_a_lone_sample_is_wide_enough_to_see() -> None:
-    low = np.array([[np.nan, np.nan, np.nan, 20, np.nan, np.nan, 5, 5]], np.float32)
+    low = np.array([[np.nan, np.nan, np.nan, 20, np.nan, np.nan, np.nan, 5, 5]], np.float32)
     strokes = counted(low, low, 50)
-    assert list(strokes[30]) == [0, 0, 1, 1, 1, 0, 0, 0]
-    assert list(strokes[45]) == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert list(strokes[30]) == [0, 1, 1, 1, 1, 1, 0, 0, 0]
+    assert list(strokes[45]) == [0, 0, 0, 0, 0, 0, 0, 1, 1]
 
 
 def test_sparse_samples_are_joined_by_a_line_or_by_a_step() -> None:

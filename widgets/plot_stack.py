@@ -2,7 +2,8 @@
 
 from typing import Protocol, cast
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets.theme import current_theme
@@ -27,6 +28,7 @@ class PlotStack(QWidget):
         super().__init__(parent)
         self.view = view or TimeView(parent=self)
         self._plots: list[QWidget] = []
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # it fills all of itself
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(current_theme().sizes.gap)
@@ -71,6 +73,11 @@ class PlotStack(QWidget):
         """Repaint the plots that have something new; for the window's clock."""
         for plot in self._plots:
             cast(_Plot, plot).refresh()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), current_theme().background)
+        painter.end()
 
     def _on_range(self, range_ns: tuple[int, int] | None) -> None:
         self.range_measured.emit(*(range_ns or (None, None)))

@@ -61,11 +61,11 @@ def count_traces(
             lower = (top - lo) * scale
             column = x[j]
             if not started:
-                _stroke(edges, column, upper, lower)
+                reach = 0
                 if j + 1 == columns or not (low[n, j + 1] <= high[n, j + 1]):
-                    # a lone sample: wide enough to be seen
-                    _stroke(edges, column - 1, upper, lower)
-                    _stroke(edges, column + 1, upper, lower)
+                    reach = 2  # a lone sample: wide enough to be seen
+                for k in range(column - reach, column + reach + 1):
+                    _stroke(edges, k, upper, lower)
             else:
                 start, end = _bridge(upper_before, lower_before, upper, lower)
                 if column > column_before + 1:
@@ -176,10 +176,11 @@ def ink_trace(
         lower = (top - low[j]) * scale
         column = x[j]
         if not started:
-            _ink(image, column, upper - half_width, lower + half_width, color, 1.0)
+            reach = 0
             if j + 1 == columns or not (low[j + 1] <= high[j + 1]):
-                _ink(image, column - 1, upper - half_width, lower + half_width, color, 1.0)
-                _ink(image, column + 1, upper - half_width, lower + half_width, color, 1.0)
+                reach = 2
+            for k in range(column - reach, column + reach + 1):
+                _ink(image, k, upper - half_width, lower + half_width, color, 1.0)
         else:
             start, end = _bridge(upper_before, lower_before, upper, lower)
             if column > column_before + 1:

@@ -107,6 +107,7 @@ QSlider::handle:horizontal {
 }
 QSlider::handle:horizontal:focus { background: $accent; }
 QComboBox QAbstractItemView {
+  border-radius: 0; padding: 0;
   background: $raised; color: $text; border: 1px solid $line; outline: none;
   selection-background-color: $accent; selection-color: $on_accent;
 }
@@ -134,6 +135,8 @@ QHeaderView::section {
 }
 QHeaderView::section:checked { font-weight: normal; }
 QAbstractItemView::item { padding-left: 5px; padding-right: 5px; }
+QListView { border-radius: ${radius}px; padding: 3px; }
+QListView::item { min-height: 26px; border-radius: 4px; }
 QTableCornerButton::section { background: $panel; border: none; }
 
 QScrollArea { background: transparent; border: none; }

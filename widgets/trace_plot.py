@@ -54,6 +54,7 @@ class TracePlot(PlotContent):
         self._static_key: tuple[object, ...] = ()
         self._data_key: tuple[object, ...] = ()
         self._picture = QImage()
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # nothing below needs painting
         self.view.changed.connect(self.update)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
