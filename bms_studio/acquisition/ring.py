@@ -5,8 +5,9 @@ journal is the truth. When a reader is too slow it misses the oldest frames and 
 
 File: 64 bytes of words (magic, sizes, number of blocks so far, bytes so far), a status page (a
 JSON text with length and CRC), an index of the last blocks (sequence, position, number of the first
-frame), then the data. A block is sequence u64, first frame u64, count u32, length u32, CRC-32 u32,
-4 zero bytes, payload of `protocols.frames.to_bytes`, and never wraps around the end.
+frame), then the data. A block is sequence u64, first frame u64, count u32, length u32, CRC-32 u32
+(begun with the sequence), 4 zero bytes, payload of `protocols.frames.to_bytes`, and never wraps
+around the end.
 """
 
 import json
@@ -35,6 +36,12 @@ _BLOCK_COUNT, _BYTE_COUNT, _FRAME_COUNT = 3, 4, 5  # words
 
 def _data_at(blocks: int) -> int:
     return _INDEX_AT + blocks * 24
+
+
+def _check(payload: bytes, sequence: int) -> int:
+    """CRC-32 that ties a payload to its block. A copy in memory is not in order: for a moment the
+    old sequence can stand before the new payload and its CRC."""
+    return zlib.crc32(payload, sequence & 0xFFFFFFFF)
 
 
 class RingWriter:
@@ -68,7 +75,7 @@ class RingWriter:
         # The new end is published first: a reader inside the bytes about to go then knows it.
         self._words[_BYTE_COUNT] = position + total
         at = self._data_at + position % self._size
-        crc = zlib.crc32(payload)
+        crc = _check(payload, self._sequence)
         head = _HEAD.pack(self._sequence, self._frames, len(frames), len(payload), crc, 0)
         self._map[at : at + _HEAD.size + len(payload)] = head + payload
         self._index[self._sequence % self._blocks] = (self._sequence, position, self._frames)
@@ -160,7 +167,7 @@ class RingReader:
         if found != sequence or first_frame != first or end > self._data_at + self._size:
             return None
         payload = self._map[at + _HEAD.size : end]
-        if zlib.crc32(payload) != crc:
+        if _check(payload, sequence) != crc:
             return None
         frames = from_bytes(payload)
         return (first, frames) if len(frames) == count else None
