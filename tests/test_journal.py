@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,46 @@ def test_a_full_disk_refuses_counts_and_resumes(tmp_path: Path) -> None:
     assert gaps[0]["stage"] == "disk"
 
 
+def test_written_frames_are_synced_at_least_twice_a_second_off_the_writers_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
+    real, synced = getattr(os, name), []
+
+    def sync(descriptor: int) -> None:
+        real(descriptor)
+        synced.append((time.monotonic(), threading.current_thread().name))
+
+    monkeypatch.setattr(os, name, sync)
+    writer = JournalWriter(tmp_path / "j", HEADER)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 2.0:
+        writer.append(numbered(5))
+        time.sleep(0.02)
+    end = time.monotonic()
+    times = [begin, *(t for t, thread in synced if thread == "journal-sync"), end]
+    assert max(np.diff(times)) < 0.5
+    writer.close()
+
+
+def test_a_disk_that_takes_seconds_to_sync_holds_nobody_up_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
+    monkeypatch.setattr(os, name, lambda descriptor: time.sleep(1.0))
+    writer = JournalWriter(tmp_path / "j", HEADER)
+    longest = 0.0
+    for number in range(300):
+        begin = time.monotonic()
+        writer.append(numbered(50, number * 50))
+        longest = max(longest, time.monotonic() - begin)
+        time.sleep(0.005)
+    assert longest < 0.5  # a sync takes 1 s
+    writer.flush()
+    assert numbers(tmp_path / "j") == list(range(15_000))
+    writer.close()
+
+
 def run_limited(folder: Path, most_bytes: int) -> dict[str, Any]:
     if sys.platform == "win32":
         pytest.skip("needs a limit on file size (POSIX)")
@@ -250,7 +291,7 @@ def test_a_killed_writer_loses_only_what_it_had_not_written(tmp_path: Path) -> N
         "    time.sleep(0.01)\n"
     )
     root = str(Path(__file__).resolve().parent.parent)
-    for turn in range(5):
+    for turn in range(3):
         folder = tmp_path / f"j{turn}"
         process = subprocess.Popen(
             [sys.executable, "-c", script, str(folder)],

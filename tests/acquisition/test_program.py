@@ -26,6 +26,9 @@ from recordings.journal import journal_header, read_journal, segments, writing_p
 from tests.acquisition.frames import events, numbered, numbers, read_until, stored, wait_for
 from tests.acquisition.stick import Stick, answer_nothing, descriptors
 
+if sys.platform == "win32":
+    pytest.skip("needs pseudo-terminals and POSIX signals", allow_module_level=True)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
