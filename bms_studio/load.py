@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
+
 from protocols.dbc import parse_database
 from protocols.registry import available
 from protocols.registry import load as load_protocol
-
 from protocols.signals import Database, Message, MuxCondition, Signal
 from recordings.layout import RecordingAttributes
 from recordings.reader import Recording

@@ -18,7 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export; the output appears when it is complete."""
     from recordings.export import export
-
     from recordings.reader import Recording
 
     target = new_file(options.output)
