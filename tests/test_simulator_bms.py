@@ -43,11 +43,11 @@ def test_balancing_brings_the_cells_together_and_then_ends() -> None:
 def test_a_stuck_balancer_empties_its_cell_while_the_bms_reports_none() -> None:
     simulation = Simulation(spec_with("stuck-balancer:6"), rate_hz=1, plan=[Phase("rest", 1e6)])
     before = simulation.pack.cells.soc.copy()
-    for _ in range(1200):
+    for _ in range(600):
         simulation.step()
         assert not simulation.bms.balancing[5]
     lost_ah = (before - simulation.pack.cells.soc) * 31.0
-    assert lost_ah[5] - np.median(lost_ah) > 0.015
+    assert lost_ah[5] - np.median(lost_ah) > 0.008
 
 
 def test_a_wrong_sensor_moves_one_reading_and_not_the_pack() -> None:
@@ -154,7 +154,7 @@ def test_no_number_is_ever_missing_and_every_cell_stays_believable(
     chemistry: str, cells: int
 ) -> None:
     spec = PackSpec(chemistry=chemistry, probes=min(6, cells))
-    generated = generate(120.0, cells=cells, rate_hz=10, spec=spec, seed=cells)
+    generated = generate(40.0, cells=cells, rate_hz=10, spec=spec, seed=cells)
     for _ in generated:
         readings = generated.simulation.readings
         assert readings is not None

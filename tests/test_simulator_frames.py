@@ -256,7 +256,7 @@ def test_the_story_rests_charges_and_rides_with_one_weak_cell() -> None:
 
 
 def test_random_riding_after_the_story_never_ends_and_comes_back_from_empty() -> None:
-    generated = generate(3000.0, rate_hz=1, seed=5, spec=PackSpec(soc=0.30))
+    generated = generate(2000.0, rate_hz=1, seed=5, spec=PackSpec(soc=0.28))
     for _ in generated:
         pass
     what = {truth.what for truth in generated.truth}

@@ -47,9 +47,10 @@ def spec_with(*faults: str, **changes: object) -> PackSpec:
 def hold(pack: Pack, current_a: float, seconds: float) -> np.ndarray:
     """Draw `current_a` for `seconds`; the true cell voltages (20,) at the end."""
     volts = np.zeros(pack.spec.cells)
-    index = np.full((1, pack.spec.cells), STEPS - 1)
-    for _ in range(round(seconds / (STEPS * STEP_S))):
-        block = advance_pack(pack, np.full(STEPS, current_a), np.zeros(pack.spec.cells))
+    steps = 10 * STEPS if seconds >= 30.0 else STEPS
+    index = np.full((1, pack.spec.cells), steps - 1)
+    for _ in range(round(seconds / (steps * STEP_S))):
+        block = advance_pack(pack, np.full(steps, current_a), np.zeros(pack.spec.cells))
         volts = cell_voltages(pack, block, index)[0]
     return volts
 
