@@ -374,6 +374,16 @@ def test_words_on_tiles_are_the_readers(qtbot: QtBot) -> None:
     assert changed_box(english, picture(grid)) is not None
 
 
+def test_a_compact_tile_shows_the_text_that_leads(qtbot: QtBot) -> None:
+    grid = shown(qtbot, 96, 980, 290)
+    data = flagged(96, 1, 0)
+    grid.set_values(data)
+    deviations = picture(grid)
+    grid.set_values(CellValues(data.main, data.second, data.fill, lead="main"))
+    assert grid.density == COMPACT
+    assert changed_box(deviations, picture(grid)) is not None
+
+
 def test_the_pack_layout_decides_where_a_cell_is(qtbot: QtBot) -> None:
     grid = shown(qtbot, 6, 600, 300)
     grid.set_layout([[1, 2, 3], [6, 5, 4]])

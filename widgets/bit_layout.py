@@ -177,7 +177,7 @@ class _Sheet(QWidget):
 
     def _paint_legend(self, painter: QPainter, theme: Theme) -> None:
         left, top = self._legend_origin()
-        width = self.width() - left - 6
+        width = min(self.width() - left - 6, 420)
         for number, signal in enumerate(self.signals):
             y = top + number * _LINE
             box = QRectF(left, y + 2, 22, 16)

@@ -41,7 +41,7 @@ from widgets.cell_tiles import (
     TileArt,
 )
 from widgets.cell_values import CellValues, age_text, fill_levels
-from widgets.grid_layout import FULL, MAP, GridPlan, Rows, plan
+from widgets.grid_layout import COMPACT, FULL, MAP, GridPlan, Rows, plan
 from widgets.theme import current_theme, font
 
 _EDGE = 3  # room around the tiles for the outline of the selected one
@@ -200,7 +200,11 @@ class CellGrid(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         self._refresh_buffer()
         painter = QPainter(self)
+        ratio = self._art.ratio
+        painter.save()
+        painter.scale(1 / ratio, 1 / ratio)  # the buffer is in device pixels
         painter.drawPixmap(0, 0, self._buffer)
+        painter.restore()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = current_theme()
         self._outline(painter, self._highlight or self._hovered, QPen(theme.text, 1.5))
@@ -231,14 +235,16 @@ class CellGrid(QWidget):
         if fresh:
             self._shown.clear()
             self._buffer = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
-            self._buffer.setDevicePixelRatio(ratio)
             self._buffer.fill(Qt.GlobalColor.transparent)
         changed = self._changed_tiles()
         if not (changed or fresh):
             return
         painter = QPainter(self._buffer)
         if fresh:
+            painter.save()
+            painter.scale(ratio, ratio)
             self._static(painter)
+            painter.restore()
         self._art.draw(painter, changed)
         painter.end()
 
@@ -277,6 +283,8 @@ class CellGrid(QWidget):
         dash = self._art.words.unknown
         main = (values.main[i] if i < len(values.main) else "") or dash
         short = values.second[i] if i < len(values.second) else ""
+        if density == COMPACT and values.lead == "main":
+            short = main
         long = f"{short} {values.unit}".rstrip() if short else ""
         age = ""
         if flags & STALE and i < len(values.age_s):

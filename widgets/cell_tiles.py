@@ -4,7 +4,9 @@ A tile is a base picture (colour, outline, badges: few different ones) with text
 text is a picture kept by content: numbers repeat all the time, drawing glyphs is what costs.
 The theme's `text` colour reads on every colour of the deviation map, so no tile chooses another.
 
-    TileArt(ratio).draw(painter, tiles)   tiles: list of Tile; `painter` works in logical pixels
+    TileArt(ratio).draw(painter, tiles)
+Tiles are in logical pixels; the painter works in device pixels, where pictures are copied as they
+are.
 """
 
 from dataclasses import dataclass
@@ -79,84 +81,92 @@ class TileArt:
 
     def draw(self, painter: QPainter, tiles: list[Tile]) -> None:
         """Paint these tiles over whatever stood in their rectangles."""
+        ratio = self.ratio
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
         for tile in tiles:
-            painter.drawPixmap(tile.x, tile.y, self._base(tile))
+            x, y = round(tile.x * ratio), round(tile.y * ratio)
+            size = (
+                round((tile.x + tile.width) * ratio) - x,
+                round((tile.y + tile.height) * ratio) - y,
+            )
+            painter.drawPixmap(x, y, self._base(tile, *size))
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
         for tile in tiles:
             if tile.density == FULL:
-                self._full(painter, tile)
+                self._full(tile)
             elif tile.density == COMPACT:
-                self._compact(painter, tile)
+                self._compact(tile)
+        self._texts.flush_device(painter)
 
     # texts on top
 
-    def _full(self, painter: QPainter, tile: Tile) -> None:
+    def _full(self, tile: Tile) -> None:
         if tile.height < 56:
-            self._full_low(painter, tile)
+            self._full_low(tile)
             return
         size = _main_size(tile.width, tile.height)
         middle = tile.x + tile.width / 2
-        self._number(painter, tile, tile.y + (3 if tile.height < 72 else 8))
+        self._number(tile, tile.y + (3 if tile.height < 72 else 8))
         word = self._word(tile) if tile.height >= 98 else ""
         roomy = tile.height >= 72
         centre = tile.y + (tile.height * 0.5 if roomy else tile.height - 28)
-        self._put(painter, middle, centre, tile.main, size, True, 0.5)
+        self._put(middle, centre, tile.main, size, True, 0.5)
         below = tile.long if not tile.age else tile.age
         line = centre + size * 0.62 + 9 if roomy else tile.y + tile.height - 11
-        self._put(painter, middle, line, below, 13 if roomy else 12, False, 0.5)
+        self._put(middle, line, below, 13 if roomy else 12, False, 0.5)
         if word:
-            self._put(painter, middle, tile.y + tile.height - 12, word, 12, True, 0.5)
+            self._put(middle, tile.y + tile.height - 12, word, 12, True, 0.5)
 
-    def _full_low(self, painter: QPainter, tile: Tile) -> None:
+    def _full_low(self, tile: Tile) -> None:
         """Two lines: number and flags, then value and deviation."""
-        self._number(painter, tile, tile.y + 4)
+        self._number(tile, tile.y + 4)
         line = tile.y + tile.height - 13
         right = tile.age or tile.short
-        self._put(painter, tile.x + 7, line, tile.main, 14, True, 0.0)
-        self._put(painter, tile.x + tile.width - 7, line, right, 12, False, 1.0)
+        self._put(tile.x + 7, line, tile.main, 14, True, 0.0)
+        self._put(tile.x + tile.width - 7, line, right, 12, False, 1.0)
 
-    def _number(self, painter: QPainter, tile: Tile, top: float) -> None:
-        width = self._put(painter, tile.x + 8, top + 8, tile.number, 13, True, 0.0)
+    def _number(self, tile: Tile, top: float) -> None:
+        width = self._put(tile.x + 8, top + 8, tile.number, 13, True, 0.0)
         if not tile.label:
             return
         free = tile.width - 8 - width - 6 - self._badges_width(tile)
         if QFontMetricsF(font(11)).horizontalAdvance(tile.label) <= free:
-            self._put(painter, tile.x + 8 + width + 5, top + 8, tile.label, 11, False, 0.0)
+            self._put(tile.x + 8 + width + 5, top + 8, tile.label, 11, False, 0.0)
 
-    def _compact(self, painter: QPainter, tile: Tile) -> None:
+    def _compact(self, tile: Tile) -> None:
         second = tile.age or tile.short
         if tile.height < 28:
             line = tile.y + tile.height / 2
-            self._put(painter, tile.x + 5, line, tile.number, 11, True, 0.0)
-            self._put(painter, tile.x + tile.width - 5, line, second, 12, False, 1.0)
+            self._put(tile.x + 5, line, tile.number, 11, True, 0.0)
+            self._put(tile.x + tile.width - 5, line, second, 12, False, 1.0)
             return
         size = 14 if tile.height >= 38 else 12
-        self._put(painter, tile.x + 5, tile.y + 10, tile.number, 11, False, 0.0)
+        self._put(tile.x + 5, tile.y + 10, tile.number, 11, False, 0.0)
         below = tile.y + tile.height - size / 2 - (7 if tile.height >= 38 else 3)
-        self._put(painter, tile.x + tile.width / 2, below, second, size, True, 0.5)
+        self._put(tile.x + tile.width / 2, below, second, size, True, 0.5)
 
-    def _put(
-        self, painter: QPainter, x: float, y: float, text: str, size: int, bold: bool, align: float
-    ) -> float:
+    def _put(self, x: float, y: float, text: str, size: int, bold: bool, align: float) -> float:
         """Text with its vertical middle at y; align 0 left, 0.5 centre, 1 right. Returns width."""
-        return self._texts.put(painter, x, y, text, current_theme().text, size, bold, align=align)
+        return self._texts.put(x, y, text, current_theme().text, size, bold, align=align)
 
     # base pictures
 
-    def _base(self, tile: Tile) -> QPixmap:
-        key = (tile.width, tile.height, tile.density, tile.level, tile.flags)
+    def _base(self, tile: Tile, wide: int, high: int) -> QPixmap:
+        key = (wide, high, tile.density, tile.level, tile.flags)
         base = self._bases.get(key)
         if base is None:
             if len(self._bases) > _KEPT:
                 self._bases.clear()
-            base = self._bases[key] = self._draw_base(tile)
+            base = self._bases[key] = self._draw_base(tile, wide, high)
         return base
 
-    def _draw_base(self, tile: Tile) -> QPixmap:
+    def _draw_base(self, tile: Tile, wide: int, high: int) -> QPixmap:
+        """`wide` x `high` device pixels: with a fraction as ratio equal tiles may differ by one."""
         theme = current_theme()
-        base = _blank(tile.width, tile.height, self.ratio)
+        base = QPixmap(max(wide, 1), max(high, 1))
+        base.fill(Qt.GlobalColor.transparent)
         painter = QPainter(base)
+        painter.scale(wide / tile.width, high / tile.height)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(0, 0, tile.width, tile.height)
         radius = 6.0 if tile.density == FULL else (4.0 if tile.width >= 24 else 2.0)
@@ -272,13 +282,6 @@ def _hatch(theme: Theme) -> QColor:
 def _main_size(width: int, height: int) -> int:
     """Text size of the main value: as in the design at 95 x 112, smaller on smaller tiles."""
     return max(15, min(22, int(height * 0.2), int(width * 0.235)))
-
-
-def _blank(width: int, height: int, ratio: float) -> QPixmap:
-    piece = QPixmap(max(round(width * ratio), 1), max(round(height * ratio), 1))
-    piece.setDevicePixelRatio(ratio)
-    piece.fill(Qt.GlobalColor.transparent)
-    return piece
 
 
 __all__ = [

@@ -25,7 +25,8 @@ class CellValues:
     main: the large text ("3.622"); second: the small one without unit ("+2"), unit: its unit
     ("mV"). "" is shown as a dash. fill: -1…1 through the diverging map (a quantity with one bad
     side uses 0…-1, orange); NaN unknown. flags: BALANCING | WATCH | HIGH | STALE.
-    age_s: age of each value in seconds, shown on stale tiles.
+    age_s: age of each value in seconds, shown on stale tiles. lead: the one text that a compact
+    tile has room for, "second" (the deviation) or "main".
     """
 
     main: Sequence[str] = ()
@@ -34,6 +35,7 @@ class CellValues:
     flags: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     age_s: NDArray[np.float64] = field(default_factory=_none)
     unit: str = "mV"
+    lead: str = "second"
 
 
 def age_text(seconds: float) -> str:

@@ -208,6 +208,7 @@ class FrameTable(QTableView):
             if row == self._marked:
                 painter.fillRect(0, y, self.viewport().width(), _ROW, theme.line)
             self._paint_row(painter, theme, row, y, columns, fades)
+        self._texts.flush(painter)
         painter.end()
 
     def _paint_row(
@@ -244,7 +245,6 @@ class FrameTable(QTableView):
                 painter.drawText(place, side | Qt.AlignmentFlag.AlignVCenter, text)
                 continue
             texts.put(
-                painter,
                 x + width - 8 if right else x + 8,
                 middle,
                 model.text(row, column),
@@ -262,18 +262,18 @@ class FrameTable(QTableView):
         pitch = self._texts.metrics(12, mono=True)[1].horizontalAdvance("00 ")
         pictures = self._byte_pictures(color)
         fits = int((box.width() + 4) // pitch)
-        left, top = box.left(), int(box.top())
-        down = top + round((_ROW - pictures[0].deviceIndependentSize().height()) / 2)
+        left, top, middle = box.left(), int(box.top()), box.top() + _ROW / 2
         for position, step in enumerate(steps[:fits]):
             if step >= 0:
-                x = int(left + position * pitch)
-                painter.fillRect(x - 3, top + 4, int(pitch), _ROW - 8, fades[step])
+                x = round(left + position * pitch) - 3
+                end = round(left + (position + 1) * pitch) - 3
+                painter.fillRect(x, top + 4, end - x - 2, _ROW - 8, fades[step])
         shown = payload[:fits] if len(payload) <= fits else payload[: fits - 1]
         for position, byte in enumerate(shown):
-            painter.drawPixmap(int(left + position * pitch), down, pictures[byte])
+            self._texts.put_picture(left + position * pitch, middle, pictures[byte])
         if len(shown) < len(payload):
-            end = left + len(shown) * pitch
-            self._texts.put(painter, end, top + _ROW / 2, "…", color, mono=True)
+            behind = left + len(shown) * pitch
+            self._texts.put(behind, middle, "…", color, mono=True)
 
     def _byte_pictures(self, color: QColor) -> list[QPixmap]:
         """The 256 hex pairs in one colour."""

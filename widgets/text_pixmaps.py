@@ -1,9 +1,12 @@
 """Short texts kept as pictures: drawing glyphs is what makes a table of live numbers expensive.
 
-    TextPixmaps().get(text, color, size=12, bold=False, mono=False, width=0.0) -> QPixmap
-    TextPixmaps().put(painter, x, middle, text, color, …, align=0.0) -> width drawn
+    TextPixmaps().put(x, middle, text, color, size=12, bold=False, mono=False, …) -> width
+    TextPixmaps().flush(painter)          draws all that was put, on whole device pixels
 Numbers repeat, so most texts of a paint are there already. The store empties itself when full and
 when the device pixel ratio changes; colours are part of the key, so themes need no care.
+
+Why put and flush: Qt copies a picture fast only where one of its pixels is one of the screen's. At
+150 % it would resample every one of them: blurred, and measured 30 times slower.
 """
 
 from PySide6.QtCore import QPointF, Qt
@@ -21,6 +24,7 @@ class TextPixmaps:
     def __init__(self) -> None:
         self._ratio = 1.0
         self._kept: dict[Key, QPixmap] = {}
+        self._put: list[tuple[int, int, QPixmap]] = []
         self._metrics: dict[tuple[int, bool, bool], tuple[QFont, QFontMetricsF]] = {}
 
     def clear(self) -> None:
@@ -54,7 +58,7 @@ class TextPixmaps:
         mono: bool = False,
         width: float = 0.0,
     ) -> QPixmap:
-        """The picture of a text, cut with an ellipsis to `width` pixels (0 = never)."""
+        """The picture of a text in device pixels, cut with an ellipsis to `width` (0 = never)."""
         key = (text, color.rgba(), size, bold, mono, int(width))
         picture = self._kept.get(key)
         if picture is None:
@@ -65,7 +69,6 @@ class TextPixmaps:
 
     def put(
         self,
-        painter: QPainter,
         x: float,
         middle: float,
         text: str,
@@ -76,13 +79,34 @@ class TextPixmaps:
         width: float = 0.0,
         align: float = 0.0,
     ) -> float:
-        """Draw a text with its vertical middle at `middle`; align 0 starts, 1 ends at x."""
+        """A text with its vertical middle at `middle`; align 0 starts, 1 ends at x. In logical
+        pixels; returns the width. Nothing is drawn before `flush`."""
         if not text:
             return 0.0
         picture = self.get(text, color, size, bold, mono, width)
-        wide, high = picture.width() / self._ratio, picture.height() / self._ratio
-        painter.drawPixmap(round(x - align * wide), round(middle - high / 2), picture)
-        return wide
+        wide, high = picture.width(), picture.height()
+        left = round(x * self._ratio - align * wide)
+        top = round(middle * self._ratio - high / 2)
+        self._put.append((left, top, picture))
+        return wide / self._ratio
+
+    def put_picture(self, x: float, middle: float, picture: QPixmap) -> None:
+        """A picture got before, its left edge at x and its vertical middle at `middle`."""
+        top = round(middle * self._ratio - picture.height() / 2)
+        self._put.append((round(x * self._ratio), top, picture))
+
+    def flush(self, painter: QPainter) -> None:
+        """Draw what was put. The painter works in logical pixels; it is left as it was."""
+        painter.save()
+        painter.scale(1 / self._ratio, 1 / self._ratio)
+        self.flush_device(painter)
+        painter.restore()
+
+    def flush_device(self, painter: QPainter) -> None:
+        """The same for a painter that works in device pixels."""
+        for x, y, picture in self._put:
+            painter.drawPixmap(x, y, picture)
+        self._put.clear()
 
     def _draw(
         self, text: str, color: QColor, size: int, bold: bool, mono: bool, width: float
@@ -100,4 +124,5 @@ class TextPixmaps:
         painter.setPen(color)
         painter.drawText(QPointF(0, metrics.ascent()), text)
         painter.end()
+        picture.setDevicePixelRatio(1.0)
         return picture

@@ -116,6 +116,10 @@ class TraceArt:
                 color = theme.high if "ERR" in words else theme.balancing
             self._cell(painter, parts[column], column, x, wide, y, color)
 
+    def finish(self, painter: QPainter) -> None:
+        """After the last row: draw the texts that are kept as pictures."""
+        self._texts.flush(painter)
+
     def _cell(
         self,
         painter: QPainter,
@@ -139,6 +143,4 @@ class TraceArt:
             return
         edge = x + width - 8 if right else x + 8
         align = 1.0 if right else 0.0
-        self._texts.put(
-            painter, edge, y + ROW / 2, text, color, mono=mono, width=width - 12, align=align
-        )
+        self._texts.put(edge, y + ROW / 2, text, color, mono=mono, width=width - 12, align=align)

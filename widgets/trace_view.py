@@ -237,6 +237,7 @@ class TraceView(QAbstractScrollArea):
                 painter.fillRect(0, y, self.viewport().width(), ROW, theme.line)
             previous = int(frames.time[i - 1]) if i else before
             self._art.draw(painter, frames, i, y, self.viewport().width(), previous)
+        self._art.finish(painter)
         painter.end()
 
     def _time_before(self) -> int | None:

@@ -140,7 +140,7 @@ class VerdictStrip(QWidget):
         painter.drawText(QPointF(right - identity_width, 29), identity)
         painter.setFont(font(12))
         painter.setPen(theme.muted)
-        painter.drawText(QPointF(right - state_width, 52), state)
+        painter.drawText(QPointF(right - state_width, 52 if text.identity else 38), state)
         if text.tag:
             box = QRectF(right - identity_width - tag, 15.5, tag - 10, 19)
             painter.setPen(QPen(theme.warn, 1.2))
