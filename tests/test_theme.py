@@ -71,6 +71,7 @@ def test_the_palette_and_the_style_sheet_follow_the_theme(
 ) -> None:
     label = QLabel("text")
     qtbot.addWidget(label)
+    label.show()
     apply_theme(qapp, theme)
     assert current_theme() is theme
     assert qapp.palette().window().color() == theme.background
