@@ -24,8 +24,8 @@ PARTS = 12
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bms-studio-bench-") as folder:
         journal = Path(folder) / "hour.journal"
-        part = concatenate(list(generate(float(PART_S), 20, rate_hz=100, story=True)))
-        writer = JournalWriter(journal, {"title": "hour", "protocol": ""})
+        part = concatenate(list(generate(float(PART_S), 20, rate_hz=100)))
+        writer = JournalWriter(journal, {"title": "hour", "protocol": "scooter"})
         for number in range(PARTS):
             shifted = replace(part, time=part.time + number * PART_S * 1_000_000_000)
             for first in range(0, len(shifted), 2000):

@@ -59,11 +59,11 @@ class Derivation:
             if decision.word != "same":
                 self._other_pack(decision.word, int(decision.frames.time[0]))
             frames = decision.frames
-        before = self.meaning
+        before = self._pipeline
         self._look(int(frames.time[-1]))
         if self._continuity is not None:
             self._continuity.learn(frames)
-        if self.meaning is before:  # else `_look` derived everything again, these frames too
+        if self._pipeline is before:  # else `_look` derived everything again, these frames too
             self._derive(frames)
 
     def gap(self, event: Event) -> None:
@@ -93,8 +93,14 @@ class Derivation:
         log = self.timeline.frames
         recent = log.rows(max(log.first_row, log.count - _LOOK_FRAMES), _LOOK_FRAMES)
         found = interpret(recent, self.request)
-        if found is not None and (self.meaning is None or found.mapping != self.meaning.mapping):
+        if found is None:
+            return
+        if self.meaning is None or set(found.mapping.bindings) != set(
+            self.meaning.mapping.bindings
+        ):
             self.adopt(found)
+        else:
+            self.meaning = found  # the same meaning, better known: nothing to derive again
 
     def adopt(self, meaning: Interpretation) -> None:
         """Use this meaning and derive everything since connect again."""

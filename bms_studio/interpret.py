@@ -6,8 +6,12 @@ A profile, databases or a protocol named by the person come first; else detectio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bms_studio.pack.profile import Profile
+from protocols.detect import detect
 from protocols.frames import Frames
+from protocols.mapping import map_database
 from protocols.registry import available, load
 from protocols.roles import Binding, Mapping
 from protocols.signals import Database
@@ -48,40 +52,51 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
         found = Interpretation(
             protocol.title, (protocol.database,), protocol.mapping, 1.0, serial=protocol.serial
         )
-    elif request.databases:
-        from protocols.mapping import map_database
-
-        mapping = map_database(request.databases, frames)
-        names = ", ".join(database.name for database in request.databases)
-        found = Interpretation(names, request.databases, mapping, mapping.confidence)
-        if not mapping.bindings:
-            return None
     else:
-        detected = _detected(frames)
-        if detected is None:
+        recognised = _recognised(frames, request.databases)
+        if recognised is None:
             return None
-        found = detected
+        found = recognised
     return replace(found, mapping=_overridden(found.mapping, found.databases, request.profile))
 
 
-def _detected(frames: Frames) -> Interpretation | None:
-    from protocols.detect import detect
-
-    candidates = detect(frames)
-    known = [c for c in candidates if c.mapping is not None and c.name in available()]
-    if not known:
+def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation | None:
+    """What detection says; databases that a person gave win over what is only recognised."""
+    candidates = detect(frames, given)
+    if given:
+        chosen = [c for c in candidates if any(d is given[0] for d in c.databases)]
+        if not chosen:
+            mapping = map_database(given)  # nothing of it on the bus yet: by its names alone
+            seen = replace(mapping, confidence=0.0)
+            return _known_only(seen, given, frames)
+        candidates = chosen + [c for c in candidates if c not in chosen]
+    if not candidates:
         return None
-    best = known[0]
-    protocol = load(best.name)
+    best = candidates[0]
+    builtin = next((c.name for c in candidates if c.name in available()), "")
+    protocol = load(builtin) if builtin else None
+    title = protocol.title if protocol and best.name == builtin else best.name
     return Interpretation(
-        protocol.title,
-        (protocol.database,),
-        best.mapping or protocol.mapping,
+        title,
+        best.databases,
+        best.mapping,
         best.confidence,
-        known[1].name if len(known) > 1 else "",
+        candidates[1].name if len(candidates) > 1 else "",
         best.why,
-        protocol.serial,
+        protocol.serial if protocol else None,
     )
+
+
+def _known_only(
+    mapping: Mapping, given: tuple[Database, ...], frames: Frames
+) -> Interpretation | None:
+    """A mapping by name, if the bus carries a message that it uses."""
+    used = {b.message for b in mapping.bindings}
+    ids = set(np.unique(frames.id).tolist())
+    messages = [m for d in given for m in d.messages if m.name in used]
+    if not any(m.id in ids for m in messages):
+        return None
+    return Interpretation(", ".join(d.name for d in given), given, mapping, 0.0)
 
 
 def _overridden(mapping: Mapping, databases: Sequence[Database], profile: Profile) -> Mapping:

@@ -151,7 +151,8 @@ class Replay:
 
     @property
     def playing(self) -> bool:
-        """True while the playhead moves by itself."""
+        """True while the playhead moves by itself; at the end it stops."""
+        _ = self.now_ns
         return self._playing
 
     def play(self) -> None:

@@ -3,6 +3,8 @@
 A BMS sends its cells one after another; a row of "all cells" exists only by a rule, and this is the
 rule: a scan closes when a column arrives that it already has, or when the next value arrives later
 than 1.5 periods after the scan began. Probes, balancing flags and pack fields pass the same way.
+The time rule waits until the period is known, and never acts within 50 ms: USB adapters deliver in
+bursts, and a cell that is missing from a faster scan is found by the first rule all the same.
 Arrays only; the result does not depend on how the stream is cut into blocks.
 """
 
@@ -13,9 +15,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 PERIODS_UNTIL_CLOSED = 1.5
+SHORTEST_NS = 50_000_000
+_PERIODS_KNOWN = 4
 _PERIOD_SMOOTHING = 0.125
-# Indices into Scanner._clock, all int64 ns except the count of values in the open scan.
-_BEGAN, _LAST, _FILLED, _PREVIOUS_BEGIN, _PERIOD = range(5)
+# Indices into Scanner._clock: int64 ns, except counts of values in the open scan and of periods.
+_BEGAN, _LAST, _FILLED, _PREVIOUS_BEGIN, _PERIOD, _PERIODS = range(6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +56,7 @@ def _close(
         arrival[column] = 0
     interval = clock[_BEGAN] - clock[_PREVIOUS_BEGIN]
     if clock[_PREVIOUS_BEGIN] != 0 and interval > 0:
+        clock[_PERIODS] += 1
         if clock[_PERIOD] == 0:
             clock[_PERIOD] = interval
         elif interval < 4 * clock[_PERIOD]:  # a gap says nothing about the period
@@ -83,7 +88,10 @@ def _push(
         column = index[i]
         if clock[_FILLED] > 0 and (
             arrival[column] != 0
-            or (clock[_PERIOD] > 0 and t - clock[_BEGAN] > PERIODS_UNTIL_CLOSED * clock[_PERIOD])
+            or (
+                clock[_PERIODS] >= _PERIODS_KNOWN
+                and t - clock[_BEGAN] > max(PERIODS_UNTIL_CLOSED * clock[_PERIOD], SHORTEST_NS)
+            )
         ):
             if count == capacity:
                 return count, i
@@ -108,7 +116,7 @@ class Scanner:
     """
 
     def __init__(self, columns: int = 0) -> None:
-        self._clock = np.zeros(5, np.int64)
+        self._clock = np.zeros(6, np.int64)
         self._row = np.zeros(columns, np.float64)
         self._arrival = np.zeros(columns, np.int64)
         self.held = np.full(columns, np.nan)

@@ -7,13 +7,14 @@ import math
 
 _REST_A = 0.5
 _MOVE_A = 1.0
-_CHARGE_HOLD_S = 8.0
+# Regeneration comes out of a ride and is short; from rest, charge is charge.
+_CHARGE_HOLD_S = {"ride": 8.0, "rest": 1.5, "charge": 0.0, "": 0.0}
 
 
 class StateOfUse:
     """Feed it current (+ = discharge) over time; `state` is "", "rest", "ride" or "charge".
 
-    Regeneration is charge too, but short: the word is "charge" only after some seconds of it.
+    Regeneration is charge too, but short: after a ride the word is "charge" only after seconds.
     """
 
     def __init__(self) -> None:
@@ -32,8 +33,7 @@ class StateOfUse:
             self.state = "ride"
         elif abs(current_a) < _REST_A:
             self.state = "rest"
-        elif self._charging_since_ns and time_ns - self._charging_since_ns > _CHARGE_HOLD_S * 1e9:
-            self.state = "charge"
-        elif not self.state:
-            self.state = "charge" if current_a < 0 else "ride"
+        elif self._charging_since_ns:
+            if time_ns - self._charging_since_ns >= _CHARGE_HOLD_S[self.state] * 1e9:
+                self.state = "charge"
         return self.state
