@@ -6,7 +6,7 @@ is: alone on a cable somebody has to acknowledge its frames, in a vehicle nobody
 
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -36,6 +36,7 @@ from bms_studio.messages import render
 BITRATES = (125_000, 250_000, 500_000, 800_000, 1_000_000)
 INTERFACES = ("slcan", "socketcan", "pcan", "vector", "kvaser", "gs_usb", "ixxat", "virtual")
 _ROLE = Qt.ItemDataRole.UserRole
+_ROW = 30
 
 
 class ConnectDialog(QDialog):
@@ -90,7 +91,7 @@ class ConnectDialog(QDialog):
             text("Mode listen: nothing at all is sent, not even an acknowledge."),
             text("Mode active: requests are sent on the bus."),
         )
-        for button, note in zip((self.vehicle, self.alone, self.active), notes, strict=True):
+        for button, note in zip((self.alone, self.vehicle, self.active), notes, strict=True):
             group.addButton(button)
             button.setToolTip(note)
             button.toggled.connect(self._mode_changed)
@@ -288,6 +289,7 @@ class ConnectDialog(QDialog):
         for found in choices:
             item = QListWidgetItem(adapter_label(found))
             item.setData(_ROLE, found)
+            item.setSizeHint(QSize(0, _ROW))
             self.adapters.addItem(item)
             if (found["interface"], found["channel"]) == (
                 self._last.interface,

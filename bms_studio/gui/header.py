@@ -152,7 +152,8 @@ def adapter_words(link: LinkStatus) -> str:
         "reconnecting": text("reconnecting…"),
     }
     bitrate = f"{link.bitrate / 1000:g} kbit/s" if link.bitrate else ""
-    name = link.channel or link.interface
+    # A replay's interface is the recording's name; live, the channel tells adapters apart.
+    name = link.interface if link.state == "replay" else link.channel or link.interface
     return " · ".join(part for part in (name, bitrate, states.get(link.state, "")) if part)
 
 

@@ -3,9 +3,16 @@
 Lays the parts out and feeds them; see live_tiles, cells_panel, live_plots, live_panels.
 """
 
-from PySide6.QtCore import QEvent, QRect
+from PySide6.QtCore import QEvent, QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from bms_studio.gui.cells_panel import CellsPanel
 from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel, ExtremesPanel, LinkPanel
@@ -33,9 +40,21 @@ class RightColumn(QWidget):
         self.balancing = BalancingPanel(context)
         self.extremes = ExtremesPanel(context)
         self.link = LinkPanel()
-        self._column = QVBoxLayout(self)
+        inside = QWidget()
+        self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
+        self.alerts.setMinimumHeight(150)
+        self.balancing.setMinimumHeight(96)
+        # Where the window is low, the column scrolls rather than squeezes.
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
         self._column.addWidget(self.alerts, 5)
         self._column.addWidget(self.extremes)
         self._column.addWidget(self.balancing, 3)

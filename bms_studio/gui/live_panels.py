@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.gui.cell_view import clock
@@ -27,6 +27,7 @@ from widgets.text_line import TextLine
 
 _ORDER = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 _MOST_BALANCING_ROWS = 12
+_FACT_PX = 20
 
 
 class AlertsPanel(QWidget):
@@ -245,7 +246,7 @@ class FactRows(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(3)
+        grid.setVerticalSpacing(0)
         self._lines: list[tuple[TextLine, TextLine, TextLine]] = []
         for row in range(most):
             name = TextLine(tone="muted", size=12)
@@ -255,6 +256,8 @@ class FactRows(QWidget):
             for column, line in enumerate((name, value, remark)):
                 grid.addWidget(line, row, column)
             self._lines.append((name, value, remark))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(most * _FACT_PX)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(2, 2)
 

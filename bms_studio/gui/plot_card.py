@@ -5,7 +5,7 @@ Wires signals by role to a TracePlot; the page decides what stands where.
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QPoint, QRect, Signal
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -157,10 +157,10 @@ class PlotCard(TracePlot):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         size = self.close_button.sizeHint()
-        self.close_button.setGeometry(self.width() - size.width() - 6, 6, size.width(), 24)
+        self.close_button.setGeometry(QRect(QPoint(self.width() - size.width() - 6, 3), size))
         fine = self.fine_button.sizeHint()
         left = self.close_button.x() - fine.width() - 14
-        self.fine_button.setGeometry(left, 6, fine.width(), 24)
+        self.fine_button.setGeometry(QRect(QPoint(left, 3), fine))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if decode_keys(event.mimeData()):

@@ -18,6 +18,7 @@ from widgets.timeline_track import TimelineEvent, TimelineMark
 
 SECOND_NS = 1_000_000_000
 _FIRST_LOOK_NS = 60 * SECOND_NS
+_YOUNG_NS = (15 * SECOND_NS, 30 * SECOND_NS)
 _EVENT_SEVERITY = {
     "gap": "watch",
     "drop": "warn",
@@ -52,6 +53,7 @@ class Transport(QObject):
         self.context = context
         self.bar: TimelineBar | None = None
         self._shown: tuple[object, ...] = ()
+        self._given_span_ns = _FIRST_LOOK_NS
 
     # -- what is played ------------------------------------------------------------------------
 
@@ -72,7 +74,8 @@ class Transport(QObject):
         if self.replay is not None:
             self.replay.seek(view.now_ns + _FIRST_LOOK_NS)
         time.set_now(view.now_ns)
-        time.follow(_FIRST_LOOK_NS)
+        self._given_span_ns = _FIRST_LOOK_NS if self.replay else _YOUNG_NS[0]
+        time.follow(self._given_span_ns)
         self._shown = ()
 
     # -- the bar -------------------------------------------------------------------------------
@@ -96,6 +99,8 @@ class Transport(QObject):
             return
         time.set_now(view.now_ns)
         replay = self.replay
+        if replay is None:
+            self._widen_young_view(view)
         span = view.timeline.span() or (view.now_ns, view.now_ns)
         end = span[1] if replay else max(span[1], view.now_ns)
         bar.set_extent(span[0], end)
@@ -106,6 +111,17 @@ class Transport(QObject):
             if bar.play.isChecked() != replay.playing:
                 bar.set_playing(replay.playing)
         self._show_events(view)
+
+    def _widen_young_view(self, view: PackView) -> None:
+        """A live view starts short and grows with the data until a person chooses a span."""
+        time, span = self.context.time, view.timeline.span()
+        if span is None or not time.following or time.span_ns != self._given_span_ns:
+            return
+        age = view.now_ns - span[0]
+        wanted = next((step for step in _YOUNG_NS if age <= step), _FIRST_LOOK_NS)
+        if wanted != time.span_ns:
+            self._given_span_ns = wanted
+            time.follow(wanted)
 
     def show_kind(self) -> None:
         """Buttons of replay or of live."""

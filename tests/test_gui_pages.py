@@ -1,0 +1,224 @@
+"""Every page opens and shows a real recording: themes, languages, sizes, 20 to 400 cells."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gui_parts import clipped, make_recording, replay_of, settle, tick, visible
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from bms_studio.gui.app import make_application, use_theme
+from bms_studio.gui.live_page import LivePage
+from bms_studio.gui.screenshot import grab
+from bms_studio.gui.settings import Settings
+from bms_studio.gui.window import Window
+from bms_studio.language import set_language
+from bms_studio.session_source import LocalSessions
+from widgets.text_line import TextLine
+
+PAGES = ("live", "plots", "trace")
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    folder = tmp_path_factory.mktemp("recordings")
+    return {
+        20: make_recording(folder / "20.h5", 20, 70),
+        96: make_recording(folder / "96.h5", 96, 12),
+        400: make_recording(folder / "400.h5", 400, 3),
+    }
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Callable[..., Window]]:
+    windows: list[Window] = []
+
+    def open_one(path: Path | None, theme: str = "dark", language: str = "en") -> Window:
+        use_theme(make_application(), theme)
+        set_language(language)
+        window = Window(LocalSessions(), Settings())
+        windows.append(window)
+        window.resize(1600, 1000)
+        window.show()
+        if path is not None:
+            window.show_view(replay_of(path))
+        settle()
+        return window
+
+    yield open_one
+    for window in windows:
+        window.end()
+    set_language("en")
+    settle()
+
+
+def pixels(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    return np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "zh_CN")])
+def test_every_page_shows_a_recording(
+    recordings: dict[int, Path],
+    open_window: Callable[..., Window],
+    tmp_path: Path,
+    page: str,
+    theme: str,
+    language: str,
+) -> None:
+    window = open_window(recordings[20], theme, language)
+    window.show_page(page)
+    tick(window)
+    target = tmp_path / "page.png"
+    grab(window, target, (1280, 800))
+    image = QImage(str(target))
+    assert (image.width(), image.height()) == (1280, 800)
+    shown = pixels(image)
+    dark = float(np.mean(shown & 0xFF)) < 90
+    assert dark == (theme == "dark")
+    assert len(np.unique(shown[100:700, 90:])) > 50
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("size", [(1280, 720), (1600, 1000)])
+def test_no_word_is_clipped(
+    recordings: dict[int, Path],
+    open_window: Callable[..., Window],
+    page: str,
+    language: str,
+    size: tuple[int, int],
+) -> None:
+    window = open_window(recordings[20], "dark", language)
+    window.resize(*size)
+    window.show_page(page)
+    settle()
+    tick(window)
+    assert (window.width(), window.height()) == size
+    assert not clipped(window)
+
+
+@pytest.mark.parametrize(("cells", "density"), [(20, "full"), (96, "compact"), (400, "map")])
+def test_the_grid_says_what_its_tiles_have_room_for(
+    recordings: dict[int, Path], open_window: Callable[..., Window], cells: int, density: str
+) -> None:
+    window = open_window(recordings[cells])
+    window.show_page("live")
+    tick(window)
+    page = window.page
+    assert isinstance(page, LivePage)
+    readings = window.context.readings()
+    assert readings is not None
+    assert readings.known_cells == cells
+    assert page.cells.grid.density == density
+    if density == "map":
+        assert len(page.cells.grid.worst_cells()) == 8
+
+
+def test_tiles_and_verdict_tell_what_the_recording_holds(
+    recordings: dict[int, Path], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(recordings[20])
+    tick(window)
+    readings = window.context.readings()
+    view = window.view
+    assert readings is not None
+    assert view is not None
+    held, _ = view.timeline.held("cells", view.now_ns)
+    np.testing.assert_allclose(readings.cells_v, held)
+    assert readings.spread_v == pytest.approx(float(held.max() - held.min()))
+    assert readings.lowest == int(held.argmin()) + 1
+    words = " ".join(
+        child.accessibleName() + child.accessibleDescription()
+        for child in window.findChildren(QWidget)
+    )
+    assert f"{readings.field('voltage').value:.2f}" in words
+    assert "NOT ENOUGH DATA" in words
+    assert "SIMULATED" in words
+
+
+def test_without_a_pack_three_cards_offer_a_first_step(
+    open_window: Callable[..., Window],
+) -> None:
+    window = open_window(None)
+    window.show_page("live")
+    tick(window)
+    page = window.page
+    assert isinstance(page, LivePage)
+    assert page.cards.isVisible()
+    assert not page.content.isVisible()
+    for key in ("plots", "trace"):
+        window.show_page(key)
+        tick(window)
+        words = [line.text() for line in visible(window.page, TextLine)]  # type: ignore[attr-defined]
+        assert any("connect to a pack or open a recording" in word for word in words)
+
+
+def test_the_right_column_is_a_drawer_where_the_window_is_narrow(
+    recordings: dict[int, Path], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(recordings[20])
+    window.show_page("live")
+    page = window.page
+    assert isinstance(page, LivePage)
+    tick(window)
+    assert page.right.isVisible()
+    window.resize(1280, 720)
+    settle()
+    assert not page.right.isVisible()
+    window.deeds.do("drawer")
+    settle()
+    assert page.right.isVisible()
+    assert page.right.geometry().right() <= page.width()
+    tick(window)
+    assert not clipped(page.right)
+    window.deeds.do("drawer")
+    assert not page.right.isVisible()
+    window.resize(1600, 1000)
+    settle()
+    assert page.right.isVisible()
+
+
+def test_language_and_theme_change_without_restart_and_are_remembered(
+    recordings: dict[int, Path], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(recordings[20])
+    for page in PAGES:
+        window.show_page(page)
+        view, cards = window.view, window.pages["plots"]
+        window.deeds.do("language")
+        settle()
+        assert "数据不足" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
+        assert window.view is view
+        assert window.pages["plots"] is not cards
+        window.deeds.do("theme")
+        tick(window)
+        assert window.page.key == page
+        assert Settings().string("language") == "zh_CN"
+        window.deeds.do("language")
+        window.deeds.do("theme")
+        tick(window)
+    assert Settings().string("theme") == "dark"
+
+
+def test_values_that_have_grown_old_say_so(
+    recordings: dict[int, Path], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(recordings[20])
+    view = window.view
+    assert view is not None
+    span = view.timeline.span()
+    assert span is not None
+    view.timeline.break_lines(span[1] + 1)
+    view._end = span[1] + 60_000_000_000  # type: ignore[attr-defined]
+    window.transport.seek(span[1] + 30_000_000_000)
+    tick(window)
+    readings = window.context.readings()
+    assert readings is not None
+    assert readings.cell_stale.all()
+    assert readings.field("voltage").stale
+    assert readings.field("voltage").age_s == pytest.approx(30, abs=1)
