@@ -144,7 +144,7 @@ def _announce(
         "journal": str(journal.folder),
         "owned": options.owned,
         "settings": settings.as_dict(),
-        "header": {k: v for k, v in journal.header.items() if k not in ("databases", "profile")},
+        "header": journal.header,
     }
     part = options.control.with_suffix(".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -70,6 +70,7 @@ class Loop:
         self._batch_since = self._published = self._checked = 0.0
         self._last_turn_ns = clock.monotonic_ns()
         self._past = AdapterCounts(0, 0)  # counts of adapters that have gone
+        self._told: dict[str, int] = {}  # drops that stand in the journal, by stage
         self._last_frame_at = time.monotonic()
         self._last_frame_ns = 0
         self._period_s = 0.0
@@ -107,7 +108,7 @@ class Loop:
                 self._turn()
         finally:
             self._disconnect()
-            self._flush()
+            self.tell_drops()
             self.event("disconnect", "Acquisition ended.")
             self.publish()
         return True
@@ -135,6 +136,24 @@ class Loop:
         """The time of this instant, all frames received so far handed to the journal before."""
         self._flush()
         return self._clock.now()
+
+    def tell_drops(self) -> None:
+        """Put what was dropped since the last time into the journal, one event per stage.
+
+        What the disk refused tells the journal itself, as a gap. Only the loop's thread.
+        """
+        counts = self._counts()
+        for stage, count in (("parser", counts.bad), ("adapter", counts.adapter_dropped)):
+            more = count - self._told.get(stage, 0)
+            if more > 0:
+                self._told[stage] = count
+                text = f"{more} unreadable lines" if stage == "parser" else f"{more} frames"
+                text += " were dropped by the " + ("parser." if stage == "parser" else "adapter.")
+                self.event("drop", text, {"stage": stage, "frames": more})
+
+    def _counts(self) -> AdapterCounts:
+        adapter = self._adapter
+        return _sum(self._past, adapter.counts) if adapter is not None else self._past
 
     def _turn(self) -> None:
         while self._posted:
@@ -258,7 +277,8 @@ class Loop:
             self.event("clock-anchor", text, {"delta_ns": ahead})
 
     def _check(self) -> None:
-        """Once a second: the clocks, and whether frames still come."""
+        """Once a second: drops, the clocks, and whether frames still come."""
+        self.tell_drops()
         for step in self._clock.check():
             seconds = step.delta_ns / 1e9
             if step.kind == "suspend":
@@ -286,8 +306,7 @@ class Loop:
 
     def publish(self) -> None:
         """Bring the counts up to date and show the status page; only the loop's thread."""
-        adapter = self._adapter
-        now = _sum(self._past, adapter.counts) if adapter is not None else self._past
+        now = self._counts()
         counts = self._journal.counts
         pending = sum(len(frames) for frames in self._batch)
         monotonic_ns, wall_ns = self._clock.anchor

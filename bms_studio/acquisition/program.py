@@ -7,6 +7,7 @@ import base64
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ class Program:
         folder = Path(path)
         start_ns = int(self._in_loop(lambda: {"time": self._loop.now()})["time"])
         full = {**self._journal.header, **(header or {})}
-        full |= {"uuid": identifier, "recording_start_ns": start_ns}
+        created = datetime.fromtimestamp(start_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        full |= {"uuid": identifier, "created": created, "recording_start_ns": start_ns}
         # Not in the loop: linking the black box's segments may wait for the disk.
         self._journal.start_recording(folder, full, back_s=back_s)
         self._loop.recording = {"id": identifier, "start_ns": start_ns}
@@ -60,7 +62,12 @@ class Program:
 
     def _stop(self) -> dict[str, Any]:
         """End the recording; what was received until now is in it, and on disk."""
-        self._in_loop(lambda: {"time": self._loop.event("stop", "Recording ended.")})
+
+        def end() -> dict[str, Any]:
+            self._loop.tell_drops()
+            return {"time": self._loop.event("stop", "Recording ended.")}
+
+        self._in_loop(end)
         folder = self._journal.stop_recording()
         return {"folder": str(folder), "segments": [str(path) for path in segments(folder)]}
 

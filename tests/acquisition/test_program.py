@@ -156,6 +156,7 @@ def test_a_window_killed_or_frozen_loses_no_frame_and_the_next_finds_the_acquisi
         stick.send(encode(numbered(30, first)))
         time.sleep(0.005)
     [acquisition] = client.find()
+    assert acquisition.header["adapter"]["channel"] == str(stick.link)
     assert acquisition.status().recording_folder == str(folder)
     assert numbers(read_until(acquisition, 3000)) == list(range(3000))
     assert acquisition.stop_recording() == folder
@@ -229,6 +230,23 @@ def test_unplugging_shows_as_lost_and_the_recording_goes_on_after_plugging_in(
     assert numbers(stored(folder)) == list(range(200))
     kinds = [e.kind for e in events(folder)]
     assert kinds == ["connect", *["lost", "connect", "gap"] * 4, "disconnect"]
+
+
+def test_unreadable_lines_are_counted_in_status_and_journal(
+    home: Path, tmp_path: Path, stick: Stick
+) -> None:
+    folder = tmp_path / "rec.journal"
+    with acquiring(stick, folder) as acquisition:
+        stick.send(b"t12\r" * 7 + b"t1230\r")
+        read_until(acquisition, 1)
+        time.sleep(1.3)
+        stick.send(b"t1Z\r" * 5 + b"t1230\r")
+        read_until(acquisition, 1)
+        time.sleep(0.3)
+        status = acquisition.status()
+        assert (status.offered, status.received, status.dropped["parser"]) == (14, 2, 12)
+    drops = [e.parameters for e in events(folder) if e.kind == "drop"]
+    assert drops == [{"stage": "parser", "frames": 7}, {"stage": "parser", "frames": 5}]
 
 
 def test_silence_shows_as_stale_until_a_frame_comes(home: Path, stick: Stick) -> None:
