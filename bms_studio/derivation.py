@@ -95,9 +95,8 @@ class Derivation:
         found = interpret(recent, self.request)
         if found is None:
             return
-        if self.meaning is None or set(found.mapping.bindings) != set(
-            self.meaning.mapping.bindings
-        ):
+        known = self.meaning.mapping.bindings if self.meaning is not None else ()
+        if set(found.mapping.bindings) != set(known):
             self.adopt(found)
         else:
             self.meaning = found  # the same meaning, better known: nothing to derive again

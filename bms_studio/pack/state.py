@@ -33,7 +33,9 @@ class StateOfUse:
             self.state = "ride"
         elif abs(current_a) < _REST_A:
             self.state = "rest"
-        elif self._charging_since_ns:
-            if time_ns - self._charging_since_ns >= _CHARGE_HOLD_S[self.state] * 1e9:
-                self.state = "charge"
+        elif (
+            self._charging_since_ns
+            and time_ns - self._charging_since_ns >= _CHARGE_HOLD_S[self.state] * 1e9
+        ):
+            self.state = "charge"
         return self.state
