@@ -166,6 +166,13 @@ def test_holes_stay_empty_and_order_is_the_packs() -> None:
     assert layout.at(*(layout.rects[layout.index(6)][:2] + 5)) == 6
 
 
+def test_a_layout_that_forgets_cells_hides_none(qtbot: QtBot) -> None:
+    grid = shown(qtbot, 6, 600, 300)
+    grid.set_layout([[1, 2], [4, 3]])
+    assert sorted(line.split("\t")[0] for line in grid.table_text().split("\n")) == list("123456")
+    assert centre(grid, 5).y() > centre(grid, 3).y()
+
+
 def test_a_cell_named_twice_is_refused_and_the_grid_stays(qtbot: QtBot) -> None:
     grid = shown(qtbot, 4, 400, 200)
     with pytest.raises(ValueError, match="cell 2 stands in two places"):
@@ -176,7 +183,7 @@ def test_a_cell_named_twice_is_refused_and_the_grid_stays(qtbot: QtBot) -> None:
 def test_no_cells_at_all_is_no_error(qtbot: QtBot) -> None:
     grid = shown(qtbot, 0, 400, 200)
     grid.set_values(CellValues())
-    grid.set_layout([])
+    grid.set_layout([[0, 0], []])
     picture(grid)
     qtbot.keyClick(grid, Qt.Key.Key_Right)
     assert grid.cell_at(QPoint(50, 50)) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRectF, Qt
-from PySide6.QtGui import QGuiApplication, QImage, QPainter
+from PySide6.QtGui import QFontMetricsF, QGuiApplication, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -28,10 +28,10 @@ from widgets.signal_tree import (
     encode_keys,
 )
 from widgets.text_line import TextLine
-from widgets.theme import DARK, LIGHT, Theme, apply_theme
+from widgets.theme import DARK, LIGHT, Theme, apply_theme, font
 from widgets.top_bar import TopBar, TopBarState
 from widgets.value_tile import TileText, ValueTile
-from widgets.verdict_strip import VerdictStrip, VerdictText
+from widgets.verdict_strip import VerdictStrip, VerdictText, two_lines
 
 THEMES = pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
 CLICK = Qt.MouseButton.LeftButton
@@ -210,6 +210,22 @@ def test_the_verdict_keeps_word_and_identity_apart(
     block = identity[identity > width * 0.6].min()
     assert columns.max() < block
     assert "NOT ENOUGH DATA" in strip.accessibleName()
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 60, "检查电芯之间的连接" * 20], ids=["english", "chinese"]
+)
+def test_a_long_detail_takes_two_lines_before_it_is_cut(qapp: QApplication, text: str) -> None:
+    width = 500.0
+    measure = QFontMetricsF(font(12))
+    first, second = two_lines(text, font(12), width)
+    assert text.startswith(first)
+    assert second.endswith("…")
+    assert measure.horizontalAdvance(first.rstrip()) <= width
+    assert measure.horizontalAdvance(second) <= width
+    assert measure.horizontalAdvance(first) > 0.8 * width
+    assert two_lines("short", font(12), width) == ["short"]
+    assert two_lines("", font(12), width) == []
 
 
 def test_the_edge_of_the_verdict_has_the_colour_of_its_severity(qtbot: QtBot) -> None:

@@ -93,11 +93,12 @@ class CellGrid(QWidget):
         self._replan()
 
     def set_layout(self, rows: Rows | None) -> None:
-        """The pack's own arrangement; None returns to tidy rows. ValueError: a cell named twice."""
+        """The pack's own arrangement; None returns to tidy rows. Cells it forgets follow below.
+        ValueError: a cell named twice."""
         fresh = plan(rows, 100, 100, count=self._count)  # refuses twins before anything changes
         self._rows = [tuple(row) for row in rows] if rows is not None else None
         if rows is not None:
-            self._count = int(fresh.cells.max(initial=0))
+            self._count = max(self._count, int(fresh.cells.max(initial=0)))
         self._replan()
 
     def set_values(self, values: CellValues) -> None:

@@ -109,11 +109,13 @@ def density_of(width: float, height: float) -> str:
 def plan(rows: Rows | None, width: int, height: int, *, count: int = 0, worst: int = 8) -> GridPlan:
     """Place every cell inside width x height pixels.
 
-    rows: lists of cell numbers, 0 = hole, one list per module; None: tidy rows of 1..count.
+    rows: lists of cell numbers, 0 = hole, one list per module; None: tidy rows of 1..count. Cells
+    up to `count` that `rows` forgets follow in rows of their own: no cell is ever hidden.
     worst: at most so many full tiles beside a MAP. Raises ValueError for a cell named twice.
     """
     if rows is not None:
         _refuse_twins(rows)
+        rows = [*rows, *_forgotten(rows, count)]
     candidates = _candidates(rows, count, width, height)
     if not candidates or width <= 0 or height <= 0:
         return _empty()
@@ -141,6 +143,14 @@ def _refuse_twins(rows: Rows) -> None:
     if len(set(numbers)) != len(numbers):
         twin = next(n for n in numbers if numbers.count(n) > 1)
         raise ValueError(f"layout: cell {twin} stands in two places; every cell has one place")
+
+
+def _forgotten(rows: Rows, count: int) -> list[list[int]]:
+    """Cells 1..count that stand nowhere in `rows`, in rows as long as the longest."""
+    placed = {cell for row in rows for cell in row}
+    missing = [cell for cell in range(1, count + 1) if cell not in placed]
+    length = max((len(row) for row in rows), default=0) or 10
+    return [missing[i : i + length] for i in range(0, len(missing), length)]
 
 
 def _candidates(rows: Rows | None, count: int, width: int, height: int) -> list[list[_Line]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QFont,
     QFontMetricsF,
     QHelpEvent,
     QMouseEvent,
@@ -19,6 +20,7 @@ from PySide6.QtGui import (
     QPainterPath,
     QPaintEvent,
     QPen,
+    QTextLayout,
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -39,6 +41,21 @@ class VerdictText:
     identity: str = ""
     state: str = ""
     tag: str = ""
+
+
+def two_lines(text: str, shape: QFont, width: float) -> list[str]:
+    """`text` in at most two lines of `width` pixels, the second cut if need be; [] for none."""
+    if not text:
+        return []
+    layout = QTextLayout(text, shape)
+    layout.beginLayout()
+    line = layout.createLine()
+    line.setLineWidth(max(width, 1.0))
+    first = line.textLength()
+    layout.endLayout()
+    if first >= len(text):
+        return [text]
+    return [text[:first], elided(text[first:], shape, width)]
 
 
 class VerdictStrip(QWidget):
@@ -76,22 +93,18 @@ class VerdictStrip(QWidget):
         right = self._paint_identity(painter, theme)
         room = right - left - _GAP
         headline = elided(self._text.headline, semibold(15), room)
-        detail = elided(self._text.detail, font(12), room)
-        self._cut = tuple(
-            full
-            for full, shown in (
-                (self._text.headline, headline),
-                (self._text.detail, detail),
-            )
-            if full != shown
-        )
+        lines = two_lines(self._text.detail, font(12), room)
+        told = ((self._text.headline, headline), (self._text.detail, "".join(lines)))
+        self._cut = tuple(full for full, shown in told if full != shown)
+        # One line of detail stands as in the design; a second one moves the headline up.
+        heights = {0: (39,), 1: (29, 52), 2: (24, 43, 59)}[len(lines)]
         painter.setFont(semibold(15))
         painter.setPen(theme.text)
-        one_line = not self._text.detail
-        painter.drawText(QPointF(left, 39 if one_line else 29), headline)
+        painter.drawText(QPointF(left, heights[0]), headline)
         painter.setFont(font(12))
         painter.setPen(theme.muted)
-        painter.drawText(QPointF(left, 52), detail)
+        for y, line in zip(heights[1:], lines, strict=True):
+            painter.drawText(QPointF(left, y), line.strip())
         painter.end()
 
     def _paint_frame(self, painter: QPainter, theme: Theme) -> None:
