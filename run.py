@@ -383,7 +383,7 @@ def install(wanted: Sequence[str]) -> None:
 def warm() -> None:
     """Compile the numerical kernels now, in a process of their own, so that no window waits."""
     if (ROOT / "bms_studio" / "gui" / "warm.py").exists():
-        say("Compiling numerical code for this machine.")
+        say("Compiling numerical code for this machine (a minute, once).")
         if not succeeds([str(venv_python()), "-P", "-m", "bms_studio.gui.warm"]):
             say("That failed; the program will compile when it first needs the code.")
 
