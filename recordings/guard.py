@@ -51,7 +51,8 @@ def check_content(file: h5py.File, path: Path) -> None:
     """Walk the open file; UnreadableRecording says in one sentence what is refused."""
     _check_attributes(file, "/", path)
     _check_is_ours(file, path)
-    for name, node in _walk(file, path):
+    # The whole tree of links comes first: looking into a group would already follow them.
+    for name, node in list(_walk(file, path)):
         _check_attributes(node, name, path)
         if isinstance(node, h5py.Dataset):
             _check_dataset(node, name, path)
@@ -90,6 +91,8 @@ def _walk(file: h5py.File, path: Path) -> Iterator[tuple[str, Any]]:
             seen += 1
             if seen > MAX_OBJECTS:
                 raise _refuse(path, "it", f"holds more than {MAX_OBJECTS} objects")
+            if not isinstance(name, str):
+                raise _refuse(path, prefix or "its root", "holds a name that is no text")
             place = f"{prefix}/{name}"
             if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
                 raise _refuse(path, place, "is a link to another place")
@@ -105,6 +108,8 @@ def _check_attributes(node: Any, place: str, path: Path) -> None:
     if len(node.attrs) > MAX_ATTRIBUTES:
         raise _refuse(path, place, "has too many attributes")
     for name in node.attrs:
+        if not isinstance(name, str):
+            raise _refuse(path, place, "has an attribute whose name is no text")
         attribute = h5py.h5a.open(node.id, name.encode())
         if int(np.prod(attribute.shape, dtype=np.float64)) > MAX_ATTRIBUTE_ITEMS:
             raise _refuse(path, f"attribute {name} of {place}", "is too large")

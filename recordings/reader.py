@@ -26,6 +26,18 @@ MAX_READ_BYTES = 4 << 30
 FRAMES_BLOCK = 1 << 18
 _FRAME_COLUMNS = ("time", "id", "flags", "channel", "length", "data")
 
+# What h5py, NumPy and zlib raise about a file that is not what it says.
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+
 _Result = TypeVar("_Result")
 
 
@@ -171,7 +183,7 @@ class Recording:
             raise
         except TooLarge as error:
             raise ValueError(str(error)) from None
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+        except _DAMAGE as error:
             raise UnreadableRecording(
                 f"{self.path} is damaged and cannot be read ({_first_line(error)}): "
                 "if its journal is still there, 'bms-studio repair' makes it anew"
