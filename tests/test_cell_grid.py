@@ -1,6 +1,9 @@
 """The cell grid: placed right, readable everywhere, and told apart from its neighbours."""
 
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -398,3 +401,37 @@ def test_the_pack_layout_decides_where_a_cell_is(qtbot: QtBot) -> None:
     assert centre(grid, 4).y() > centre(grid, 3).y()
     grid.set_layout(None)
     assert grid.cell_at(centre(grid, 6)) == 6
+
+
+AT_150_PER_CENT = """
+import numpy as np
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+from widgets.cell_grid import CellGrid, CellValues
+app = QApplication([])
+grid = CellGrid()
+grid.resize(980, 290)
+grid.set_count(400)
+grid.set_values(CellValues(fill=np.zeros(400), flags=np.zeros(400, np.uint8)))
+grid.show()
+app.processEvents()
+image = grid.grab().toImage().convertToFormat(QImage.Format.Format_ARGB32)
+pixels = np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), image.width())
+print(image.width(), len(np.unique(pixels[14:20, 70:1100])))
+"""
+
+
+def test_tiles_keep_their_edges_on_a_screen_at_150_per_cent(python: str, repository: Path) -> None:
+    """Colours between a tile and its gap would mean that pictures are resampled: blurred, slow."""
+    run = subprocess.run(
+        [python, "-c", AT_150_PER_CENT],
+        cwd=repository,
+        env={**os.environ, "QT_SCALE_FACTOR": "1.5"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    width, colors = map(int, run.stdout.split())
+    assert width == 1470
+    assert colors == 2
