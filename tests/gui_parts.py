@@ -1,4 +1,4 @@
-"""What the tests of the window share: recordings of a simulated pack, and windows that show them."""
+"""What tests of the window share: recordings of a simulated pack, and windows that show them."""
 
 from collections.abc import Callable
 from itertools import islice

@@ -16,6 +16,7 @@ from bms_studio.gui.screenshot import grab
 from bms_studio.gui.settings import Settings
 from bms_studio.gui.window import Window
 from bms_studio.language import set_language
+from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
 from widgets.text_line import TextLine
 
@@ -23,34 +24,41 @@ PAGES = ("live", "plots", "trace")
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Replay]]:
+    """Replays by number of cells; loaded once, windows come and go."""
     folder = tmp_path_factory.mktemp("recordings")
-    return {
-        20: make_recording(folder / "20.h5", 20, 70),
-        96: make_recording(folder / "96.h5", 96, 12),
-        400: make_recording(folder / "400.h5", 400, 3),
+    spans_s = {20: 70.0, 96: 8.0, 400: 2.0}
+    replays = {
+        cells: replay_of(make_recording(folder / f"{cells}.h5", cells, seconds))
+        for cells, seconds in spans_s.items()
     }
+    yield replays
+    for replay in replays.values():
+        replay.disconnect()
 
 
 @pytest.fixture
 def open_window(qtbot: QtBot) -> Iterator[Callable[..., Window]]:
     windows: list[Window] = []
 
-    def open_one(path: Path | None, theme: str = "dark", language: str = "en") -> Window:
+    def open_one(view: Replay | None, theme: str = "dark", language: str = "en") -> Window:
         use_theme(make_application(), theme)
         set_language(language)
         window = Window(LocalSessions(), Settings())
         windows.append(window)
         window.resize(1600, 1000)
         window.show()
-        if path is not None:
-            window.show_view(replay_of(path))
+        if view is not None:
+            view.seek(0)
+            window.show_view(view)
         settle()
         return window
 
     yield open_one
     for window in windows:
+        window.context.view = None  # the replay is for the next test
         window.end()
+        window.deleteLater()
     set_language("en")
     settle()
 
@@ -63,7 +71,7 @@ def pixels(image: QImage) -> np.ndarray:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "zh_CN")])
 def test_every_page_shows_a_recording(
-    recordings: dict[int, Path],
+    recordings: dict[int, Replay],
     open_window: Callable[..., Window],
     tmp_path: Path,
     page: str,
@@ -87,7 +95,7 @@ def test_every_page_shows_a_recording(
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 @pytest.mark.parametrize("size", [(1280, 720), (1600, 1000)])
 def test_no_word_is_clipped(
-    recordings: dict[int, Path],
+    recordings: dict[int, Replay],
     open_window: Callable[..., Window],
     page: str,
     language: str,
@@ -104,7 +112,7 @@ def test_no_word_is_clipped(
 
 @pytest.mark.parametrize(("cells", "density"), [(20, "full"), (96, "compact"), (400, "map")])
 def test_the_grid_says_what_its_tiles_have_room_for(
-    recordings: dict[int, Path], open_window: Callable[..., Window], cells: int, density: str
+    recordings: dict[int, Replay], open_window: Callable[..., Window], cells: int, density: str
 ) -> None:
     window = open_window(recordings[cells])
     window.show_page("live")
@@ -120,7 +128,7 @@ def test_the_grid_says_what_its_tiles_have_room_for(
 
 
 def test_tiles_and_verdict_tell_what_the_recording_holds(
-    recordings: dict[int, Path], open_window: Callable[..., Window]
+    recordings: dict[int, Replay], open_window: Callable[..., Window]
 ) -> None:
     window = open_window(recordings[20])
     tick(window)
@@ -159,7 +167,7 @@ def test_without_a_pack_three_cards_offer_a_first_step(
 
 
 def test_the_right_column_is_a_drawer_where_the_window_is_narrow(
-    recordings: dict[int, Path], open_window: Callable[..., Window]
+    recordings: dict[int, Replay], open_window: Callable[..., Window]
 ) -> None:
     window = open_window(recordings[20])
     window.show_page("live")
@@ -184,37 +192,32 @@ def test_the_right_column_is_a_drawer_where_the_window_is_narrow(
 
 
 def test_language_and_theme_change_without_restart_and_are_remembered(
-    recordings: dict[int, Path], open_window: Callable[..., Window]
+    recordings: dict[int, Replay], open_window: Callable[..., Window]
 ) -> None:
     window = open_window(recordings[20])
-    for page in PAGES:
-        window.show_page(page)
-        view, cards = window.view, window.pages["plots"]
-        window.deeds.do("language")
-        settle()
-        assert "数据不足" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
-        assert window.view is view
-        assert window.pages["plots"] is not cards
-        window.deeds.do("theme")
-        tick(window)
-        assert window.page.key == page
-        assert Settings().string("language") == "zh_CN"
-        window.deeds.do("language")
-        window.deeds.do("theme")
-        tick(window)
-    assert Settings().string("theme") == "dark"
+    window.show_page("plots")
+    view, cards = window.view, window.pages["plots"]
+    window.deeds.do("language")
+    settle()
+    assert "数据不足" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert window.view is view
+    assert window.pages["plots"] is not cards
+    window.deeds.do("theme")
+    tick(window)
+    assert window.page.key == "plots"
+    assert Settings().string("language") == "zh_CN"
+    assert Settings().string("theme") == "light"
 
 
 def test_values_that_have_grown_old_say_so(
-    recordings: dict[int, Path], open_window: Callable[..., Window]
+    open_window: Callable[..., Window], tmp_path: Path
 ) -> None:
-    window = open_window(recordings[20])
-    view = window.view
-    assert view is not None
+    view = replay_of(make_recording(tmp_path / "short.h5", 8, 3))
+    window = open_window(view)
     span = view.timeline.span()
     assert span is not None
     view.timeline.break_lines(span[1] + 1)
-    view._end = span[1] + 60_000_000_000  # type: ignore[attr-defined]
+    view._end = span[1] + 60_000_000_000
     window.transport.seek(span[1] + 30_000_000_000)
     tick(window)
     readings = window.context.readings()
@@ -222,3 +225,4 @@ def test_values_that_have_grown_old_say_so(
     assert readings.cell_stale.all()
     assert readings.field("voltage").stale
     assert readings.field("voltage").age_s == pytest.approx(30, abs=1)
+    view.disconnect()
