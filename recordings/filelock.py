@@ -80,7 +80,7 @@ def holder(path: Path) -> int | None:
         if _try_lock(descriptor, probe=True):
             return None
         os.lseek(descriptor, 0, os.SEEK_SET)
-        text = os.read(descriptor, 32).split(b"\n")[0]
+        text = os.read(descriptor, 32).split(b"\n")[0].strip()
         return int(text) if text.isdigit() else 0
     finally:
         os.close(descriptor)

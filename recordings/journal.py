@@ -34,10 +34,12 @@ from recordings.journal_blocks import (
     pack_json,
 )
 from recordings.journal_folder import (
+    create_segment,
     journal_header,
     link,
     lock,
     read_journal,
+    refuse_used,
     remove_journal,
     segments,
     sync_file,
@@ -86,6 +88,7 @@ class _Segment:
     opened: float
     size: int = 0
     last_write: float = 0.0
+    synced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class JournalWriter:
         self, folder: Path, header: dict[str, Any], *, keep_s: float | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_used(folder)
+        refuse_used(folder)
         self.folder = folder
         self.header = header
         self.keep_s = keep_s
@@ -255,17 +258,10 @@ class JournalWriter:
         folder = self._recording or self.folder
         self._number += 1  # also if it fails: a half made file then stands in nobody's way
         path = folder / f"{self._number:08d}{SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
         short = {k: self.header.get(k) for k in ("uuid", "created")}
         short |= {"segment": self._number, "switched": self._switched}
         opening = pack_json(HEADER, self._sequence, 0, short)
-        try:
-            write_whole(descriptor, opening, 0)
-        except OSError:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
-            raise
+        descriptor = create_segment(path, opening)
         self._switched = False
         self._segment = _Segment(path, descriptor, now, len(opening), now)
         sync_folder(folder)
@@ -301,7 +297,9 @@ class JournalWriter:
         with self._disk:
             closed = list(self._unsynced)
             self._unsynced.clear()
-            running = os.dup(self._segment.descriptor) if self._segment else None
+            segment, running = self._segment, None
+            if segment is not None and segment.size > segment.synced:
+                running, segment.synced = os.dup(segment.descriptor), segment.size
         for descriptor in [*closed, *([] if running is None else [running])]:
             try:
                 sync_file(descriptor)
@@ -324,7 +322,7 @@ class JournalWriter:
             if self._recording is not None:
                 raise RuntimeError(f"a recording is running already, into {self._recording}")
             folder.mkdir(parents=True, exist_ok=True)
-            _refuse_used(folder)
+            refuse_used(folder)
             taken = lock(folder)
             try:
                 write_header(folder, header)
@@ -389,14 +387,3 @@ class JournalWriter:
 def _event_item(time_ns: int, kind: str, text: str, parameters: dict[str, Any]) -> _Item:
     value = {"kind": kind, "text": text, "parameters": parameters}
     return _Item(EVENT, time_ns, 0, json.dumps(value, ensure_ascii=False, default=str).encode())
-
-
-def _refuse_used(folder: Path) -> None:
-    pid = writing_pid(folder)
-    if pid is not None:
-        raise BlockingIOError(f"{folder} is being written by process {pid}")
-    if segments(folder):
-        raise FileExistsError(
-            f"{folder} holds a journal already; rescue it with 'bms-studio repair', or choose "
-            "another name"
-        )

@@ -92,6 +92,34 @@ def remove_journal(folder: Path) -> None:
         folder.rmdir()
 
 
+def refuse_used(folder: Path) -> None:
+    """BlockingIOError where a journal is being written, FileExistsError where one stands."""
+    pid = writing_pid(folder)
+    if pid is not None:
+        raise BlockingIOError(f"{folder} is being written by process {pid}")
+    if segments(folder):
+        raise FileExistsError(
+            f"{folder} holds a journal already; rescue it with 'bms-studio repair', or choose "
+            "another name"
+        )
+
+
+def create_segment(path: Path, opening: bytes) -> int:
+    """The descriptor of a new segment that begins with the block `opening`.
+
+    Raises OSError, and then leaves no file behind.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+    try:
+        write_whole(descriptor, opening, 0)
+    except OSError:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+    return descriptor
+
+
 def write_whole(descriptor: int, block: bytes, at: int) -> None:
     """All of `block` at offset `at`, or OSError and the file as long as it was."""
     view = memoryview(block)

@@ -10,6 +10,7 @@ frame), then the data. A block is sequence u64, first frame u64, count u32, leng
 around the end.
 """
 
+import contextlib
 import json
 import mmap
 import os
@@ -201,8 +202,9 @@ def _allocate(path: Path, size: int) -> None:
     """A file whose every byte has its place on the disk: a hole would kill the writer later."""
     with path.open("wb") as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
+            with contextlib.suppress(OSError):  # some file systems cannot; a full disk shows below
+                os.posix_fallocate(file.fileno(), 0, size)
+                return
         zeros = bytes(1 << 20)
         while size > 0:
             size -= file.write(zeros[: min(size, len(zeros))])
