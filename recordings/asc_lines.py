@@ -103,8 +103,8 @@ def _classic(
             flags[row] = ERROR
             length[row] = 0
             return at
-        letters = text[at] >= 71 and text[skip_word(text, at) - 1] != 120
-        return _NO_FRAME if letters else _BAD
+        # "Statistic:", "Transceiver …": words that begin with a capital beyond the hex digits.
+        return _NO_FRAME if 71 <= text[at] <= 90 else _BAD
     sent, at = _direction(text, skip_blanks(text, behind))
     if sent < 0:
         return _NO_FRAME if sent == -1 else _BAD
@@ -228,22 +228,24 @@ def parse_lines(
                 if text[first] < 48 or text[first] > 57:
                     result = _NO_FRAME
                 else:
-                    number = channel_of(text, first, at, names, name_lengths)
+                    stop = at
                     at = skip_blanks(text, at)
-                    if number < 0:
-                        result = _BAD
-                    elif fd:
+                    if fd:
                         result = _fd(text, at, base, row, identifier, flags, length, data)
                     else:
                         result = _classic(text, at, base, row, identifier, flags, length, data)
                     if result == _WIDE:
                         return NEEDS_WIDTH, 0, 0, 0, 0, clock
+                    number = -1
                     if result >= 0:
+                        number = channel_of(text, first, stop, names, name_lengths)
                         start = result
+                    if number >= 0:
                         time[row] = clock
                         channel[row] = number
                         row += 1
                     else:
+                        result = _BAD if result >= 0 else result
                         data[row, :] = 0
         if result == _NO_FRAME:
             skipped += 1

@@ -99,7 +99,12 @@ class TextBlock:
 
     text: bytes
     first_line: int
-    cut: bool
+    cut: bool = False
+
+    @property
+    def last_line(self) -> int:
+        """Number of the last line."""
+        return self.first_line + len(self.text.splitlines()) - 1
 
 
 def repair_time(block: Frames, last: int, report: LogReport) -> tuple[Frames, int]:
@@ -116,20 +121,26 @@ def repair_time(block: Frames, last: int, report: LogReport) -> tuple[Frames, in
 def text_blocks(path: Path, ends: bytes = b"\n") -> Iterator[TextBlock]:
     """The file as blocks of whole lines. Of a line beyond 64 KiB only the beginning is kept, so
     that it is one bad line and never fills the memory."""
-    rest = b""
-    line = 1
+    rest, line = b"", 1
+    held: TextBlock | None = None
     with path.open("rb") as file:
         while piece := file.read(BLOCK_BYTES):
             end = piece.rfind(ends) + 1
             if not end:
                 rest = (rest + piece)[:MAX_LINE_BYTES]
                 continue
+            if held is not None:
+                yield held
             text = b"".join((rest, memoryview(piece)[:end]))  # one copy, not two
             rest = piece[end:][:MAX_LINE_BYTES]
-            yield TextBlock(text, line, False)
+            held = TextBlock(text, line)
             line += line_count(text) if ends == b"\n" else text.count(ends)
     if rest.strip():
-        yield TextBlock(rest + ends, line, True)
+        # A line without its end stays with those before it, by which it can be judged.
+        whole, first = (held.text, held.first_line) if held is not None else (b"", line)
+        held = TextBlock(whole + rest + ends, first, True)
+    if held is not None:
+        yield held
 
 
 def in_parallel(

@@ -38,6 +38,11 @@ _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct"
 _GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
 _MONTHS = {name: number for number, name in enumerate(_ENGLISH, 1)} | _GERMAN
 _DATE = re.compile(rb"^\s*date\s+(.+?)\s*$", re.I | re.M)
+# Stamps count from the measurement's start. Where it stands at 0 behind the first trigger block,
+# that block's date is the better one: python-can writes the date of opening the file above it.
+_TRIGGER = re.compile(
+    rb"^\s*begin triggerblock\s+(\S[^\r\n]*)\r?\n\s*0\.0+\s+start of measurement", re.I | re.M
+)
 _BASE = re.compile(rb"^\s*base\s+(hex|dec)(?:\s+timestamps\s+(absolute|relative))?", re.I | re.M)
 
 
@@ -53,7 +58,7 @@ def _header(path: Path) -> _Header:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     base = _BASE.search(head)
-    date = _DATE.search(head)
+    date = _TRIGGER.search(head) or _DATE.search(head)
     start_ns, reference = _start(date[1].decode("latin-1")) if date else (0, "relative")
     return _Header(
         10 if base and base[1].lower() == b"dec" else 16,
@@ -131,18 +136,18 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
             width = 64
         clock = end
         report.lines += count
-        report.add_bad(bad, bad_lines[:bad] + block.first_line)
         unknown = [
             line + block.first_line
             for at, line in others[:other].tolist()
             if not _WORDS.match(block.text, at, at + 40)
         ]
         report.skipped += skipped + other - len(unknown)
-        report.add_bad(len(unknown), unknown)
+        first_bad = sorted([*(bad_lines[:bad] + block.first_line).tolist(), *unknown])
+        report.add_bad(bad + len(unknown), first_bad)
         columns[0][:found] += header.start_ns
         frames = Frames(*columns)[:found]
         if block.cut:
-            frames = drop_cut_frame(frames, report, block.first_line)
+            frames = drop_cut_frame(frames, report, block.last_line)
         report.channels[:] = table.texts()
         yield frames
 

@@ -62,12 +62,9 @@ def _line(
     if at < 0 or text[at] != 41:
         return -1
     at = skip_blanks(text, at + 1)
-    first = at
-    at = skip_word(text, at)
-    number = channel_of(text, first, at, names, name_lengths)
-    if number < 0:
-        return -1
-    at = skip_blanks(text, at)
+    name = at
+    name_end = skip_word(text, at)
+    at = skip_blanks(text, name_end)
     first = at
     value = np.int64(0)
     while _HEX[text[at]] < 16 and at - first < 9:
@@ -128,6 +125,9 @@ def _line(
             at += 1
         at = skip_blanks(text, at)
     if not at_end(text, at):
+        return -1
+    number = channel_of(text, name, name_end, names, name_lengths)
+    if number < 0:
         return -1
     time[row] = ns
     identifier[row] = value
@@ -227,7 +227,7 @@ def _parse_block(block: TextBlock) -> _Parsed:
         if found >= 0:
             break
     first_bad = (bad_lines[:bad] + block.first_line).tolist()
-    cut = block.first_line if block.cut else 0
+    cut = block.last_line if block.cut else 0
     return _Parsed(Frames(*columns)[:found], lines, bad, first_bad, table.texts(), cut)
 
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from protocols.frames import Frames
 from protocols.slcan import encode, parse
-from recordings.logs import HEAD_BYTES, KEPT_BAD, LogFormat, LogReport, TextBlock, text_blocks
+from recordings.logs import HEAD_BYTES, LogFormat, LogReport, TextBlock, text_blocks
 
 _FRAME = re.compile(rb"(?:[tdb][0-9A-Fa-f]{3}|[TDB][0-9A-Fa-f]{8})[0-9A-Fa-f](?:[0-9A-Fa-f]{2})*")
 _REMOTE = re.compile(rb"r[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{4})?|R[0-9A-Fa-f]{9}(?:[0-9A-Fa-f]{4})?")
 _CLASSIC_PERIOD, _FULL_PERIOD = 60_000, 65_536
-_SEARCHED_LINES = 20_000
 
 
 def _sniff(head: bytes) -> float:
@@ -77,13 +76,18 @@ def _unwrapped(stamps: NDArray[np.int32], last: int, period: int) -> NDArray[np.
 
 
 def _bad_lines(block: TextBlock, fd: bool) -> Iterator[int]:
-    found = 0
-    for number, line in enumerate(block.text.splitlines()[:_SEARCHED_LINES], block.first_line):
-        if parse(line + b"\r", fd=fd).bad:
-            found += 1
-            yield number
-            if found == KEPT_BAD:
-                return
+    """Numbers of the bad lines, found by halving."""
+    lines = block.text.splitlines()
+    waiting = [(0, len(lines))]
+    while waiting:
+        first, stop = waiting.pop()
+        if not parse(b"\r".join(lines[first:stop]) + b"\r", fd=fd).bad:
+            continue
+        if stop - first == 1:
+            yield block.first_line + first
+        else:
+            middle = (first + stop) // 2
+            waiting += [(middle, stop), (first, middle)]
 
 
 def _write(file: BinaryIO, blocks: Iterable[Frames], channels: tuple[str, ...]) -> None:

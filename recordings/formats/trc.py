@@ -115,7 +115,7 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
                 report.add_bad(1, [number])
         report.channels[:] = list(numbers)
         frames = _frames(rows, header.start_ns, numbers)
-        yield drop_cut_frame(frames, report, block.first_line) if block.cut else frames
+        yield drop_cut_frame(frames, report, block.last_line) if block.cut else frames
 
 
 def _row(text: str, header: _Header) -> _Row | None:
