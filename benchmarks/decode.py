@@ -86,7 +86,7 @@ def cantools_seconds(database: Database, frames: Frames) -> float:
     from cantools.database import Database as Cantools
     from cantools.database import load_string
 
-    from protocols.dbc import to_dbc
+    from protocols.dbc_text import to_dbc
 
     loaded = load_string(to_dbc(database), "dbc")
     assert isinstance(loaded, Cantools)
@@ -102,7 +102,7 @@ def asammdf_seconds(database: Database, frames: Frames) -> float:
     """Time of asammdf's extract_bus_logging on an MF4 file of the same frames."""
     from asammdf import MDF, Signal, Source
 
-    from protocols.dbc import to_dbc
+    from protocols.dbc_text import to_dbc
 
     record = np.dtype(
         [

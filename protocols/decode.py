@@ -4,16 +4,18 @@ What signals mean is decided before (mapping, layout). Loads numba; see `protoco
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocols.frames import Frames
-from protocols.kernel import scan
+from protocols.kernel import extract, route
 from protocols.layout import Layout, compile_mapping, compile_messages
 
 _T = TypeVar("_T", bound=np.generic)
+# Frames that are routed and extracted together: their columns and samples stay in the cache.
+BLOCK = 16_384
 __all__ = ["Layout", "Samples", "compile_mapping", "compile_messages", "decode"]
 
 
@@ -47,24 +49,58 @@ def decode(frames: Frames, layout: Layout) -> Samples:
     Remote and error frames hold none; a signal beyond the end of its frame, an invalid raw value, a
     value outside its binding's range, a not-a-number and a cell beyond the count are left out.
     """
-    columns = (
-        _uniform(frames.time, np.int64),
-        _uniform(frames.id, np.uint32),
-        _uniform(frames.flags, np.uint8),
-        _uniform(frames.length, np.uint8),
-        _words(frames.data),
-    )
-    seen = np.zeros(len(layout.tables.plans.lists), np.int64)
-    cursor = np.zeros(layout.groups, np.int64)
-    nothing = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64))
-    scan(*columns, layout.tables, False, seen, cursor, *nothing)
+    tables = layout.tables
+    lists = tables.plans.lists
+    blocks = [_columns(frames, at) for at in range(0, len(frames), BLOCK)]
+    hits = np.zeros((len(blocks), len(lists) + 1), np.int64)
+    sizes = np.zeros(layout.groups, np.int64)
+    nowhere = (np.empty(0, np.uint32), np.empty(0, np.uint64))
+    for k, (_, *columns) in enumerate(blocks):
+        route(*columns, tables, False, hits[k, 1:], sizes, *nowhere)
     start = np.zeros(layout.groups + 1, np.int64)
-    np.cumsum(cursor, out=start[1:])
+    np.cumsum(sizes, out=start[1:])
     total = int(start[-1])
-    time, index = np.empty(total, np.int64), np.empty(total, np.int32)
-    value = np.empty(total, np.float64)
-    scan(*columns, layout.tables, True, seen, start[:-1].copy(), time, index, value)
-    return Samples(time, index, value, start)
+    samples = _room(total, start)
+    arrays = (samples.time, samples.index, samples.value)
+    cursor = start[:-1].copy()
+    unknown = 0
+    for k, (times, *columns) in enumerate(blocks):
+        spans = np.cumsum(hits[k])
+        rows, places = np.empty(spans[-1], np.uint32), np.empty(spans[-1], np.uint64)
+        route(*columns, tables, True, spans[:-1].copy(), cursor, rows, places)
+        unknown += extract(times, *columns[2:], tables, spans, rows, places, *arrays)
+    return _known(samples) if unknown else samples
+
+
+def _room(count: int, start: NDArray[np.int64]) -> Samples:
+    """Samples to be filled in. One allocation: the system keeps it at hand for the next block,
+    where three would be given back and paid for again, page by page."""
+    memory = np.empty(20 * count, np.uint8)
+    time = memory[: 8 * count].view(np.int64)
+    value = memory[8 * count : 16 * count].view(np.float64)
+    return Samples(time, memory[16 * count :].view(np.int32), value, start)
+
+
+def _columns(frames: Frames, at: int) -> tuple[Any, ...]:
+    """Time, id, flags, length and payload words of a block, as the kernel was compiled for them."""
+    part = slice(at, at + BLOCK)
+    return (
+        _uniform(frames.time[part], np.int64),
+        _uniform(frames.id[part], np.uint32),
+        _uniform(frames.flags[part], np.uint8),
+        _uniform(frames.length[part], np.uint8),
+        _words(frames.data[part]),
+    )
+
+
+def _known(samples: Samples) -> Samples:
+    """The samples without those that turned out to be unknown (index -1)."""
+    keep = samples.index >= 0
+    before = np.zeros(len(keep) + 1, np.int64)
+    np.cumsum(keep, out=before[1:])
+    return Samples(
+        samples.time[keep], samples.index[keep], samples.value[keep], before[samples.start]
+    )
 
 
 def _uniform(column: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:

@@ -80,19 +80,21 @@ class Bus:
 
     def cells(self, family: Family) -> Cells:
         """What a family of cells decodes to."""
-        trial = Mapping("trial", family.bindings)
-        group = family.bindings[0].role.group
-        samples = decode(self.frames, compile_mapping(self.databases, trial))
-        _, index, value = samples.group(group)
-        numbers, counts = np.unique(index, return_counts=True)
-        rounds = float(np.median(counts)) if len(counts) else 0.0
-        medians = np.array([np.median(value[index == n]) for n in numbers])
-        unbounded = tuple(replace(b, valid=(float("-inf"), float("inf"))) for b in family.bindings)
+        low, high = family.bindings[0].valid
+        unbounded = tuple(replace(b, valid=(-np.inf, np.inf)) for b in family.bindings)
         layout = compile_mapping(self.databases, Mapping("trial", unbounded))
-        everything = decode(self.frames, layout).group(group)[2]
+        samples = decode(self.frames, layout)
+        _, index, value = samples.group(family.bindings[0].role.group)
         # 0 V is how inputs that are not wired report: no evidence against.
-        wild = float(np.mean((everything > 6.0) | (everything < 0.0))) if len(everything) else 0.0
-        return Cells(numbers.astype(np.int64) + 1, medians, wild, rounds)
+        wild = float(np.mean((value > 6.0) | (value < 0.0))) if len(value) else 0.0
+        inside = (value >= low) & (value <= high)
+        order = np.argsort(index[inside], kind="stable")
+        value = value[inside][order]
+        numbers, starts = np.unique(index[inside][order], return_index=True)
+        rounds = np.split(value, starts[1:]) if len(numbers) else []
+        medians = np.array([np.median(part) for part in rounds])
+        usual = float(np.median([len(part) for part in rounds])) if rounds else 0.0
+        return Cells(numbers.astype(np.int64) + 1, medians, wild, usual)
 
 
 def _thinned(frames: Frames, step: int) -> Frames:

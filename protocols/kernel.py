@@ -1,8 +1,10 @@
-"""The compiled pass over frames: bits, numbers and their order.
+"""The compiled passes over frames: bits, numbers and their order.
 
-Reads the tables of `protocols/layout.py`; `protocols/decode.py` is its only caller. What signals
-mean is decided before; no Python object passes through here. The hot path is one function without
-calls that take tuples of arrays: numba counts references of each array at every such call.
+Reads the tables of `protocols/layout.py`; `protocols/decode.py` is its only caller. First `route`
+finds for every frame the lists of signals that it holds (counting, then noting frame and place),
+then `extract` takes signal by signal: nothing then depends on the signal inside the loop, which is
+what processors are quick at. Helpers of inner loops take scalars: numba counts references at every
+call with arrays.
 """
 
 from typing import Any
@@ -11,21 +13,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from protocols.bits import bits, integer, swap, unusual
 from protocols.frames import ERROR, EXTENDED, REMOTE
-from protocols.layout import (
+from protocols.tables import (
     ADD,
     BIG,
-    CHECK_FROM,
-    CHECK_TO,
     COLUMN,
     COUNT,
     EXACT,
     EXTENDED_MASK,
     FACTOR,
     FIRST,
-    FLOAT16,
-    FLOAT32,
-    GROUP,
     HIGH,
     INDEX,
     INVALID_FROM,
@@ -43,7 +41,6 @@ from protocols.layout import (
     SPLIT,
     STANDARD_IDS,
     STRIDE,
-    UNSIGNED,
     UNUSUAL,
     WORD,
 )
@@ -54,123 +51,41 @@ _SKIPPED = REMOTE | ERROR
 
 _Ints = NDArray[np.int32]
 _Words = NDArray[np.uint64]
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _swap(word: Any) -> Any:
-    """The 64-bit word with its bytes in reverse order."""
-    word = ((word & np.uint64(0x00FF00FF00FF00FF)) << np.uint64(8)) | (
-        (word >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-    )
-    word = ((word & np.uint64(0x0000FFFF0000FFFF)) << np.uint64(16)) | (
-        (word >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
-    )
-    return (word << np.uint64(32)) | (word >> np.uint64(32))
+# Unsigned, because numba tests a signed index for being negative at every access.
+_Rows = NDArray[np.uint32]
+_Places = NDArray[np.uint64]
 
 
 @njit(nogil=True, cache=True)
-def _joined(low: Any, high: Any, offset: Any, big: int) -> Any:
-    """The bits of a field that lies across two words (CAN FD only), not yet masked."""
-    rest = np.uint64(64) - offset
-    if big:
-        return (_swap(low) << offset) | (_swap(high) >> rest)
-    return (low >> offset) | (high << rest)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _bits(words: _Words, row: int, rows: _Ints, at: int) -> Any:
-    """The raw bits of rows[at], right-aligned in 64. No branch that depends on the signal."""
-    word = rows[at, WORD]
-    low = words[row, word]
-    turned = _swap(low)
-    offset = np.uint64(rows[at, OFFSET])
-    raw = (turned if rows[at, BIG] else low) >> offset
-    if rows[at, SPLIT]:
-        raw = _joined(low, words[row, word + 1], offset, rows[at, BIG])
-    return raw & (~np.uint64(0) >> np.uint64(64 - rows[at, LENGTH]))
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _integer(raw: Any, length: int, signed: int) -> Any:
-    """The raw bits as a number: two's complement if signed."""
-    top = np.uint64(signed) << np.uint64(length - 1)
-    return np.int64((raw ^ top) - top)
-
-
-@njit(nogil=True, cache=True)
-def _half(raw: Any) -> Any:
-    """IEEE 754 half precision."""
-    sign = -1.0 if raw & np.uint64(0x8000) else 1.0
-    exponent = np.int64((raw >> np.uint64(10)) & np.uint64(31))
-    fraction = np.float64(raw & np.uint64(0x3FF))
-    if exponent == 31:
-        return sign * np.inf if fraction == 0.0 else np.nan
-    if exponent == 0:
-        return sign * fraction * 2.0**-24
-    return sign * (1.0 + fraction / 1024.0) * 2.0 ** float(exponent - 15)
-
-
-@njit(nogil=True, cache=True)
-def _unusual(raw: Any, kind: int, length: int, exact: int, scale: float, offset: float) -> Any:
-    """Physical value of a floating-point signal, or of integers beyond 2**53."""
-    if exact:
-        whole = _integer(raw, length, kind == SIGNED)
-        return np.float64(whole * np.int64(scale) + np.int64(offset))
-    if kind == UNSIGNED:
-        return np.float64(raw) * scale + offset
-    if kind == FLOAT16:
-        return _half(raw) * scale + offset
-    if kind == FLOAT32:
-        return np.float64(np.uint32(raw).view(np.float32)) * scale + offset
-    return np.uint64(raw).view(np.float64) * scale + offset
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _physical(raw: Any, rows: _Ints, scales: NDArray[np.float64], at: int) -> Any:
-    """raw * scale + offset as float64."""
-    scale, shift = scales[at, SCALE], scales[at, ADD]
-    if rows[at, UNUSUAL]:
-        kind, exact = rows[at, KIND], rows[at, EXACT]
-        return _unusual(raw, kind, rows[at, LENGTH], exact, scale, shift)
-    return np.float64(_integer(raw, rows[at, LENGTH], rows[at, KIND])) * scale + shift
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _whole(words: _Words, row: int, rows: _Ints, at: int) -> Any:
-    """A multiplexer or index as an integer."""
-    return _integer(_bits(words, row, rows, at), rows[at, LENGTH], rows[at, KIND] == SIGNED)
-
-
-@njit(nogil=True, cache=True)
-def _known(raw: Any, rows: _Ints, at: int, invalid: _Words) -> bool:
-    """Whether the raw value is not one of those that mean "unknown"."""
-    for k in range(rows[at, INVALID_FROM], rows[at, INVALID_TO]):  # noqa: SIM110 (numba)
-        if invalid[k] == raw:
-            return False
-    return True
+def _whole(words: _Words, row: Any, size: Any, fields: _Ints, at: Any) -> Any:
+    """Whether a multiplexer or index is in the frame, and its value as an integer."""
+    if fields[at, NEED] > size:
+        return False, np.int64(0)
+    word, split = fields[at, WORD], fields[at, SPLIT]
+    length = fields[at, LENGTH]
+    low, high = words[row, word], words[row, word + split]
+    raw = bits(low, high, fields[at, OFFSET], length, fields[at, BIG], split)
+    return True, integer(raw, length, fields[at, KIND] == SIGNED)
 
 
 @njit(nogil=True, cache=True)
 def _selected(
     words: _Words,
-    row: int,
-    size: int,
-    begin: int,
-    end: int,
+    row: Any,
+    size: Any,
+    begin: Any,
+    end: Any,
     fields: _Ints,
     checks: _Ints,
     ranges: NDArray[np.int64],
-) -> bool:
-    """Whether all further multiplexers have a value that selects the entry."""
+) -> Any:
+    """Whether all further multiplexers of a list have a value that selects it."""
     for k in range(begin, end):
-        field = checks[k, 0]
-        if fields[field, NEED] > size:
-            return False
-        value = _whole(words, row, fields, field)
+        there, value = _whole(words, row, size, fields, checks[k, 0])
         found = False
         for r in range(checks[k, 1], checks[k, 2]):
             if ranges[r, 0] <= value <= ranges[r, 1]:
-                found = True
+                found = there
                 break
         if not found:
             return False
@@ -178,134 +93,279 @@ def _selected(
 
 
 @njit(nogil=True, cache=True)
-def _column(
-    words: _Words,
-    row: int,
-    size: int,
-    entries: _Ints,
-    at: int,
-    fields: _Ints,
-    field_scales: NDArray[np.float64],
-    invalid: _Words,
-) -> Any:
-    """Column of an entry in this frame; -1 if its number is unknown or beyond the count."""
-    column = np.int64(entries[at, COLUMN])
-    index = entries[at, INDEX]
-    if index >= 0:
-        if fields[index, NEED] > size:
-            return np.int64(-1)
-        if not _known(_bits(words, row, fields, index), fields, index, invalid):
-            return np.int64(-1)
-        counted = _whole(words, row, fields, index) - entries[at, FIRST]
-        column = counted * entries[at, STRIDE] + entries[at, POSITION]
-        if column < 0 or column >= MAX_NUMBER:
-            return np.int64(-1)
-    count = entries[at, COUNT]
-    if count >= 0:
-        if fields[count, NEED] > size:
-            return np.int64(-1)
-        raw = _bits(words, row, fields, count)
-        if column >= _physical(raw, fields, field_scales, count):
-            return np.int64(-1)
-    return column
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _find(values: NDArray[np.int64], start: int, stop: int, wanted: int) -> Any:
-    """Position of `wanted` in the ascending values[start:stop], or -1."""
-    end = stop
-    while start < stop:
-        middle = (start + stop) >> 1
-        if values[middle] < wanted:
-            start = middle + 1
-        else:
-            stop = middle
-    return start if start < end and values[start] == wanted else -1
-
-
-@njit(nogil=True, cache=True)
-def scan(
-    times: NDArray[np.int64],
+def route(
     ids: NDArray[np.uint32],
     flags: NDArray[np.uint8],
     lengths: NDArray[np.uint8],
     words: _Words,
     tables: Any,
     fill: bool,
-    seen: NDArray[np.int64],
+    hits: NDArray[np.int64],
     cursor: NDArray[np.int64],
-    time: NDArray[np.int64],
-    index: _Ints,
-    value: NDArray[np.float64],
+    rows: _Rows,
+    places: _Places,
 ) -> None:
-    """One pass: count samples per group into `cursor`, or write them from `cursor` on."""
+    """Which lists each frame holds.
+
+    Counting (fill False): hits[list] and cursor[group] rise. Filling: hits[list] is the next entry
+    of `rows` and `places` for the list, cursor[group] the next place of the group's samples.
+    """
     standard, set_mask, set_start, set_id, set_route = tables.routing
-    route_start, route_plan, plans, mux_value, mux_list, lists = tables.plans
-    entries, scales, fields, field_scales = tables.signals
-    checks, ranges, invalid = tables.conditions
+    route_start, route_plan, route_list, plans, mux_value, mux_lists, lists = tables.plans
+    f = tables.signals.fields
+    checks, ranges, _ = tables.conditions
     width = 8 * words.shape[1]
     for row in range(len(ids)):
         if flags[row] & _SKIPPED:
             continue
-        size = min(np.int64(lengths[row]), width)
         frame_id = np.int64(ids[row])
         extended = flags[row] & EXTENDED
         for k in range(len(set_mask) if extended else 1):
-            route = np.int64(-1)
-            if extended:
+            at = np.int64(-1)
+            if not extended:
+                if frame_id < STANDARD_IDS:
+                    at = np.int64(standard[frame_id])
+            else:
                 wanted = frame_id & EXTENDED_MASK & set_mask[k]
-                found = _find(set_id, set_start[k], set_start[k + 1], wanted)
-                if found >= 0:
-                    route = np.int64(set_route[found])
-            elif frame_id < STANDARD_IDS:
-                route = np.int64(standard[frame_id])
-            if route < 0:
+                begin, end = np.int64(set_start[k]), np.int64(set_start[k + 1])
+                stop = end
+                while begin < end:
+                    middle = (begin + end) >> 1
+                    if set_id[middle] < wanted:
+                        begin = middle + 1
+                    else:
+                        end = middle
+                if begin < stop and set_id[begin] == wanted:
+                    at = np.int64(set_route[begin])
+            if at < 0:
                 continue
-            # Each plan has two lists: what is always there, and what its multiplexer selects.
-            for step in range(2 * route_start[route], 2 * route_start[route + 1]):
+            only = route_list[at]
+            if only >= 0:
+                next_hit = hits[only]
+                hits[only] = next_hit + 1
+                group = lists[only, 2]
+                if fill:
+                    rows[next_hit] = row
+                    places[next_hit] = cursor[group]
+                cursor[group] += lists[only, 1] - lists[only, 0]
+                continue
+            size = min(np.int64(lengths[row]), width)
+            # Each plan has two spans of lists: always there, and selected by its multiplexer.
+            for step in range(2 * route_start[at], 2 * route_start[at + 1]):
                 plan = route_plan[step >> 1]
-                listed = np.int64(plans[plan, 0])
+                begin, end = np.int64(plans[plan, 0]), np.int64(plans[plan, 1])
                 if step & 1:
-                    selector = plans[plan, 1]
-                    if selector < 0 or fields[selector, NEED] > size:
+                    j = plans[plan, 2]
+                    if j < 0 or f[j, NEED] > size:
                         continue
-                    wanted = _whole(words, row, fields, selector)
-                    found = _find(mux_value, plans[plan, 2], plans[plan, 3], wanted)
-                    if found < 0:
+                    low, high = words[row, f[j, WORD]], words[row, f[j, WORD] + f[j, SPLIT]]
+                    raw = bits(low, high, f[j, OFFSET], f[j, LENGTH], f[j, BIG], f[j, SPLIT])
+                    wanted = integer(raw, f[j, LENGTH], f[j, KIND] == SIGNED)
+                    begin, end = np.int64(plans[plan, 3]), np.int64(plans[plan, 4])
+                    stop = end
+                    while begin < end:
+                        middle = (begin + end) >> 1
+                        if mux_value[middle] < wanted:
+                            begin = middle + 1
+                        else:
+                            end = middle
+                    if begin == stop or mux_value[begin] != wanted:
                         continue
-                    listed = np.int64(mux_list[found])
-                if not fill and 0 <= lists[listed, 2] <= size:
-                    seen[listed] += 1
-                    continue
-                for at in range(lists[listed, 0], lists[listed, 1]):
-                    if entries[at, NEED] > size:
-                        continue
-                    begin, end = entries[at, CHECK_FROM], entries[at, CHECK_TO]
-                    if end > begin and not _selected(
-                        words, row, size, begin, end, fields, checks, ranges
+                    begin, end = np.int64(mux_lists[begin, 0]), np.int64(mux_lists[begin, 1])
+                for listed in range(begin, end):
+                    first, last = lists[listed, 3], lists[listed, 4]
+                    if last > first and not _selected(
+                        words, row, size, first, last, f, checks, ranges
                     ):
                         continue
-                    raw = _bits(words, row, entries, at)
-                    amount = _physical(raw, entries, scales, at)
-                    column: Any = np.int64(entries[at, COLUMN])
-                    if entries[at, SPECIAL]:
-                        if not _known(raw, entries, at, invalid):
-                            continue
-                        amount = amount * scales[at, FACTOR] + scales[at, PLUS]
-                        if not (scales[at, LOW] <= amount <= scales[at, HIGH]):
-                            continue
-                        column = _column(
-                            words, row, size, entries, at, fields, field_scales, invalid
-                        )
-                        if column < 0:
-                            continue
-                    place = cursor[entries[at, GROUP]]
-                    cursor[entries[at, GROUP]] = place + 1
+                    next_hit = hits[listed]
+                    hits[listed] = next_hit + 1
+                    group = lists[listed, 2]
                     if fill:
-                        time[place] = times[row]
-                        index[place] = column
-                        value[place] = amount
-    if not fill:
-        for whole in range(len(seen)):
-            for entry in range(lists[whole, 0], lists[whole, 1]):
-                cursor[entries[entry, GROUP]] += seen[whole]
+                        rows[next_hit] = row
+                        places[next_hit] = cursor[group]
+                    cursor[group] += lists[listed, 1] - lists[listed, 0]
+
+
+@njit(nogil=True, cache=True)
+def _column(
+    words: _Words,
+    row: Any,
+    size: Any,
+    entries: _Ints,
+    at: Any,
+    fields: _Ints,
+    field_scales: NDArray[np.float64],
+    invalid: _Words,
+) -> Any:
+    """Column of an entry in this frame; -1 if its number is unknown or beyond the count."""
+    column = np.int64(entries[at, COLUMN])
+    index, count = entries[at, INDEX], entries[at, COUNT]
+    if index >= 0:
+        there, value = _whole(words, row, size, fields, index)
+        mask = ~np.uint64(0) >> np.uint64(64 - fields[index, LENGTH])
+        for k in range(fields[index, INVALID_FROM], fields[index, INVALID_TO]):
+            there = there and invalid[k] != (np.uint64(value) & mask)
+        column = (value - entries[at, FIRST]) * entries[at, STRIDE] + entries[at, POSITION]
+        if not there or column < 0 or column >= MAX_NUMBER:
+            return np.int64(-1)
+    if count >= 0:
+        there, value = _whole(words, row, size, fields, count)
+        most = value * field_scales[count, SCALE] + field_scales[count, ADD]
+        if not there or column >= most:
+            return np.int64(-1)
+    return column
+
+
+@njit(nogil=True, cache=True)
+def _plain(
+    words: _Words,
+    rows: _Rows,
+    places: _Places,
+    times: NDArray[np.int64],
+    entry: _Ints,
+    scale: float,
+    add: float,
+    shift: Any,
+    time: NDArray[np.int64],
+    index: _Ints,
+    value: NDArray[np.float64],
+) -> None:
+    """An integer of at most 63 bits in one word, always known: the loop that matters."""
+    word, column, up = np.uint64(entry[WORD]), entry[COLUMN], np.uint64(shift)
+    right = np.uint64(entry[OFFSET])
+    mask = ~np.uint64(0) >> np.uint64(64 - entry[LENGTH])
+    top = np.uint64(entry[KIND] == SIGNED) << np.uint64(entry[LENGTH] - 1)
+    big = entry[BIG]
+    for k in range(len(rows)):
+        row = np.uint64(rows[k])
+        place = places[k] + up
+        raw = words[row, word]
+        if big:
+            raw = swap(raw)
+        raw = (raw >> right) & mask
+        time[place] = times[row]
+        index[place] = column
+        value[place] = np.float64(np.int64((raw ^ top) - top)) * scale + add
+
+
+@njit(nogil=True, cache=True)
+def _careful(
+    words: _Words,
+    rows: _Rows,
+    places: _Places,
+    times: NDArray[np.int64],
+    lengths: NDArray[np.uint8],
+    signals: Any,
+    invalid: NDArray[np.uint64],
+    at: int,
+    shift: int,
+    time: NDArray[np.int64],
+    index: _Ints,
+    value: NDArray[np.float64],
+) -> int:
+    """Any entry: short frames, floats, invalid values, ranges, numbers from the payload."""
+    e, scales, fields, field_scales = signals
+    width = 8 * words.shape[1]
+    word, split, big = e[at, WORD], e[at, SPLIT], e[at, BIG]
+    offset, length, kind, exact = e[at, OFFSET], e[at, LENGTH], e[at, KIND], e[at, EXACT]
+    need, special, odd = e[at, NEED], e[at, SPECIAL], e[at, UNUSUAL]
+    scale, add = scales[at, SCALE], scales[at, ADD]
+    factor, plus = scales[at, FACTOR], scales[at, PLUS]
+    least, most = scales[at, LOW], scales[at, HIGH]
+    first_invalid, last_invalid = e[at, INVALID_FROM], e[at, INVALID_TO]
+    numbered = e[at, INDEX] >= 0 or e[at, COUNT] >= 0
+    fixed = np.int64(e[at, COLUMN])
+    unknown: Any = 0
+    for k in range(len(rows)):
+        row = np.uint64(rows[k])
+        place = places[k] + np.uint64(shift)
+        size = min(np.int64(lengths[row]), width)
+        column = np.int64(-1)
+        amount = np.nan
+        if need <= size:
+            low = words[row, word]
+            high = words[row, word + 1] if split else low
+            raw = bits(low, high, offset, length, big, split)
+            if odd:
+                amount = unusual(raw, kind, length, exact, scale, add)
+            else:
+                amount = np.float64(integer(raw, length, kind)) * scale + add
+            column = fixed
+            if special:
+                amount = amount * factor + plus
+                known = least <= amount <= most
+                for i in range(first_invalid, last_invalid):
+                    known = known and invalid[i] != raw
+                if known and numbered:
+                    column = _column(words, row, size, e, at, fields, field_scales, invalid)
+                if not known:
+                    column = np.int64(-1)
+        unknown += column < 0
+        time[place] = times[row]
+        index[place] = column
+        value[place] = amount
+    return int(unknown)
+
+
+@njit(nogil=True, cache=True)
+def extract(
+    times: NDArray[np.int64],
+    lengths: NDArray[np.uint8],
+    words: _Words,
+    tables: Any,
+    hits: NDArray[np.int64],
+    rows: _Rows,
+    places: _Places,
+    time: NDArray[np.int64],
+    index: _Ints,
+    value: NDArray[np.float64],
+) -> int:
+    """Write the samples of every list; those unknown get index -1 and are counted.
+
+    hits: span of `rows` and `places` per list (lists + 1).
+    """
+    lists = tables.plans.lists
+    e, scales = tables.signals.entries, tables.signals.scales
+    invalid = tables.conditions.invalid
+    unknown: Any = 0
+    width = 8 * words.shape[1]
+    for listed in range(len(lists)):
+        mine = rows[hits[listed] : hits[listed + 1]]
+        there = places[hits[listed] : hits[listed + 1]]
+        shortest: Any = np.int64(width)
+        for k in range(len(mine)):
+            shortest = min(shortest, np.int64(lengths[mine[k]]))
+        for at in range(lists[listed, 0], lists[listed, 1]):
+            shift = at - lists[listed, 0]
+            usual = not (e[at, SPECIAL] or e[at, UNUSUAL] or e[at, SPLIT])
+            if usual and e[at, NEED] <= shortest:
+                _plain(
+                    words,
+                    mine,
+                    there,
+                    times,
+                    e[at],
+                    scales[at, SCALE],
+                    scales[at, ADD],
+                    shift,
+                    time,
+                    index,
+                    value,
+                )
+            else:
+                unknown += _careful(
+                    words,
+                    mine,
+                    there,
+                    times,
+                    lengths,
+                    tables.signals,
+                    invalid,
+                    at,
+                    shift,
+                    time,
+                    index,
+                    value,
+                )
+    return int(unknown)

@@ -7,80 +7,38 @@ here, and no numba: only tables are built.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocols.roles import KINDS, Binding, Mapping, Role
 from protocols.signals import Database, Message, MuxCondition, Signal
+from protocols.tables import (
+    ADD,
+    EXTENDED_MASK,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    HIGH,
+    INVALID_FROM,
+    INVALID_TO,
+    KIND,
+    SIGNED,
+    SPECIAL,
+    STANDARD_IDS,
+    UNSIGNED,
+    Conditions,
+    Plans,
+    Routing,
+    Signals,
+    Tables,
+)
 
-UNSIGNED, SIGNED, FLOAT16, FLOAT32, FLOAT64 = range(5)
-STANDARD_IDS = 0x800
-EXTENDED_MASK = 0x1FFFFFFF
 LONGEST = 64
 _UNBOUNDED = (float("-inf"), float("inf"))
 # A selector with more values than this is compared, not tabulated: tables stay small whatever a
 # database declares.
 TABULATED = 256
-
-# Columns of a field (int32): where its bits are. A little-endian field is its 64-bit word shifted
-# right by OFFSET; a big-endian one the same of the word with its bytes reversed. SPLIT fields lie
-# across two words. NEED is the bytes that a frame must have. UNUSUAL fields are not integers of at
-# most 63 bits, or EXACT: to be scaled in integers.
-WORD, OFFSET, LENGTH, BIG, SPLIT, KIND, UNUSUAL, EXACT, NEED, INVALID_FROM, INVALID_TO = range(11)
-# Further columns of an entry: where it goes. INDEX and COUNT are fields, -1 none; SPECIAL says that
-# anything but scaling has to be done.
-GROUP, COLUMN, CHECK_FROM, CHECK_TO, INDEX, COUNT, FIRST, STRIDE, POSITION, SPECIAL = range(11, 21)
-# Columns of the numbers beside fields (the first two) and entries (float64).
-SCALE, ADD, FACTOR, PLUS, LOW, HIGH = range(6)
-
-
-class Routing(NamedTuple):
-    """From identifier to route."""
-
-    standard: NDArray[np.int32]  # route per 11-bit id, -1 none
-    set_mask: NDArray[np.int64]  # 29-bit ids: one set per distinct mask
-    set_start: NDArray[np.int32]
-    set_id: NDArray[np.int64]  # ascending inside a set
-    set_route: NDArray[np.int32]
-
-
-class Plans(NamedTuple):
-    """From route to plans, from plan and multiplexer to a list of entries."""
-
-    route_start: NDArray[np.int32]
-    route_plan: NDArray[np.int32]
-    plans: NDArray[np.int32]  # list always there, field of the multiplexer, span of its values
-    mux_value: NDArray[np.int64]  # ascending inside a plan
-    mux_list: NDArray[np.int32]
-    lists: NDArray[np.int32]  # first entry, last + 1, bytes that suffice for all (-1: check each)
-
-
-class Signals(NamedTuple):
-    """Entries and fields; see the column names above."""
-
-    entries: NDArray[np.int32]
-    scales: NDArray[np.float64]
-    fields: NDArray[np.int32]
-    field_scales: NDArray[np.float64]
-
-
-class Conditions(NamedTuple):
-    """Further multiplexers (field, span of ranges), inclusive ranges, invalid raw values."""
-
-    checks: NDArray[np.int32]
-    ranges: NDArray[np.int64]
-    invalid: NDArray[np.uint64]
-
-
-class Tables(NamedTuple):
-    """The arrays that the kernel reads."""
-
-    routing: Routing
-    plans: Plans
-    signals: Signals
-    conditions: Conditions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,13 +89,16 @@ def compile_messages(messages: Sequence[Message]) -> Layout:
     return _compile(chosen, len(messages))
 
 
+_AS_IT_IS = Binding("", "", Role("pack", field="voltage"))
+
+
 @dataclass(slots=True)
 class _Rows:
     """Tables while they grow."""
 
     plans: list[tuple[int, ...]] = field(default_factory=list)
     mux_value: list[int] = field(default_factory=list)
-    mux_list: list[int] = field(default_factory=list)
+    mux_lists: list[tuple[int, int]] = field(default_factory=list)
     lists: list[tuple[int, ...]] = field(default_factory=list)
     entries: list[tuple[int, ...]] = field(default_factory=list)
     scales: list[tuple[float, ...]] = field(default_factory=list)
@@ -163,10 +124,11 @@ def _compile(chosen: Sequence[tuple[Message, list[Target]]], groups: int) -> Lay
     plans = Plans(
         np.cumsum([0] + [len(plans) for plans in routes], dtype=np.int32),
         np.array([plan for plans in routes for plan in plans], np.int32),
-        np.array(rows.plans, np.int32).reshape(-1, 4),
+        np.array([_only_list(rows, plans) for plans in routes], np.int32),
+        np.array(rows.plans, np.int32).reshape(-1, 5),
         np.array(rows.mux_value, np.int64),
-        np.array(rows.mux_list, np.int32),
-        np.array(rows.lists, np.int32).reshape(-1, 3),
+        np.array(rows.mux_lists, np.int32).reshape(-1, 2),
+        np.array(rows.lists, np.int32).reshape(-1, 5),
     )
     signals = Signals(
         np.array(rows.entries, np.int32).reshape(-1, SPECIAL + 1),
@@ -181,6 +143,15 @@ def _compile(chosen: Sequence[tuple[Message, list[Target]]], groups: int) -> Lay
     )
     tables = Tables(routing, plans, signals, conditions)
     return Layout(groups, tables)
+
+
+def _only_list(rows: _Rows, plans: tuple[int, ...]) -> int:
+    """The list that a frame of this route has whatever it holds, if there is no more to it."""
+    first, last, selector, _, _ = rows.plans[plans[0]]
+    if len(plans) > 1 or selector >= 0 or last != first + 1:
+        return -1
+    checks_from, checks_to = rows.lists[first][3:]
+    return first if checks_from == checks_to else -1
 
 
 _Sets = list[tuple[int, list[tuple[int, int]]]]
@@ -238,14 +209,13 @@ def _add_plan(rows: _Rows, message: Message, targets: Sequence[Target]) -> None:
         rest = tuple(c for c in all_of if c is not first)
         for value in set(first.values):
             muxed.setdefault(value, []).append((target, rest))
-    fixed_list = _add_list(rows, fixed, number)
+    fixed_lists = _add_lists(rows, fixed, number)
     begin = len(rows.mux_value)
     for value in sorted(muxed):
-        listed = _add_list(rows, muxed[value], number)
+        rows.mux_lists.append(_add_lists(rows, muxed[value], number))
         rows.mux_value.append(value)
-        rows.mux_list.append(listed)
     selector = number(primary) if muxed else -1
-    rows.plans.append((fixed_list, selector, begin, len(rows.mux_value)))
+    rows.plans.append((*fixed_lists, selector, begin, len(rows.mux_value)))
 
 
 def _conditions(
@@ -275,36 +245,30 @@ def _primary(signals: dict[str, Signal], conditions: dict[Target, tuple[MuxCondi
     return max(votes, key=lambda name: votes[name], default="")
 
 
-def _add_list(
+def _add_lists(
     rows: _Rows,
     listed: Sequence[tuple[Target, tuple[MuxCondition, ...]]],
     number: Callable[[str], int],
-) -> int:
-    start = len(rows.entries)
-    need = 0
+) -> tuple[int, int]:
+    """One list per group and per set of further multiplexers: a frame has all of it or nothing."""
+    begin = len(rows.lists)
+    alike: dict[tuple[int, tuple[MuxCondition, ...]], list[Target]] = {}
     for target, checks in listed:
-        simple = _add_entry(rows, target, checks, number)
-        if simple and need >= 0:
-            need = max(need, rows.fields[number(target.signal)][NEED])
-        else:
-            need = -1
-    rows.lists.append((start, len(rows.entries), need))
-    return len(rows.lists) - 1
+        alike.setdefault((target.group, checks), []).append(target)
+    for (group, checks), targets in alike.items():
+        first_check, first_entry = len(rows.checks), len(rows.entries)
+        for condition in checks:
+            first = len(rows.ranges)
+            rows.ranges.extend(_ranges(condition.values))
+            rows.checks.append((number(condition.selector), first, len(rows.ranges)))
+        for target in targets:
+            _add_entry(rows, target, number)
+        rows.lists.append((first_entry, len(rows.entries), group, first_check, len(rows.checks)))
+    return begin, len(rows.lists)
 
 
-def _add_entry(
-    rows: _Rows,
-    target: Target,
-    checks: tuple[MuxCondition, ...],
-    number: Callable[[str], int],
-) -> bool:
-    """Append an entry; True if it is emitted from every frame that is long enough."""
-    binding = target.binding or Binding("", target.signal, Role("pack", field="voltage"))
-    begin = len(rows.checks)
-    for condition in checks:
-        first = len(rows.ranges)
-        rows.ranges.extend(_ranges(condition.values))
-        rows.checks.append((number(condition.selector), first, len(rows.ranges)))
+def _add_entry(rows: _Rows, target: Target, number: Callable[[str], int]) -> None:
+    binding = target.binding or _AS_IT_IS
     at = number(target.signal)
     bits = rows.fields[at]
     index = binding.index
@@ -319,10 +283,7 @@ def _add_entry(
     rows.entries.append(
         (
             *bits,
-            target.group,
             target.column,
-            begin,
-            len(rows.checks),
             number(index.signal) if index else -1,
             number(binding.count_signal) if binding.count_signal else -1,
             index.first if index else 0,
@@ -332,7 +293,6 @@ def _add_entry(
         )
     )
     rows.scales.append((*rows.field_scales[at], binding.factor, binding.shift, *binding.valid))
-    return not checks and not special
 
 
 def _ranges(values: Sequence[int]) -> list[tuple[int, int]]:
