@@ -13,10 +13,8 @@ from typing import Any
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
-from bms_studio.interpret import Request
-from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.requests import request_of
 from bms_studio.timeline import Event
-from protocols.dbc import parse_database
 from recordings.journal import Damage, journal_header, read_journal, segments, writing_pid
 from recordings.layout import RecordingAttributes
 
@@ -91,17 +89,6 @@ def _attributes(header: dict[str, Any]) -> RecordingAttributes:
         uuid=str(header.get("uuid") or made.uuid),
         created=str(header.get("created") or made.created),
     )
-
-
-def request_of(header: dict[str, Any]) -> Request:
-    """What a journal's header says of its frames; a damaged one costs the meaning, no frame."""
-    profile = Profile()
-    if header.get("profile"):
-        profile = parse_profile(str(header["profile"]), "profile in the journal")
-    databases = tuple(
-        parse_database(str(name), str(text)) for name, text in header.get("databases", ())
-    )
-    return Request(str(header.get("protocol", "")), databases, profile)
 
 
 def main(arguments: list[str]) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from bms_studio.acquisition import client
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.lock import folder
-from bms_studio.from_journal import request_of
 from bms_studio.interpret import Request
+from bms_studio.requests import request_of
 from recordings.filelock import FileLock, holder
 from recordings.journal import journal_header, segments
 

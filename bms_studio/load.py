@@ -7,7 +7,6 @@ NumPy arrays (`<number>-<column>.npy`, no pickles) into FOLDER, and prints JSON 
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from bms_studio.described import describe
 from protocols.dbc import parse_database
 from protocols.registry import available
 from protocols.registry import load as load_protocol
-from protocols.signals import Database, Message, MuxCondition, Signal
+from protocols.signals import Database
 from recordings.layout import RecordingAttributes
 from recordings.reader import Recording
 
@@ -42,7 +42,7 @@ def load(recording: Path, folder: Path) -> dict[str, Any]:
         "frames": 0,
         "events": [[e.time, e.kind, e.text] for e in rec.events()],
         "channels": list(rec.labels("/frames")),
-        "databases": [asdict(database) | {"text": ""} for database in _databases(attributes)],
+        "databases": describe(_databases(attributes)),
         "serial": _serial(rec, attributes.protocol),
     }
     for path in rec.groups():
@@ -54,22 +54,6 @@ def load(recording: Path, folder: Path) -> dict[str, Any]:
         described["groups"].append(_group(rec, path, kind, prefix, folder, described["groups"]))
     described["frames"] = _frames(rec, folder)
     return described
-
-
-def databases_from(described: list[dict[str, Any]]) -> tuple[Database, ...]:
-    """The databases that `load` described in JSON: the window parses no text of strangers."""
-    return tuple(Database(d["name"], tuple(_message(m) for m in d["messages"])) for d in described)
-
-
-def _message(value: Mapping[str, Any]) -> Message:
-    return Message(**{**value, "signals": tuple(_signal(s) for s in value["signals"])})
-
-
-def _signal(value: Mapping[str, Any]) -> Signal:
-    conditions = tuple(MuxCondition(c["selector"], tuple(c["values"])) for c in value["mux"])
-    choices = {int(raw): text for raw, text in value["choices"].items()}
-    invalid = tuple(value["invalid"])
-    return Signal(**{**value, "mux": conditions, "choices": choices, "invalid": invalid})
 
 
 def _databases(attributes: RecordingAttributes) -> tuple[Database, ...]:

@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bms_studio.described import databases_from
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.frame_log import FrameLog
 from bms_studio.jobs import Job
-from bms_studio.load import databases_from
 from bms_studio.monitor import Monitor
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile

@@ -1,11 +1,12 @@
-"""What a person said about a bus, loaded from files: protocol, databases, profile. No Qt."""
+"""What a person said about a bus: protocol, databases, profile; from files or a journal. No Qt."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bms_studio.interpret import Request
-from bms_studio.pack.profile import Profile, load_profile
-from protocols.dbc import load_database
+from bms_studio.pack.profile import Profile, load_profile, parse_profile
+from protocols.dbc import load_database, parse_database
 
 
 def request_for(protocol: str = "", databases: Sequence[str] = (), profile: str = "") -> Request:
@@ -17,3 +18,14 @@ def request_for(protocol: str = "", databases: Sequence[str] = (), profile: str 
     base = Path(profile).parent if profile else Path()
     paths = [*(Path(p) for p in databases), *(base / p for p in stated.databases)]
     return Request(protocol, tuple(load_database(p) for p in paths), stated)
+
+
+def request_of(header: dict[str, Any]) -> Request:
+    """What a journal's header says of its frames; a damaged one costs the meaning, no frame."""
+    profile = Profile()
+    if header.get("profile"):
+        profile = parse_profile(str(header["profile"]), "profile in the journal")
+    databases = tuple(
+        parse_database(str(name), str(text)) for name, text in header.get("databases", ())
+    )
+    return Request(str(header.get("protocol", "")), databases, profile)

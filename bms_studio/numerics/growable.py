@@ -18,7 +18,8 @@ def scratch_array(shape: tuple[int, ...], dtype: Any, folder: str | None = None)
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     with tempfile.TemporaryFile(dir=folder) as file:
         file.truncate(max(size, 1))
-        return np.memmap(file, dtype, "r+", shape=shape)  # keeps its own handle of the file
+        # The mapping keeps its own handle; a plain array is quicker to slice than a memmap.
+        return np.memmap(file, dtype, "r+", shape=shape).view(np.ndarray)
 
 
 class GrowableArray:

@@ -1,0 +1,31 @@
+"""Databases as JSON words, for handing them from the loader process to the window.
+
+The window parses no text of strangers and loads no HDF5; it takes these words.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from protocols.signals import Database, Message, MuxCondition, Signal
+
+
+def describe(databases: Iterable[Database]) -> list[dict[str, Any]]:
+    """The databases without their texts, JSON-able."""
+    return [asdict(database) | {"text": ""} for database in databases]
+
+
+def databases_from(described: Iterable[Mapping[str, Any]]) -> tuple[Database, ...]:
+    """What `describe` described."""
+    return tuple(Database(d["name"], tuple(_message(m) for m in d["messages"])) for d in described)
+
+
+def _message(value: Mapping[str, Any]) -> Message:
+    return Message(**{**value, "signals": tuple(_signal(s) for s in value["signals"])})
+
+
+def _signal(value: Mapping[str, Any]) -> Signal:
+    conditions = tuple(MuxCondition(c["selector"], tuple(c["values"])) for c in value["mux"])
+    choices = {int(raw): text for raw, text in value["choices"].items()}
+    invalid = tuple(value["invalid"])
+    return Signal(**{**value, "mux": conditions, "choices": choices, "invalid": invalid})
