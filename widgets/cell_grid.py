@@ -162,6 +162,8 @@ class CellGrid(QWidget):
     def _replan(self) -> None:
         width, height = self.width() - 2 * _EDGE, self.height() - 2 * _EDGE
         self._plan = plan(self._rows, width, height, count=self._count)
+        full = self._plan.density == FULL and len(self._plan.rects)
+        self._art.narrowest = int(self._plan.rects[:, 2].min()) if full else 0
         self._worst = ()
         self._choose_worst()
         self._forget()

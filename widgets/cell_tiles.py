@@ -69,6 +69,7 @@ class TileArt:
     def __init__(self, ratio: float = 1.0, words: GridWords | None = None) -> None:
         self.ratio = ratio
         self.words = words or GridWords()
+        self.narrowest = 0  # width of the narrowest full tile: neighbours differ by a pixel
         self._bases: dict[tuple[int, int, str, int, int], QPixmap] = {}
         self._texts = TextPixmaps()
         self._texts.set_ratio(ratio)
@@ -104,7 +105,7 @@ class TileArt:
         if tile.height < 56:
             self._full_low(tile)
             return
-        size = _main_size(tile.width, tile.height)
+        size = _main_size(self.narrowest or tile.width, tile.height)
         middle = tile.x + tile.width / 2
         self._number(tile, tile.y + (3 if tile.height < 72 else 8))
         word = self._word(tile) if tile.height >= 98 else ""
