@@ -38,7 +38,8 @@ class Protocol:
     where the layout comes from and what has been checked against real data. required: names of
     messages without which it is not this protocol. verify: judges frames by what ids and lengths
     cannot show (checksums, fixed texts); None where there is nothing of the kind. serial: reads
-    the pack's serial number from frames; None where the protocol carries none.
+    the pack's serial number from frames; None where the protocol carries none. specialise: database
+    and mapping of a bus that carries several packs; gives None for an ordinary one.
     """
 
     name: str
@@ -51,3 +52,4 @@ class Protocol:
     examples: tuple[Example, ...]
     verify: Callable[[Frames], Evidence] | None = None
     serial: Callable[[Frames], str | None] | None = None
+    specialise: Callable[[Frames], tuple[Database, Mapping] | None] | None = None

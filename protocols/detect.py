@@ -85,8 +85,10 @@ def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
     if confidence < LOWEST_CONFIDENCE:
         return None
     confidence = round(min(confidence, 0.99), 3)
-    mapping = replace(protocol.mapping, confidence=confidence)
-    return Candidate(protocol.name, confidence, "; ".join(reasons), mapping, (protocol.database,))
+    several = protocol.specialise(frames) if protocol.specialise is not None else None
+    database, mapping = several or (protocol.database, protocol.mapping)
+    mapping = replace(mapping, confidence=confidence)
+    return Candidate(protocol.name, confidence, "; ".join(reasons), mapping, (database,))
 
 
 def _seen_words(protocol: Protocol, bus: Bus) -> str:

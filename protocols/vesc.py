@@ -8,7 +8,13 @@ balancing bits from its first cell input, bldc's re-sender from the first cell: 
 pack begins at input 0. Real numbers are written as IEEE 754 single precision.
 """
 
-from protocols.contract import Example, Protocol
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.contract import Evidence, Example, Protocol
+from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
 from protocols.roles import Binding, Index, Mapping, Role
 from protocols.signals import Database, Message, Signal
 
@@ -167,6 +173,44 @@ def _bindings() -> tuple[Binding, ...]:
     return tuple(bindings)
 
 
+def _cell_frames(frames: Frames) -> NDArray[np.bool_]:
+    """Which frames are cell voltages of any controller."""
+    usable: NDArray[np.bool_] = (frames.flags & (EXTENDED | REMOTE | ERROR)) == EXTENDED
+    usable &= (frames.id & np.uint32(_MASK)) == DATABASE.message("BMS_V_CELL").id
+    return usable
+
+
+def verify(frames: Frames) -> Evidence:
+    """Whether the cell frames have the length that their first number and their total demand."""
+    mine = frames[_cell_frames(frames)]
+    if not len(mine):
+        return Evidence(0.0, "no cell voltages seen")
+    first, total = mine.data[:, 0].astype(np.int64), mine.data[:, 1].astype(np.int64)
+    expected = 2 + 2 * np.clip(total - first, 0, _PER_FRAME)
+    right = int(np.sum((mine.length == expected) & (first < total)))
+    return Evidence(right / len(mine), f"{right} of {len(mine)} cell frames count right")
+
+
+def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
+    """Two and more controllers are as many packs, numbered by their identifiers."""
+    controllers = np.unique(frames.id[_cell_frames(frames)] & np.uint32(0xFF)).tolist()
+    if len(controllers) < 2:
+        return None
+    messages, bindings = [], []
+    for pack, controller in enumerate(controllers, 1):
+        for message in DATABASE.messages:
+            name = f"{message.name}_{controller:02X}"
+            exact = replace(message, name=name, id=message.id | controller, id_mask=0x1FFFFFFF)
+            messages.append(exact)
+        for binding in PROTOCOL.mapping.bindings:
+            role = replace(binding.role, pack=pack)
+            name = f"{binding.message}_{controller:02X}"
+            bindings.append(replace(binding, message=name, role=role))
+    found = ", ".join(str(controller) for controller in controllers)
+    notes = (f"one pack per controller: {found}",)
+    return Database("vesc", tuple(messages)), Mapping("vesc", tuple(bindings), notes=notes)
+
+
 _EXAMPLES = (
     # 74.125 V, charge port 0.0 V
     Example(0x260A, True, bytes.fromhex("4294400000000000"), {"pack.voltage": 74.125}),
@@ -222,4 +266,6 @@ PROTOCOL = Protocol(
     source_confidence="Read in the firmware that sends it; no real capture was available.",
     required=("BMS_V_CELL",),
     examples=_EXAMPLES,
+    verify=verify,
+    specialise=specialise,
 )
