@@ -67,7 +67,7 @@ def path(tmp_path: Path) -> Path:
 def test_cells_are_a_table_from_1_with_utc_nanoseconds_and_units(path: Path) -> None:
     rec = bms_studio.open(path)
     table = rec.cells.voltage
-    assert table.columns.to_list() == [1, 2, 3]
+    np.testing.assert_array_equal(table.columns, [1, 2, 3])
     assert str(table.index.dtype) == "datetime64[ns, UTC]"
     assert table.index[0].value == START
     assert table.attrs["unit"] == "V"
