@@ -12,6 +12,7 @@ _MODULES = {
     "scooter": "protocols.scooter",
     "vesc": "protocols.vesc",
     "orion": "protocols.orion",
+    "niu": "protocols.niu",
 }
 
 

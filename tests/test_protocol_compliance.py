@@ -7,7 +7,7 @@ from protocols.contract import Example, Protocol
 from protocols.decode import compile_mapping, compile_messages, decode
 from protocols.frames import EXTENDED, REMOTE, Frames, empty_frames
 from protocols.registry import available, load
-from protocols.roles import KINDS, fields, parse_role
+from protocols.roles import KINDS, Role, fields, parse_role
 
 PROTOCOLS = [load(name) for name in available()]
 
@@ -27,13 +27,15 @@ def meaning(protocol: Protocol, frames: Frames) -> dict[str, float]:
     """Role (as text) -> value of all samples."""
     samples = decode(frames, compile_mapping([protocol.database], protocol.mapping))
     found = {}
-    for group, kind in enumerate(KINDS):
+    for group in range(len(samples.start) - 1):
+        pack, kind = group // len(KINDS) + 1, KINDS[group % len(KINDS)]
         _, index, value = samples.group(group)
         for column, amount in zip(index.tolist(), value.tolist(), strict=True):
             if kind in ("pack", "location"):
-                found[f"{kind}.{fields(kind)[column].name}"] = amount
+                role = Role(kind, field=fields(kind)[column].name, pack=pack)
             else:
-                found[f"{kind}.{column + 1}{'.voltage' if kind == 'cell' else ''}"] = amount
+                role = Role(kind, column + 1, pack=pack)
+            found[str(role)] = amount
     return found
 
 
@@ -54,7 +56,7 @@ def test_each_example_means_exactly_what_it_says(protocol: Protocol) -> None:
         expected = {str(parse_role(role)): value for role, value in example.expected.items()}
         for role, value in expected.items():
             assert found.pop(role) == pytest.approx(value, abs=1e-9), f"{example.id:X} {role}"
-        others = {role for role in found if role.split(".")[0] in {"cell", "probe", "balancing"}}
+        others = {role for role in found if parse_role(role).number}
         assert not others, f"{example.id:X} also gives {others}"
 
 
@@ -70,7 +72,9 @@ def test_every_binding_names_a_signal_and_gives_a_reason(protocol: Protocol) -> 
         roles.add(place)
     for name in protocol.required:
         protocol.database.message(name)
-    assert any(binding.role.kind == "cell" for binding in protocol.mapping.bindings)
+    known = {binding.role.kind for binding in protocol.mapping.bindings}
+    known |= {binding.role.field for binding in protocol.mapping.bindings}
+    assert known & {"cell", "voltage"}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
