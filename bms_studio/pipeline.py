@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bms_studio.pack.scans import Scanner, Scans
 from protocols.decode import compile_mapping, decode
 from protocols.frames import Frames
-from protocols.roles import KINDS, Mapping, fields
+from protocols.roles import KINDS, PACK_FIELDS, Mapping, fields
 from protocols.signals import Database
 
 GROUP_NAMES = {
@@ -22,6 +22,11 @@ GROUP_NAMES = {
     "pack": "pack",
     "location": "location",
 }
+
+
+_CELL, _PACK = KINDS.index("cell"), KINDS.index("pack")
+_CELL_COUNT = [f.name for f in PACK_FIELDS].index("cell_count")
+_MOST_CELLS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +62,25 @@ class Pipeline:
         """The rows that these frames closed, group by group."""
         samples = decode(frames, self._layout)
         rows = []
-        for group, scanner in self.scanners.items():
+        # Pack fields first: they may say how many cells there are.
+        for group in sorted(self.scanners, key=lambda g: g % len(KINDS) != _PACK):
+            scanner = self.scanners[group]
             time, index, value = samples.group(group)
+            if group % len(KINDS) == _CELL:
+                scanner.widen(self._reported_cells(group // len(KINDS)))
             if len(time):
                 scans = scanner.push(time, index, value)
                 if len(scans):
                     rows.append(_rows(group, scans))
         return rows
+
+    def _reported_cells(self, pack: int) -> int:
+        """Cells that the BMS says it has: those it has not sent yet are unknown, not absent."""
+        scanner = self.scanners.get(pack * len(KINDS) + _PACK)
+        if scanner is None or not np.isfinite(scanner.held[_CELL_COUNT]):
+            return 0
+        count = int(scanner.held[_CELL_COUNT])
+        return count if 0 < count <= _MOST_CELLS else 0
 
     def flush(self) -> list[Rows]:
         """The rows still open at the end of the stream or at a gap."""

@@ -132,6 +132,11 @@ class Scanner:
         """The usual time from one scan's start to the next; NaN before two scans."""
         return float(self._clock[_PERIOD]) * 1e-9 if self._clock[_PERIOD] else float("nan")
 
+    def widen(self, columns: int) -> None:
+        """Know of at least this many columns; those that never come stay unknown."""
+        if columns > self.columns:
+            self._grow(columns)
+
     def _grow(self, columns: int) -> None:
         extra = columns - self.columns
         self._row = np.concatenate([self._row, np.zeros(extra)])
