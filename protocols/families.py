@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from protocols.names import Name, take_apart
+from protocols.names import Name, message_words, take_apart
 from protocols.plausibility import (
     CELL_V,
     PROBE_DEGC,
@@ -90,12 +90,12 @@ def families(databases: Sequence[Database], kind: str) -> list[Family]:
         if family:
             found.append(family)
             indexed.add(message.name)
-    keyed: dict[tuple[str, ...], list[Item]] = defaultdict(list)
+    keyed: dict[tuple[int, tuple[str, ...]], list[Item]] = defaultdict(list)
     for item in items:
         if item.numbers and item.message.name not in indexed:
-            keyed[item.name.unknown].append(item)
-    for listed in keyed.values():
-        found.extend(_numbered(kind, listed))
+            keyed[item.name.pack, item.name.unknown].append(item)
+    for (pack, _), listed in keyed.items():
+        found.extend(_numbered(kind, listed, pack))
     return sorted(found, key=lambda f: -f.score)
 
 
@@ -111,7 +111,7 @@ def _by_message(items: Sequence[Item]) -> list[tuple[Message, list[Item]]]:
 
 
 def _items(message: Message, kind: str) -> list[Item]:
-    context = take_apart(message.name)
+    context = message_words(message)
     found = []
     for signal in message.signals:
         name = take_apart(signal.name)
@@ -157,18 +157,18 @@ def _cell_change(signal: Signal, name: Name, context: Name) -> tuple[float, floa
 # --- a name per cell ------------------------------------------------------------------------
 
 
-def _numbered(kind: str, items: list[Item]) -> list[Family]:
+def _numbered(kind: str, items: list[Item], pack: int) -> list[Family]:
     """Families of items whose names differ by numbers."""
     places = [item.numbers for item in items]
     if len(set(places)) == len(places):
-        return _family(kind, items, places)
+        return _family(kind, items, places, pack)
     sources: dict[tuple[str, ...], list[Item]] = defaultdict(list)
     for item in items:
         sources[item.context.words].append(item)
     found: list[Family] = []
     for words, listed in sources.items():
-        pack = _pack_number(words, listed, sources)
-        family = _family(kind, listed, _with_module(listed), pack)
+        number = max(pack, listed[0].context.pack, _pack_number(words, listed, sources))
+        family = _family(kind, listed, _with_module(listed), number)
         found.extend(family)
     return found
 

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from protocols.signals import Message
+
 _SPACE = re.compile(r"\s+")
 _CONCEPTS = {
     "cell": "cell cells brick bricks zelle zelln zell zellen cellule cel",
@@ -98,8 +100,13 @@ _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SPECIAL = re.compile(r"So([CH])(?![a-z])")
 # Capitals run into a small word: "BMSmaxTemp" is BMS, max, temp.
 _ACRONYM = re.compile(r"(BMS|AMS|BMU|SOC|SOH|NTC|CMU|CMC|HVP|HV|UI|PCS)(?=[a-z])")
+_PACK = re.compile(
+    r"(?:(?<![a-z])(?i:bat|batt|battery|pack)_?|^[pP])([1-4]|[A-D])(?=_|[A-Z][a-z]|$)"
+)
 _DEGREES = re.compile(r"(?i)deg_?c(?![a-z])")
-_SCALE_MARK = re.compile(r"(?i)(?<![a-z])x10+(?![0-9])|(?<![0-9])12_?v(?![a-z])|0x")
+# "Cell_12_V" is no lead-acid battery.
+_TWELVE = re.compile(r"(?i)(?<![0-9])(?<!cell)(?<!cell_)(?<!brick)(?<!brick_)12_?v(?![a-z])")
+_SCALE_MARK = re.compile(r"(?i)(?<![a-z])x10+(?![0-9])|0x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,7 @@ class Name:
 
     words: concepts, or the word itself where it stands for none; numbers: in order; letter: a
     single last letter A-H that counts places ("" if none); twelve_volt: the name says 12 V; limits:
-    it says "limit" in full.
+    it says "limit" in full; pack: 2 for "Bat2_…", "PackB_…", "P2_…", whose number is no other.
     """
 
     words: tuple[str, ...]
@@ -116,6 +123,7 @@ class Name:
     letter: str
     twelve_volt: bool
     limits: bool = False
+    pack: int = 1
 
     def has(self, *concepts: str) -> bool:
         """Whether any of the concepts is among the words."""
@@ -130,9 +138,10 @@ class Name:
 @lru_cache(maxsize=50_000)
 def take_apart(name: str) -> Name:
     """Words and numbers of a signal's or message's name."""
-    twelve_volt = bool(re.search(r"(?i)(?<![0-9])12_?v(?![a-z])", name))
-    text = _SPECIAL.sub(r"SO\1", _SCALE_MARK.sub("_", _DEGREES.sub("_", name)))
+    twelve_volt = bool(_TWELVE.search(name))
+    text = _SPECIAL.sub(r"SO\1", _SCALE_MARK.sub("_", _TWELVE.sub("_", _DEGREES.sub("_", name))))
     text = _ACRONYM.sub(r"\1_", text)
+    text, pack = _without_pack(text)
     pieces = _SPLIT.findall(text)
     words: list[str] = []
     numbers: list[int] = []
@@ -149,7 +158,22 @@ def take_apart(name: str) -> Name:
     concepts = tuple(_concepts(words))
     if (letter, True) in (("A", "current" in concepts), ("C", "temperature" in concepts)):
         letter = ""  # the unit, not a place
-    return Name(concepts, tuple(numbers), letter, twelve_volt, "limit" in name.lower())
+    return Name(concepts, tuple(numbers), letter, twelve_volt, "limit" in name.lower(), pack)
+
+
+def _without_pack(text: str) -> tuple[str, int]:
+    """The name without the number or letter of a pack, and that number (1 if there is none)."""
+    match = _PACK.search(text)
+    if not match or not text[match.end() :].strip("_"):
+        return text, 1
+    mark = match[1].upper()
+    number = int(mark) if mark.isdigit() else ord(mark) - 64
+    return f"{text[: match.start(1)]}_{text[match.end(1) :]}", number
+
+
+def message_words(message: Message) -> Name:
+    """The same of a message's name, without its own identifier in hexadecimal."""
+    return take_apart(re.sub(rf"(?i)(0x)?0*{message.id:X}(?![0-9])", "_", message.name))
 
 
 def _glued(word: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from protocols.names import Name, take_apart
+from protocols.names import Name, message_words, take_apart
 from protocols.plausibility import (
     CELL_V,
     PROBE_DEGC,
@@ -116,7 +116,7 @@ def pack_candidates(databases: Sequence[Database]) -> dict[str, list[Candidate]]
     found: dict[str, list[Candidate]] = {}
     for database in databases:
         for message in database.messages:
-            context = take_apart(message.name)
+            context = message_words(message)
             charger = _talks_to_charger(message)
             for signal in message.signals:
                 for candidate in _candidates(message, context, signal, charger):

@@ -105,10 +105,13 @@ def cell_factor(signal: Signal) -> float | None:
         return unit.factor if unit.quantity else 1.0
     if signal.length > 24:
         return None
-    if unit.quantity:
-        return unit.factor if _reaches_a_cell(signal, unit.factor) else None
+    if unit.quantity and _reaches_a_cell(signal, unit.factor):
+        return unit.factor
+    if unit.quantity and unit.factor != 1.0:
+        return None
+    # No unit, or "V" beside the bare numbers of a field that counts millivolts.
     declared = signal.maximum or 0.0
-    for factor in (1.0, 1e-3, 1e-4):
+    for factor in (1.0, 1e-3, 1e-4, 1e-2):
         if not _reaches_a_cell(signal, factor):
             continue
         step = abs(signal.scale) * factor

@@ -13,6 +13,7 @@ _MODULES = {
     "vesc": "protocols.vesc",
     "orion": "protocols.orion",
     "niu": "protocols.niu",
+    "daly": "protocols.daly",
 }
 
 

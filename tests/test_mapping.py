@@ -104,6 +104,43 @@ def test_module_and_cell_numbers_in_one_name_are_flattened() -> None:
     assert roles(mapping)["cell.5.voltage"] == "X2.M2_Cell0"
 
 
+def test_a_cell_called_12_v_is_no_lead_acid_battery() -> None:
+    groups = [
+        message(f"C{k}", k + 1, *(f'Cell{4 * k + j + 1}_V : {16 * j}|16@1+ (0.001,0) [0|0] "V"'
+                                  for j in range(4)))
+        for k in range(5)
+    ]  # fmt: skip
+    assert numbers(map_database([dbc(*groups)]), "cell") == list(range(1, 21))
+
+
+def test_messages_named_by_their_identifier_in_hexadecimal_count_by_it() -> None:
+    signals = [f'CellVoltage_{k + 1} : {16 * k}|16@1+ (0.001,0) [0|0] "V"' for k in range(4)]
+    names = range(0x3B9, 0x3BC)
+    mapping = map_database([dbc(*(message(f"BMS_{i:X}_Cells", i, *signals) for i in names))])
+    assert numbers(mapping, "cell") == list(range(1, 13))
+    assert roles(mapping)["cell.9.voltage"] == "BMS_3BB_Cells.CellVoltage_1"
+
+
+def test_the_same_names_in_two_messages_are_rivals_and_said_to_be() -> None:
+    signals = [f'CellVoltage_{k:03d} : {16 * k}|16@1+ (1,0) [0|0] "mV"' for k in range(4)]
+    database = dbc(message("AFE_CellVoltages", 624, *signals), message("f_Cells", 592, *signals))
+    mapping = map_database([database])
+    assert roles(mapping)["cell.1.voltage"] == "f_Cells.CellVoltage_000"
+    assert any("AFE_CellVoltages could be another source" in note for note in mapping.notes)
+
+
+@pytest.mark.parametrize(("first", "second"), [("BatA_", "BatB_"), ("Pack1_", "Pack2_")])
+def test_a_second_pack_is_told_apart(first: str, second: str) -> None:
+    groups = [
+        message(f"{pack}Cells", 10 + k,
+                *(f'{pack}Cell{j + 1}_V : {16 * j}|16@1+ (1,0) [0|0] "mV"' for j in range(4)))
+        for k, pack in enumerate((first, second))
+    ]  # fmt: skip
+    found = roles(map_database([dbc(*groups)]))
+    assert found["cell.4.voltage"] == f"{first}Cells.{first}Cell4_V"
+    assert found["pack2.cell.4.voltage"] == f"{second}Cells.{second}Cell4_V"
+
+
 def test_letters_count_as_numbers() -> None:
     signals = [f'CellVoltage{x} : {16 * k}|16@1+ (1,0) [0|0] "mV"' for k, x in enumerate("ABC")]
     assert numbers(map_database([dbc(message("M", 1, *signals))]), "cell") == [1, 2, 3]
