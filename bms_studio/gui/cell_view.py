@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import Finding
-from bms_studio.gui.readings import Readings, age_words, number
+from bms_studio.gui.readings import Readings, age_words, number, numbers
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.status import Extreme, PackStatus
@@ -56,8 +56,8 @@ def cell_values(
     scale_v: float,
 ) -> CellValues:
     """What the tiles say in `mode` (one of MODES)."""
-    voltages = [number(v, 3) for v in readings.cells_v]
-    deviations = [number(1000 * d, 0, sign=True) for d in readings.deviation_v]
+    voltages = numbers(readings.cells_v, 3)
+    deviations = numbers(1000 * readings.deviation_v, 0, sign=True)
     main, second, unit = voltages, deviations, "mV"
     fill = readings.deviation_v / scale_v
     if mode == "Voltage":

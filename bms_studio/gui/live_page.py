@@ -28,6 +28,7 @@ DRAWER_BELOW_PX = 1400
 _DRAWER_WIDTH = 420
 _LOW_HEIGHT = 640
 _SLOW_TICKS = 5
+_GRID_TICKS = 3  # eight times a second: as fast as numbers can be read
 
 
 class RightColumn(QWidget):
@@ -137,7 +138,7 @@ class LivePage(Page):
             self.tiles.show_readings(view, readings)
             self.plots.show_readings(readings)
             self._show_right()
-        if self._tick % 2 == 0:
+        if self._tick % _GRID_TICKS == 0:
             self.cells.show_readings(readings)
         self.plots.refresh()
         self._tick += 1
