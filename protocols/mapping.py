@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from protocols.families import Family, families
 from protocols.frames import Frames
 from protocols.packfields import Candidate, pack_candidates, with_reason
-from protocols.roles import Binding, Mapping
+from protocols.roles import Binding, Mapping, Role
 from protocols.signals import Database
 
 if TYPE_CHECKING:
@@ -162,11 +162,15 @@ def _add_pack(
 
 
 def _verdicts(
-    bus: "Bus", proposals: dict[str, list[Candidate]], cells: "Cells | None"
+    bus: "Bus", proposals: dict[Role, list[Candidate]], cells: "Cells | None"
 ) -> list[tuple[Candidate, tuple[int, str]]]:
     from protocols.evidence import verdict
 
-    return [(c, verdict(bus, c, cells)) for listed in proposals.values() for c in listed]
+    return [
+        (c, verdict(bus, c, cells if role.pack == 1 else None))
+        for role, listed in proposals.items()
+        for c in listed
+    ]
 
 
 def _best(

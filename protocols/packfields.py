@@ -111,20 +111,21 @@ class Candidate:
     step: float  # canonical resolution: finer is better among equals
 
 
-def pack_candidates(databases: Sequence[Database]) -> dict[str, list[Candidate]]:
-    """Possible sources of every scalar field, the best by name first."""
-    found: dict[str, list[Candidate]] = {}
+def pack_candidates(databases: Sequence[Database]) -> dict[Role, list[Candidate]]:
+    """Possible sources of every scalar role, the best by name first."""
+    found: dict[Role, list[Candidate]] = {}
     for database in databases:
         for message in database.messages:
             context = message_words(message)
             charger = _talks_to_charger(message)
             for signal in message.signals:
                 for candidate in _candidates(message, context, signal, charger):
-                    found.setdefault(candidate.field, []).append(candidate)
-    for field in found:
-        found[field] = _one_per_signal(found[field])
-    if "cell_count" in found and len(found["cell_count"]) > 3:
-        del found["cell_count"]  # one per module: none of them counts the pack
+                    found.setdefault(candidate.binding.role, []).append(candidate)
+    for role in found:
+        found[role] = _one_per_signal(found[role])
+    counts = Role("pack", field="cell_count")
+    if len(found.get(counts, ())) > 3:
+        del found[counts]  # one per module: none of them counts the pack
     return found
 
 
@@ -165,7 +166,7 @@ def _candidates(message: Message, context: Name, signal: Signal, charger: bool) 
         if rule.field == "current" and (signal.signed or signal.offset < 0):
             score += 0.2
         if score >= LOWEST_SCORE:
-            found.append(_candidate(rule, message, signal, change, score))
+            found.append(_candidate(rule, message, signal, change, score, name.pack))
     return found
 
 
@@ -237,7 +238,12 @@ def _change(rule: _Rule, signal: Signal) -> tuple[float, float] | None:
 
 
 def _candidate(
-    rule: _Rule, message: Message, signal: Signal, change: tuple[float, float], score: float
+    rule: _Rule,
+    message: Message,
+    signal: Signal,
+    change: tuple[float, float],
+    score: float,
+    pack: int,
 ) -> Candidate:
     factor, shift = change
     unit = signal.unit.strip()
@@ -245,7 +251,7 @@ def _candidate(
     binding = Binding(
         message.name,
         signal.name,
-        Role("pack", field=rule.field),
+        Role("pack", field=rule.field, pack=pack),
         factor,
         shift,
         _valid(rule, signal, change),
