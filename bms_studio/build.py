@@ -149,6 +149,7 @@ class _Builder:
         self._continuity = Continuity(self._made, meaning.serial if meaning else None)
         self._writer = open_writer(target)
         self._late_events: list[Event] = []
+        self._dropped: dict[str, int] = {}
         self._messages = (
             [(m, compile_messages([m])) for d in meaning.databases for m in d.messages]
             if signals and meaning
@@ -178,6 +179,10 @@ class _Builder:
             raise
 
     def _event(self, event: Event) -> None:
+        lost = int(event.parameters.get("frames", 0)) if event.kind in ("drop", "gap") else 0
+        if lost:
+            stage = str(event.parameters.get("stage", "unknown"))
+            self._dropped[stage] = self._dropped.get(stage, 0) + lost
         if event.kind in LINK_GAPS and event.parameters.get("stage") != "disk" and self._pipeline:
             self._rows(self._pipeline.flush())
             if self._built.frames:
@@ -246,6 +251,9 @@ class _Builder:
         for event in self._late_events:
             self._writer.event(event.time, event.kind, event.text)
         self._late_events.clear()
+        if self._dropped:
+            self._writer.dropped(self._dropped)
+            self._dropped = {}
         self._built.files.append(self._writer.close())
 
 

@@ -3,7 +3,6 @@
 Offered at the next start; nothing is deleted unless a person says so. No Qt.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bms_studio.acquisition.lock import folder
 from bms_studio.interpret import Request
 from bms_studio.requests import request_of
 from recordings.filelock import FileLock, holder
-from recordings.journal import journal_header, segments
+from recordings.journal import journal_header, remove_journal, segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def leftovers() -> list[Leftover]:
 
 def discard(left: Leftover) -> None:
     """Delete a journal for good: a person said so."""
-    shutil.rmtree(left.journal, ignore_errors=True)
+    remove_journal(left.journal)
 
 
 def watch_lock(acquisition: Acquisition) -> FileLock:

@@ -4,7 +4,6 @@ The window polls `status`, `findings`, `timeline` and `now_ns`; nothing is pushe
 acquisition program's work; building the recording afterwards is a job in a process of its own.
 """
 
-import shutil
 import threading
 import time
 from collections import deque
@@ -24,7 +23,7 @@ from bms_studio.status import LinkStatus, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
 from protocols.signals import Database, Message, Signal
 from recordings.filelock import FileLock
-from recordings.journal import journal_header
+from recordings.journal import journal_header, remove_journal
 
 _TURN_S = 0.02
 _STATUS_S = 0.1
@@ -61,7 +60,6 @@ class Session:
         self._job: Job | None = None
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
-        self._resume_recording(acquisition.status())
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
 
@@ -187,14 +185,6 @@ class Session:
             self.timeline.add_event(Event(self.now_ns, "connect", status.adapter))
         self._was_gone = gone
 
-    def _resume_recording(self, status: AcquisitionStatus) -> None:
-        """A window that finds an acquisition already recording takes it over as it is."""
-        if status.recording_folder:
-            self._target = recording_target(Path(status.recording_folder))
-            self._recording = RecordingStatus(
-                "recording", str(self._target), status.recording_start_ns
-            )
-
     def _refresh(self, acquired: AcquisitionStatus) -> None:
         derivation = self._derivation
         judgement = derivation.monitor.judgement()
@@ -234,6 +224,11 @@ class Session:
         )
 
     def _recording_now(self, acquired: AcquisitionStatus) -> RecordingStatus:
+        if self._recording.state == "off" and acquired.recording_folder:
+            # Somebody started it before this window came: it is taken over as it is.
+            self._target = recording_target(Path(acquired.recording_folder))
+            since = acquired.recording_start_ns
+            self._recording = RecordingStatus("recording", str(self._target), since)
         if self._recording.state in ("recording", "disk-full"):
             state = "disk-full" if acquired.journal_error else "recording"
             self._recording = replace(self._recording, state=state, message=acquired.journal_error)
@@ -269,7 +264,7 @@ def recording_target(folder: Path) -> Path:
 def build_in_process(job: Job, folder: Path, target: Path) -> str:
     """Build a journal in a process of its own and remove it once the recording is verified."""
     made = job.run_process(["bms_studio.from_journal", str(folder), str(target)])
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_journal(folder)
     return str(made["files"][0])
 
 

@@ -6,7 +6,7 @@ The caller hands over frames, rows, events and labels in time order; what the fi
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -125,6 +125,10 @@ class RecordingWriter:
     def labels(self, group: str, names: Sequence[str]) -> None:
         """The pack's own labels of the columns of "/cells" or "/temperatures"."""
         self._labels[group] = tuple(names)
+
+    def dropped(self, counts: Mapping[str, int]) -> None:
+        """Frames lost per stage, when that is known only at the end."""
+        self._attributes = replace(self._attributes, dropped=dict(counts))
 
     def channels(self, names: Sequence[str]) -> None:
         """Names of the channels that `Frames.channel` counts."""

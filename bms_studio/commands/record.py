@@ -83,12 +83,11 @@ def _watch(acquisition: "object", stop: "_Stop", seconds: float) -> str:
 
 
 def _build(journal: Path, target: Path) -> None:
-    import shutil
-
     from bms_studio.from_journal import build_journal
+    from recordings.journal import remove_journal
 
     built, damage = build_journal(journal, target, progress=Progress("building"))
-    shutil.rmtree(journal, ignore_errors=True)
+    remove_journal(journal)
     for written in built.files:
         say(f"saved {written.path}: {written.rows.get('/frames', 0)} frames")
     if built.meaning is None:
