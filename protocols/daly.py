@@ -137,7 +137,7 @@ _PACK = (
 )
 
 
-def _bindings(suffix: str, pack: int, first: int, sign: float) -> list[Binding]:
+def _bindings(suffix: str, pack: int, first: int, sign: float, count: int) -> list[Binding]:
     listed = (*_PACK, ("Pack_Status", "Pack_Current", "current", sign))
     found = pack_bindings(_WHY, [(f"{m}{suffix}", s, f, k) for m, s, f, k in listed], pack)
     cells = [f"Cell_Voltage_{k + 1}" for k in range(CELLS_PER_FRAME)]
@@ -157,7 +157,7 @@ def _bindings(suffix: str, pack: int, first: int, sign: float) -> list[Binding]:
                 why=_WHY,
             )
         )
-    for k in range(CELLS):
+    for k in range(count):
         role = Role("balancing", k + 1, pack=pack)
         found.append(Binding(f"Balancing{suffix}", f"Cell_{k + 1:02d}_Balancing", role, why=_WHY))
     return found
@@ -205,20 +205,29 @@ def _addresses(frames: Frames) -> list[int]:
     return sorted(set((mine.id & np.uint32(0xFF)).tolist()))
 
 
+def _count(frames: Frames, address: int) -> int:
+    """How many cells 0x94 says; the most that fit while it has not been seen."""
+    layout = payloads(frames, _HOST | 0x940000 | address, extended=True)
+    count = int(layout[-1, 0]) if len(layout) else CELLS
+    return count if 1 <= count <= CELLS else CELLS
+
+
 def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
-    """Start of the frame numbers, direction of the current and packs as this bus has them."""
+    """Numbers, direction of the current, cells and packs as this bus has them."""
     addresses = _addresses(frames)
-    learned = [(_first(frames, a), _sign(frames, a)) for a in addresses]
-    if len(addresses) < 2 and all(first != 0 and sign > 0 for first, sign in learned):
+    if not addresses:
         return None
     messages: list[Message] = []
     bindings: list[Binding] = []
-    for pack, (address, (first, sign)) in enumerate(zip(addresses, learned, strict=True), 1):
+    # One bus has one firmware: the first BMS speaks for the direction of the current.
+    sign = _sign(frames, addresses[0])
+    for pack, address in enumerate(addresses, 1):
         suffix = "" if len(addresses) == 1 else f"_{address}"
+        first = 0 if _first(frames, address) == 0 else 1
         messages += _messages(suffix, address, 0x1FFFFFFF)
-        bindings += _bindings(suffix, pack, 1 if first is None else first, sign)
-    note = f"cell frames count from {learned[0][0]}, as seen on the bus"
-    return Database("daly", tuple(messages)), _mapping(bindings, learned[0][1], note)
+        bindings += _bindings(suffix, pack, first, sign, _count(frames, address))
+    note = f"cell frames count from {0 if _first(frames, addresses[0]) == 0 else 1}"
+    return Database("daly", tuple(messages)), _mapping(bindings, sign, f"{note}, as seen")
 
 
 def verify(frames: Frames) -> Evidence:
@@ -299,7 +308,7 @@ PROTOCOL = Protocol(
     name="daly",
     title="Daly BMS",
     database=Database("daly", tuple(_messages("", 0, _ANY_ADDRESS))),
-    mapping=_mapping(_bindings("", 1, 1, 1.0), 1.0, ""),
+    mapping=_mapping(_bindings("", 1, 1, 1.0, CELLS), 1.0, ""),
     bitrates=(250_000, 500_000),
     source_confidence="The maker's document and public decoders; one real frame of cells.",
     required=("Cell_Voltages",),

@@ -133,6 +133,8 @@ def _given(
     frames: Frames, databases: Sequence[Database], builtin: Sequence[Candidate]
 ) -> Candidate | None:
     """The databases of a person as a candidate, with what only a built-in protocol knows."""
+    if not len(frames):
+        return None
     mapping = map_database(databases, frames)
     if mapping.confidence < 0.3:
         return None

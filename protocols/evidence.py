@@ -171,6 +171,8 @@ def verdict(bus: Bus, candidate: Candidate, cells: Cells | None) -> tuple[int, s
     if len(inside) < 0.5 * len(value) or not len(inside):
         return -1, "its values are impossible"
     middle = float(np.median(inside))
+    if candidate.field == "current" and _wraps(bus, candidate, inside):
+        return -1, "falls below zero, but the database declares it unsigned"
     if cells is None or not cells.credible:
         return 0, ""
     if candidate.field == "voltage":
@@ -183,6 +185,17 @@ def verdict(bus: Bus, candidate: Candidate, cells: Cells | None) -> tuple[int, s
     if candidate.field == "cell_count":
         return (0, "") if len(cells.numbers) <= middle <= 1000 else (-1, "fewer than cells seen")
     return 0, ""
+
+
+def _wraps(bus: Bus, candidate: Candidate, values: NDArray[np.float64]) -> bool:
+    """Whether a current declared unsigned jumps between nothing and nearly all its range."""
+    binding = candidate.binding
+    signal = bus.messages[binding.message].signal(binding.signal)
+    if signal.signed or signal.is_float or signal.offset < 0:
+        return False
+    share = np.abs(values / (2.0**signal.length * signal.scale * binding.factor))
+    between = float(np.mean((share > 0.25) & (share < 0.75)))
+    return bool((share < 0.25).any() and (share > 0.75).any() and between < 0.02)
 
 
 def _against_sum(voltage_v: float, cells: Cells) -> tuple[int, str]:

@@ -157,7 +157,8 @@ def _add_pack(
             }
             found.notes.append(
                 f"{message} does not fit its layout in the database "
-                f"({'; '.join(sorted(reasons)[:2])}) and was not used where another source exists"
+                f"({'; '.join(sorted(reasons)[:2])}): those were left out, and another source was "
+                "preferred where there is one"
             )
 
 

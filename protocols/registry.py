@@ -14,6 +14,8 @@ _MODULES = {
     "orion": "protocols.orion",
     "niu": "protocols.niu",
     "daly": "protocols.daly",
+    "jk": "protocols.jk",
+    "jbd": "protocols.jbd",
 }
 
 

@@ -241,6 +241,22 @@ def test_frames_choose_the_source_that_agrees_with_the_cells() -> None:
     assert any("Old does not fit" in note for note in mapping.notes)
 
 
+def test_a_current_declared_unsigned_that_wraps_is_left_out_and_said_to_be() -> None:
+    database = dbc(message("BMS", 7, 'Pack_Current : 0|11@1+ (0.5,0) [0|0] "A"',
+                           'Pack_Voltage : 16|16@1+ (0.1,0) [0|0] "V"'))  # fmt: skip
+    rows = [{"Pack_Current": amps, "Pack_Voltage": 385.0} for amps in (0.5, 1022, 1.0, 1020, 3.0)]
+    mapping = map_database([database], sent(database.message("BMS"), *rows))
+    assert roles(mapping) == {"pack.voltage": "BMS.Pack_Voltage"}
+    assert any("declares it unsigned" in note for note in mapping.notes)
+
+
+def test_a_field_of_ones_at_start_up_is_unknown() -> None:
+    database = dbc(message("BMS", 7, 'Pack_Voltage : 0|10@1+ (0.5,0) [0|0] "V"'))
+    frames = sent(database.message("BMS"), *({"Pack_Voltage": v} for v in (511.5, 385.0, 386.0)))
+    mapping = map_database([database], frames)
+    assert decode(frames, compile_mapping([database], mapping)).group(3)[2].tolist() == [385, 386]
+
+
 def test_no_frame_of_the_database_means_no_mapping() -> None:
     database = dbc(message("Cells", 1, 'Cell_1 : 0|16@1+ (0.001,0) [0|0] "V"',
                            'Cell_2 : 16|16@1+ (0.001,0) [0|0] "V"'))  # fmt: skip
