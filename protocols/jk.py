@@ -1,0 +1,233 @@
+"""JK BMS (JIKONG) over CAN: the broadcast of the maker's "JK CAN" setting.
+
+Little endian, 250 kbit/s, no checksum. Pack quantities in 11-bit identifiers, cells and probes in
+29-bit ones; the lowest nibble is 4 plus the number of the pack, so several share a bus. Cells come
+four to a frame, seven frames, 0 mV where none is wired. Source: ai-republic/bms-to-inverter
+(JKBmsCANProcessor) and a public note on the protocol; no CAN log was found. The sources differ over
+the capacity message (0x18F128F4): its signals are described but not used. Positive is charging.
+"""
+
+import numpy as np
+
+from protocols.bytecheck import Ints, judged, like_cells, payloads, word
+from protocols.contract import Evidence, Example, Protocol
+from protocols.frames import Frames
+from protocols.roles import Binding, Mapping
+from protocols.shorthand import cell, flag, levels, little, pack_bindings, probe
+from protocols.signals import Database, Message, MuxCondition, Signal
+
+CELLS = 28
+PROBES = 5
+PACKS = 12
+_PER_FRAME = 4
+_WHY = "JK BMS protocol"
+_CELL_ID = 0x18E028F4
+_STATUS_ID = 0x2F4
+
+_ALARMS = (
+    ("Cell_Voltage_High", "Cell_Voltage_Low", "Pack_Voltage_High", "Pack_Voltage_Low"),
+    (
+        "Cell_Voltage_Difference",
+        "Discharge_Current_High",
+        "Charge_Current_High",
+        "Temperature_High",
+    ),
+    ("Temperature_Low", "Temperature_Difference", "SOC_Low", "Insulation_Low"),
+    ("Interlock_Open", "External_Communication_Failed", "Internal_Communication_Failed", ""),
+)
+
+
+def _messages(suffix: str, pack: int) -> list[Message]:
+    at = pack - 1
+    alarms = [s for byte, names in enumerate(_ALARMS) for s in levels(byte, names)]
+    listed = [
+        Message(
+            f"Battery_Status{suffix}",
+            _STATUS_ID + at,
+            8,
+            (
+                little("Pack_Voltage", 0, 16, 0.1, "V"),
+                little("Pack_Current", 2, 16, 0.1, "A", offset=-400.0, comment="+ = charge"),
+                little("SOC", 4, 8, 1.0, "%"),
+                little("Discharge_Time", 6, 16, 1.0, "h"),
+            ),
+        ),
+        Message(
+            f"Cell_Extremes{suffix}",
+            0x4F4 + at,
+            8,
+            (
+                little("Cell_Voltage_Max", 0, 16, 0.001, "V"),
+                little("Cell_Number_Max", 2, 8),
+                little("Cell_Voltage_Min", 3, 16, 0.001, "V"),
+                little("Cell_Number_Min", 5, 8),
+            ),
+        ),
+        Message(
+            f"Temperature_Extremes{suffix}",
+            0x5F4 + at,
+            8,
+            (
+                little("Temperature_Max", 0, 8, 1.0, "degC", offset=-50.0),
+                little("Probe_Number_Max", 1, 8),
+                little("Temperature_Min", 2, 8, 1.0, "degC", offset=-50.0),
+                little("Probe_Number_Min", 3, 8),
+                little("Temperature_Mean", 4, 8, 1.0, "degC", offset=-50.0),
+            ),
+        ),
+        Message(f"Alarms{suffix}", 0x7F4 + at, 8, (*alarms, little("Alarms", 0, 32))),
+        Message(
+            f"Capacity{suffix}",
+            0x18F128F4 + at,
+            8,
+            (
+                little("Remaining_Capacity", 0, 16, 0.1, "Ah"),
+                little("Full_Capacity", 2, 16, 0.1, "Ah"),
+                little("Charged_Total", 4, 16, 0.1, "Ah"),
+                little("Cycles", 6, 16),
+            ),
+            extended=True,
+        ),
+        Message(f"Temperatures{suffix}", 0x18F228F4 + at, 8, _probes(), extended=True),
+    ]
+    for first in range(1, CELLS + 1, _PER_FRAME):
+        frame_id = _CELL_ID + at + ((first - 1) // _PER_FRAME << 16)
+        cells = tuple(
+            little(f"Cell_{first + k:02d}", 2 * k, 16, 0.001, "V") for k in range(_PER_FRAME)
+        )
+        listed.append(Message(f"Cells_{first:02d}{suffix}", frame_id, 8, cells, extended=True))
+    return listed
+
+
+def _probes() -> tuple[Signal, ...]:
+    """Each probe is there while its bit of the first byte is set."""
+    found: list[Signal] = []
+    for k in range(PROBES):
+        there = f"Probe_{k + 1}_Fitted"
+        fitted = (MuxCondition(there, (1,)),)
+        found.append(flag(there, 0, k))
+        found.append(little(f"Probe_{k + 1}", 1 + k, 8, 1.0, "degC", offset=-50.0, mux=fitted))
+    return tuple(found)
+
+
+_PACK = (
+    ("Battery_Status", "Pack_Voltage", "voltage", 1.0),
+    ("Battery_Status", "Pack_Current", "current", -1.0),
+    ("Battery_Status", "SOC", "soc", 0.01),
+    ("Cell_Extremes", "Cell_Voltage_Max", "cell_voltage_max", 1.0),
+    ("Cell_Extremes", "Cell_Voltage_Min", "cell_voltage_min", 1.0),
+    ("Temperature_Extremes", "Temperature_Max", "temperature_max", 1.0),
+    ("Temperature_Extremes", "Temperature_Min", "temperature_min", 1.0),
+    ("Alarms", "Alarms", "fault", 1.0),
+)
+
+
+def _bindings(suffix: str, pack: int) -> list[Binding]:
+    found = pack_bindings(_WHY, [(f"{m}{suffix}", s, f, k) for m, s, f, k in _PACK], pack)
+    for number in range(1, CELLS + 1):
+        first = number - (number - 1) % _PER_FRAME
+        found.append(cell(f"Cells_{first:02d}{suffix}", f"Cell_{number:02d}", number, _WHY, pack))
+    found += [
+        probe(f"Temperatures{suffix}", f"Probe_{k + 1}", k + 1, _WHY, pack) for k in range(PROBES)
+    ]
+    return found
+
+
+def _packs(frames: Frames) -> list[int]:
+    """Numbers from 1 of the packs whose first cells are on the bus."""
+    seen = [len(payloads(frames, _CELL_ID + at, extended=True)) > 0 for at in range(PACKS)]
+    return [at + 1 for at, there in enumerate(seen) if there]
+
+
+def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
+    """Second and further packs, where there are any."""
+    packs = _packs(frames)
+    if len(packs) < 2:
+        return None
+    messages: list[Message] = []
+    bindings: list[Binding] = []
+    for number, pack in enumerate(packs, 1):
+        messages += _messages(f"_{pack}", pack)
+        bindings += _bindings(f"_{pack}", number)
+    return Database("jk", tuple(messages)), Mapping("jk", tuple(bindings), sign="+charge")
+
+
+def verify(frames: Frames) -> Evidence:
+    """Whether the cell frames hold voltages of cells and the status says a possible charge."""
+    right = checked = 0
+    for at in range(PACKS):
+        for group in range(CELLS // _PER_FRAME):
+            rows = payloads(frames, _CELL_ID + at + (group << 16), extended=True)
+            for k in range(_PER_FRAME):
+                fit, of = _cells(word(rows, 2 * k, little=True))
+                right, checked = right + fit, checked + of
+    if not checked:
+        return Evidence(0.0, "no cell voltages seen")
+    status = payloads(frames, _STATUS_ID)
+    right += int(np.sum(status[:, 4] <= 100))
+    return judged(right, checked + len(status), "cell voltages and states of charge")
+
+
+def _cells(millivolts: Ints) -> tuple[int, int]:
+    there = millivolts[(millivolts != 0) & (millivolts != 0xFFFF)]
+    return like_cells(np.zeros(len(there), np.int64), there / 1000.0)
+
+
+_EXAMPLES = (
+    # 53.2 V, 20.5 A flowing out (3795 - 4000), 73 %
+    Example(
+        0x2F4,
+        False,
+        bytes.fromhex("1402d30e49000500"),
+        {"pack.voltage": 53.2, "pack.current": 20.5, "pack.soc": 0.73},
+    ),
+    Example(
+        0x4F4,
+        False,
+        bytes.fromhex("d80c0cd40c0b0000"),
+        {"pack.cell_voltage_max": 3.288, "pack.cell_voltage_min": 3.284},
+    ),
+    Example(
+        0x5F4,
+        False,
+        bytes.fromhex("4b01460248000000"),
+        {"pack.temperature_max": 25.0, "pack.temperature_min": 20.0},
+    ),
+    # a warning of the lowest cell
+    Example(0x7F4, False, bytes.fromhex("0400000000000000"), {"pack.fault": 4.0}),
+    Example(
+        0x18E028F4,
+        True,
+        bytes.fromhex("d40cd50cd60cd70c"),
+        {
+            "cell.1.voltage": 3.284,
+            "cell.2.voltage": 3.285,
+            "cell.3.voltage": 3.286,
+            "cell.4.voltage": 3.287,
+        },
+    ),
+    # 14 cells: the last two places of the fourth frame are not wired
+    Example(
+        0x18E328F4,
+        True,
+        bytes.fromhex("d40cd50c00000000"),
+        {"cell.13.voltage": 3.284, "cell.14.voltage": 3.285},
+    ),
+    # probes 1 and 2 are fitted
+    Example(
+        0x18F228F4, True, bytes.fromhex("034b460000000000"), {"probe.1": 25.0, "probe.2": 20.0}
+    ),
+)
+
+PROTOCOL = Protocol(
+    name="jk",
+    title="JK BMS",
+    database=Database("jk", tuple(_messages("", 1))),
+    mapping=Mapping("jk", tuple(_bindings("", 1)), sign="+charge"),
+    bitrates=(250_000, 500_000),
+    source_confidence="Read in one public decoder and a note; no real capture was available.",
+    required=("Cells_01", "Battery_Status"),
+    examples=_EXAMPLES,
+    verify=verify,
+    specialise=specialise,
+)
