@@ -123,7 +123,9 @@ class BalanceStrip(QAbstractScrollArea):
             painter.setPen(theme.muted)
             wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
             painter.drawText(self.viewport().rect(), wrap, self._empty)
-        names = (QFontMetricsF(semibold(12)).horizontalAdvance(row.text) for row in self._rows)
+        # Both weights: where a script has no semibold, that one may be the narrower.
+        shapes = [QFontMetricsF(shape) for shape in (font(12), semibold(12))]
+        names = (shape.horizontalAdvance(row.text) + 1 for shape in shapes for row in self._rows)
         name_width = min(max(names, default=0.0), self.viewport().width() * 0.35)
         offset = self.verticalScrollBar().value()
         for number, row in enumerate(self._rows):

@@ -169,7 +169,10 @@ class TracePlot(PlotContent):
         )
 
     def _ticks(self, plot: QRectF) -> Ticks:
-        return tidy_ticks(*self._y_range, self._most_steps(plot))
+        most = self._most_steps(plot)
+        ticks = tidy_ticks(*self._y_range, most)
+        # One number alone is no scale: rather a little closer than that.
+        return ticks if len(ticks.values) > 1 else tidy_ticks(*self._y_range, 2 * most)
 
     @staticmethod
     def _most_steps(plot: QRectF) -> int:

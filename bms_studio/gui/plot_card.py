@@ -24,6 +24,7 @@ from widgets.trace_plot import TracePlot
 _GRID_PX = 26
 _LEAST_SPAN = {"V": 0.01, "mV": 4.0, "°C": 2.0, "A": 1.0, "%": 1.0}
 _DECIMALS = {"V": 3, "mV": 1, "°C": 1, "A": 2, "%": 1}
+_MOST_BALANCED = 24
 _BY_CELL = ("cells", "deviation", "balancing")
 
 
@@ -87,17 +88,31 @@ class PlotCard(TracePlot):
         for signal in self.signals:
             columns = signal.measured_columns(view)
             labels += [signal.column_label(column, view) for column in columns] or [signal.label]
-        self.set_labels(labels, _DECIMALS.get(self.unit))
+        whole = bool(self.signals) and self.signals[0].name == "balancing"
+        self.set_labels(labels, 0 if whole else _DECIMALS.get(self.unit))
         if self.signals and self.signals[0].name == "balancing":
-            violet = current_theme().balancing
-            self.set_named([Named(n, "", violet) for n in range(min(len(labels), 32))])
+            self._name_balanced(view)
         elif len(self.signals) > 1:
             self.set_named([Named(n, short(s)) for n, s in enumerate(self.signals)])
 
+    def _name_balanced(self, view: PackView) -> None:
+        """Violet for the cells that were ever balanced, each with its number."""
+        span = view.timeline.span() or (0, 1)
+        found = view.timeline.fetch("balancing", *span, 50)
+        on = ((found.high > 0) & (found.high < 255)).any(axis=1).nonzero()[0]
+        violet = current_theme().balancing
+        named = [Named(int(n), str(n + 1), violet) for n in on[:_MOST_BALANCED]]
+        shown = [(n.index, "") for n in named]
+        if shown != self._named_cells:
+            self._named_cells = shown
+            self.set_named(named)
+
     def name_outliers(self, named: tuple[Named, ...]) -> None:
-        """Name these cells at their curves, where the plot shows all cells."""
+        """Name these cells at their curves, where the plot shows all cells; or the balanced."""
         first = self.signals[0] if self.signals else None
-        if first is not None and first.name in ("cells", "deviation"):
+        if first is not None and first.name == "balancing" and self.context.view is not None:
+            self._name_balanced(self.context.view)
+        elif first is not None and first.name in ("cells", "deviation"):
             shown = [(n.index, n.color.name() if n.color else "") for n in named]
             if shown != self._named_cells:
                 self._named_cells = shown

@@ -76,7 +76,7 @@ class TracePage(Page):
                 text("ID"),
                 text("Name"),
                 text("Flags"),
-                text("Length"),
+                text("Len"),
                 text("Data"),
             )
         )
