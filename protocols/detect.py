@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from protocols.contract import Protocol
 from protocols.evidence import Bus, Cells
 from protocols.families import Family
-from protocols.frames import Frames
+from protocols.frames import EXTENDED, Frames
 from protocols.mapping import map_database
 from protocols.registry import available, load
 from protocols.roles import Mapping
@@ -45,7 +46,14 @@ def detect(frames: Frames, databases: Sequence[Database] = ()) -> list[Candidate
     where that one is certain and knows roles that they lack.
     """
     looked_at = frames[:LOOKED_AT]
-    found = [c for name in available() if (c := _builtin(load(name), looked_at)) is not None]
+    present = _identifiers(looked_at)
+    found = []
+    for name in available():
+        protocol = load(name)
+        if _occurs(protocol, present):
+            candidate = _builtin(protocol, looked_at)
+            if candidate is not None:
+                found.append(candidate)
     if databases:
         given = _given(frames, databases, found)
         if given is not None:
@@ -55,6 +63,18 @@ def detect(frames: Frames, databases: Sequence[Database] = ()) -> list[Candidate
         second = found[1].name
         found[0] = replace(found[0], mapping=replace(found[0].mapping, runner_up=second))
     return found
+
+
+def _identifiers(frames: Frames) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The 11-bit and the 29-bit identifiers that occur, each once."""
+    wide = (frames.flags & EXTENDED) != 0
+    return np.unique(frames.id[~wide]), np.unique(frames.id[wide])
+
+
+def _occurs(protocol: Protocol, present: tuple[NDArray[np.uint32], NDArray[np.uint32]]) -> bool:
+    """Whether every message without which it is not this protocol was seen."""
+    required = [protocol.database.message(name) for name in protocol.required]
+    return all(bool(np.any((present[m.extended] & np.uint32(m.id_mask)) == m.id)) for m in required)
 
 
 def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
