@@ -4,12 +4,14 @@ Set before anything of the program is imported, and inherited by every program t
 Nothing about a single topic belongs here.
 """
 
+import gc
 import importlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,20 @@ importlib.import_module("bms_studio")
 def pytest_unconfigure() -> None:
     """Take the session's home away."""
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_window_is_left() -> Iterator[None]:
+    """Windows of one file do not live on: a change of theme would style them all, ever slower."""
+    yield
+    if "PySide6.QtWidgets" in sys.modules:
+        from PySide6.QtCore import QCoreApplication, QEvent
+        from PySide6.QtWidgets import QApplication
+
+        for widget in QApplication.topLevelWidgets():
+            widget.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
