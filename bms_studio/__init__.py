@@ -7,6 +7,7 @@ reads that once, when it is first imported.
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,11 @@ def _keep_kernels() -> None:
         return
     import platformdirs
 
-    folder = Path(platformdirs.user_cache_path("bms-studio", False)) / "kernels"
+    # numba looks only at the file that a kernel stands in, but a kernel contains those it calls.
+    home = Path(__file__).resolve().parent.parent
+    parts = ("protocols/kernel.py", "protocols/tables.py", "protocols/bits.py")
+    key = zlib.crc32(repr([(home / part).stat().st_mtime_ns for part in parts]).encode())
+    folder = Path(platformdirs.user_cache_path("bms-studio", False)) / f"kernels-{key:08x}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)

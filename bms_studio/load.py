@@ -43,6 +43,7 @@ def load(recording: Path, folder: Path) -> dict[str, Any]:
         "events": [[e.time, e.kind, e.text] for e in rec.events()],
         "channels": list(rec.labels("/frames")),
         "databases": describe(_databases(attributes)),
+        "title": _title(attributes.protocol),
         "serial": _serial(rec, attributes.protocol),
     }
     for path in rec.groups():
@@ -63,6 +64,10 @@ def _databases(attributes: RecordingAttributes) -> tuple[Database, ...]:
     if attributes.protocol in available():
         return (load_protocol(attributes.protocol).database,)
     return ()
+
+
+def _title(protocol: str) -> str:
+    return load_protocol(protocol).title if protocol in available() else protocol
 
 
 def _serial(rec: Recording, protocol: str) -> str:

@@ -222,7 +222,7 @@ class Replay:
                 simulated=attributes["source"] == "simulated",
             ),
             pack=self._pack(),
-            protocol=attributes["protocol"],
+            protocol=self._described["title"],
             confidence=attributes["protocol_confidence"],
             runner_up=attributes["protocol_runner_up"],
             verdict=judge(self.findings, checked, bool(self._described["groups"])),

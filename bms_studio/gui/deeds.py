@@ -81,14 +81,16 @@ class Deeds:
         self._window.show_view(None)
 
     def release(self, view: PackView) -> None:
-        """Let go of a view without holding up the window."""
+        """Let go of a view without holding up the window; what it records is saved."""
         self._window.follower.follow(
-            Job("Disconnecting", lambda _job: view.disconnect()), self._released
+            Job("Disconnecting", lambda job: disconnect(job, view)), self._released
         )
 
     def _released(self, job: Job) -> None:
         if job.error:
             self.error(job.error, job.details)
+        elif job.result:
+            self._window.notice(text("Saved: {path}", path=job.result))
 
     def _demo(self) -> None:
         self._window.follow_view(self._window.source.demo())
@@ -284,9 +286,18 @@ class Deeds:
         else:
             self._window.end()
 
-    def close_view(self, view: PackView) -> None:
-        """The window goes: let go of the view, saving what is being recorded."""
-        view.disconnect()
-        job = view.job if isinstance(view, Recordable) else None
-        if job is not None:
-            job.wait()
+
+def disconnect(job: Job, view: PackView) -> str:
+    """The work of a job: disconnect, and stay until a recording that this ended is built.
+
+    Gives the recording's path, "" when there is none. Raises RuntimeError when it failed.
+    """
+    view.disconnect()
+    building = view.job if isinstance(view, Recordable) else None
+    if building is None:
+        return ""
+    while not building.wait(0.05):
+        job.progress = building.progress
+    if building.error:
+        raise RuntimeError(building.error)
+    return str(building.result or "")

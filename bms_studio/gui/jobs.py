@@ -18,9 +18,9 @@ _MIN_SHARE_FOR_ESTIMATE = 0.02
 
 
 class JobStrip(QFrame):
-    """One running job. `follow` shows it; `ended` comes once when it is over."""
+    """Title, progress, time left and Cancel of one job."""
 
-    ended = Signal(object)
+    cancelled = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +36,7 @@ class JobStrip(QFrame):
         self._left.setMinimumWidth(150)
         self._left.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._cancel = QPushButton(text("Cancel"))
-        self._cancel.clicked.connect(self.cancel)
+        self._cancel.clicked.connect(self.cancelled)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 6, 8, 6)
         row.addWidget(self._title)
@@ -45,38 +45,19 @@ class JobStrip(QFrame):
         row.addWidget(self._cancel)
         self.hide()
 
-    @property
-    def job(self) -> Job | None:
-        """The job being shown, if any."""
-        return self._job
-
-    def follow(self, job: Job) -> None:
-        """Show this job instead of the one before."""
-        self._job = job
-        self._started_s = time.monotonic()
-        self._title.setText(text(job.title))
-        self._left.clear()
-        self._cancel.setText(text("Cancel"))
-        self._cancel.setEnabled(True)
-        self._bar.setRange(0, 0)
-
-    def cancel(self) -> None:
-        """Ask the job to stop; the button says so at once."""
-        if self._job is not None:
-            self._cancel.setEnabled(False)
-            self._cancel.setText(text("Cancelling…"))
-            self._job.cancel()
-
-    def poll(self) -> None:
-        """Bring the strip up to date; called by the follower's timer."""
-        job = self._job
+    def show_job(self, job: Job | None) -> None:
+        """The job to tell of now; None hides the strip."""
+        if job is not self._job:
+            self._job = job
+            self._started_s = time.monotonic()
+            self._left.clear()
+            self._bar.setRange(0, 0)
+            self._title.setText(text(job.title) if job is not None else "")
         if job is None:
-            return
-        if job.done:
-            self._job = None
             self.hide()
-            self.ended.emit(job)
             return
+        self._cancel.setEnabled(not job.cancelled)
+        self._cancel.setText(text("Cancelling…") if job.cancelled else text("Cancel"))
         elapsed_s = time.monotonic() - self._started_s
         # Quick jobs would only flicker.
         self.setVisible(elapsed_s > 0.15 or self.isVisible())
@@ -96,39 +77,58 @@ class JobStrip(QFrame):
 
 
 class JobFollower(QObject):
-    """Polls one job and calls back when it ends. A new job cancels the one before."""
+    """Polls the window's jobs and calls back when one ends; the strip tells of the newest."""
 
-    def __init__(self, strip: JobStrip) -> None:
-        super().__init__(strip)
-        self._strip = strip
-        self._finished: Callable[[Job], None] | None = None
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._strip: JobStrip | None = None
+        self._jobs: list[tuple[Job, Callable[[Job], None]]] = []
         self._timer = QTimer(self, interval=_POLL_MS)
-        self._timer.timeout.connect(strip.poll)
-        strip.ended.connect(self._ended)
+        self._timer.timeout.connect(self.poll)
+
+    def attach(self, strip: JobStrip) -> None:
+        """Tell of the jobs in this strip from now on (the window is rebuilt now and then)."""
+        self._strip = strip
+        strip.cancelled.connect(self.cancel)
 
     @property
     def busy(self) -> bool:
-        """True while a job runs."""
-        return self._strip.job is not None
+        """True while any job runs."""
+        return bool(self._jobs)
+
+    @property
+    def current(self) -> Job | None:
+        """The job that the strip tells of."""
+        return self._jobs[-1][0] if self._jobs else None
 
     def follow(self, job: Job, finished: Callable[[Job], None]) -> None:
         """Show `job`; call `finished(job)` in the window's thread when it is over."""
-        before = self._strip.job
-        if before is not None:
-            before.cancel()
-        self._finished = finished
-        self._strip.follow(job)
+        self._jobs.append((job, finished))
         self._timer.start()
 
     def cancel(self) -> None:
-        """Cancel what runs, if anything."""
-        self._strip.cancel()
+        """Cancel the job that the strip tells of; the strip says so at once."""
+        if self.current is not None:
+            self.current.cancel()
+            self.poll()
 
-    def _ended(self, job: Job) -> None:
-        self._timer.stop()
-        finished, self._finished = self._finished, None
-        if finished is not None:
+    def poll(self) -> None:
+        """Look at every job, once."""
+        ended = [entry for entry in self._jobs if entry[0].done]
+        self._jobs = [entry for entry in self._jobs if not entry[0].done]
+        if self._strip is not None:
+            self._strip.show_job(self.current)
+        if not self._jobs:
+            self._timer.stop()
+        for job, finished in ended:
             finished(job)
+
+    def wait(self) -> None:
+        """Let what still runs come to its end: the window goes, recordings must be complete."""
+        for job, _ in self._jobs:
+            job.wait()
+        self._jobs = []
+        self._timer.stop()
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ Wires signals by role to a TracePlot; the page decides what stands where.
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QPoint, QRect, Signal
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
@@ -99,7 +100,7 @@ class PlotCard(TracePlot):
         """Violet for the cells that were ever balanced, each with its number."""
         span = view.timeline.span() or (0, 1)
         found = view.timeline.fetch("balancing", *span, 50)
-        on = ((found.high > 0) & (found.high < 255)).any(axis=1).nonzero()[0]
+        on = np.flatnonzero(np.any((found.high > 0) & (found.high < 255), axis=1))
         violet = current_theme().balancing
         named = [Named(int(n), str(n + 1), violet) for n in on[:_MOST_BALANCED]]
         shown = [(n.index, "") for n in named]

@@ -70,6 +70,8 @@ class Window(QMainWindow):
         self.context = Context(settings, Selection(self), self.time, self.deeds.do)
         self.transport = Transport(self.context, self)
         self.context.selection.cell_opened.connect(self._cell_opened)
+        self.follower = JobFollower(self)
+        self._opening: Job | None = None
         self.pages: dict[str, Page] = {}
         self._tick = 0
         self._page_key = settings.string("page", "live")
@@ -96,7 +98,7 @@ class Window(QMainWindow):
         self.stack = QStackedWidget()
         self.bar = TimelineBar()
         self.strip = JobStrip()
-        self.follower = JobFollower(self.strip)
+        self.follower.attach(self.strip)
         self.question = QuestionStrip()
         self.notice_strip = Notice()
         self.pages = {}
@@ -192,10 +194,18 @@ class Window(QMainWindow):
             self.show_view(first)
 
     def follow_view(self, job: Job) -> None:
-        """Show what the job makes; an error says so."""
+        """Show what the job makes; an error says so. Takes the place of one still running."""
+        if self._opening is not None:
+            self._opening.cancel()
+        self._opening = job
         self.follower.follow(job, self._view_job_ended)
 
     def _view_job_ended(self, job: Job) -> None:
+        if job is not self._opening:
+            if job.result is not None:  # it came too late to be cancelled
+                self.deeds.release(job.result)
+            return
+        self._opening = None
         if job.result is not None:
             self.show_view(job.result)
             return
@@ -262,7 +272,7 @@ class Window(QMainWindow):
 
     def _follow_building(self, view: PackView) -> None:
         job = view.job if isinstance(view, Recordable) else None
-        if job is not None and job is not self._followed and not self.follower.busy:
+        if job is not None and job is not self._followed:
             self._followed = job
             self.follower.follow(job, self._built)
 
@@ -333,8 +343,11 @@ class Window(QMainWindow):
         self.settings.put("page", self._page_key)
         self.settings.sync()
         self.refresh_clock.stop()
-        self.follower.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
         view, self.context.view = self.context.view, None
         if view is not None:
-            self.deeds.close_view(view)
+            self.deeds.release(view)
+        self.hide()
+        self.follower.wait()
         event.accept()

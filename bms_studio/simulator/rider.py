@@ -59,19 +59,21 @@ class Outlook:
     soc: float
 
 
-# Ten minutes that show one thing after another: balance at rest, a charge step, a launch, a long
-# hill on which the weak cell sags, regeneration, stop and go, and an even cruise to look closely.
+# Ten minutes that show one thing after another. The first twenty seconds have a bit of each (rest,
+# charge, a launch on which the weak cell sags): most people look no longer. Then a longer charge, a
+# long hill, regeneration, stop and go, and an even cruise to look closely.
 STORY = (
+    Phase("rest", 3.0),
+    Phase("charge", 5.0),
+    Phase("rest", 2.0),
+    Phase("ride", 73.0, (Leg(28, 45), Leg(10, 0), Leg(35, 60))),
     Phase("rest", 7.0),
     Phase("charge", 43.0),
     Phase("rest", 10.0),
     Phase(
         "ride",
-        540.0,
+        457.0,
         (
-            Leg(28, 45),
-            Leg(10, 0),
-            Leg(35, 60),
             Leg(25, 38),
             Leg(55, 45, 0.075),
             Leg(30, 40, -0.06),
