@@ -16,6 +16,8 @@ _MODULES = {
     "daly": "protocols.daly",
     "jk": "protocols.jk",
     "jbd": "protocols.jbd",
+    "tesla": "protocols.tesla",
+    "geely": "protocols.geely",
 }
 
 
