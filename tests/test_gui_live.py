@@ -159,7 +159,7 @@ def test_a_long_job_can_be_cancelled_within_a_fifth_of_a_second(
     window.follow_view(Job("Opening", work))
     assert started.wait(5)
     qtbot.waitUntil(window.strip.isVisible, timeout=2000)
-    window.strip.cancel()
+    window.strip.cancelled.emit()
     qtbot.waitUntil(lambda: not window.follower.busy, timeout=200)
     qtbot.waitUntil(lambda: not window.strip.isVisible(), timeout=200)
     assert not errors()
@@ -197,3 +197,22 @@ def test_the_diagnostic_zip_holds_versions_and_logs_but_no_settings(
         assert "numpy" in packed.read("versions.json").decode()
     assert not any("settings" in name for name in names)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_disconnecting_while_recording_saves_and_says_where(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window.deeds.do("demo")
+    qtbot.waitUntil(lambda: window.view is not None, timeout=20_000)
+    view = window.view
+    assert isinstance(view, Recordable)
+    qtbot.waitUntil(lambda: view.timeline.rows("cells") > 20, timeout=20_000)
+    target = tmp_path / "left.h5"
+    view.start_recording(target)
+    qtbot.wait(300)
+    window.deeds.do("disconnect")
+    window.deeds.do("language")  # the parts are built anew; the saving goes on
+    window.deeds.do("language")
+    qtbot.waitUntil(lambda: not window.follower.busy, timeout=30_000)
+    assert "left.h5" in window.notice_strip.line.text()
+    assert "/cells" in Recording(target).groups()

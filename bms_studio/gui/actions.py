@@ -53,11 +53,3 @@ ACTIONS: tuple[Action, ...] = (
 
 SECTIONS = ("Pack", "Time", "View", "Help")
 PAGE_KEYS = tuple(f"Ctrl+{number}" for number in range(1, 10))
-
-
-def action(name: str) -> Action:
-    """The action called `name`; KeyError when there is none."""
-    for candidate in ACTIONS:
-        if candidate.name == name:
-            return candidate
-    raise KeyError(f"no action '{name}'")

@@ -24,7 +24,6 @@ from PySide6.QtCore import (
     Signal,
     qInstallMessageHandler,
 )
-from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from bms_studio.gui.contract import PackView, Playable, SessionSource
@@ -164,10 +163,6 @@ def run(
     window = Window(source, settings)
     if start.size is not None:
         window.resize(*start.size)
-    if start.language == "zh_CN" and not chinese_font():
-        window.notice(
-            text("No Chinese font on this system: install one, for example Noto Sans CJK.")
-        )
     window.show()
     if start.page:
         window.show_page(start.page)
@@ -178,12 +173,6 @@ def run(
     window.begin(first)
     status = app.exec()
     return window.exit_status or status
-
-
-def chinese_font() -> bool:
-    """True when some installed font can write Simplified Chinese."""
-    system = QFontDatabase.WritingSystem.SimplifiedChinese
-    return bool(QFontDatabase.families(system))
 
 
 def _arrange_picture(window: Window, start: Start) -> None:

@@ -110,6 +110,17 @@ class Playable(Protocol):
     def step(self, n: int) -> None: ...
 
 
+class Leftover(Protocol):
+    """What a crash left: a recording that was running, or the black box of a session."""
+
+    @property
+    def recording(self) -> bool: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def saved_ns(self) -> int: ...
+
+
 class SessionSource(Protocol):
     """Where views come from. Every method returns at once; jobs end with a PackView as result."""
 
@@ -127,6 +138,15 @@ class SessionSource(Protocol):
 
     def demo(self) -> Job:
         """Result: a live session on the simulated pack."""
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """What a crash left, newest first."""
+
+    def rescue(self, left: Any) -> Job:
+        """Result: a replay of what was left, saved as a recording."""
+
+    def discard(self, left: Any) -> None:
+        """Delete what was left, for good."""
 
     def open(self, paths: Sequence[Path]) -> Job:
         """A recording or logs to import first. Result: a replay."""

@@ -297,6 +297,8 @@ def disconnect(job: Job, view: PackView) -> str:
     if building is None:
         return ""
     while not building.wait(0.05):
+        if job.cancelled:
+            building.cancel()  # the journal stays, and can be rescued
         job.progress = building.progress
     if building.error:
         raise RuntimeError(building.error)

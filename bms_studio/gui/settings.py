@@ -32,14 +32,6 @@ def log_folder() -> Path:
     return folder
 
 
-def recordings_folder() -> Path:
-    """Where Record puts files unless told otherwise; made when missing."""
-    own = os.environ.get("BMS_STUDIO_HOME")
-    folder = Path(own) / "recordings" if own else platformdirs.user_documents_path() / "BMS Studio"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 class Settings:
     """Typed doors to the INI file. Values that do not parse are treated as absent."""
 
@@ -55,14 +47,6 @@ class Settings:
     def put(self, key: str, value: str) -> None:
         """Remember a short text."""
         self._store.setValue(key, value)
-
-    def flag(self, key: str, default: bool) -> bool:
-        """A yes or no."""
-        return self.string(key, "yes" if default else "no") == "yes"
-
-    def put_flag(self, key: str, value: bool) -> None:
-        """Remember a yes or no."""
-        self.put(key, "yes" if value else "no")
 
     def bytes(self, key: str) -> QByteArray:
         """Qt's own packed state; empty when absent."""

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
+    QFontDatabase,
     QGuiApplication,
     QKeySequence,
 )
@@ -23,6 +24,7 @@ from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
 from bms_studio.gui.header import hms, no_pack, top_bar, verdict_text
 from bms_studio.gui.jobs import JobFollower, JobStrip
+from bms_studio.gui.leftover_strip import LeftoverStrip
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.notices import Notice, QuestionStrip
 from bms_studio.gui.page import Context, Page
@@ -32,7 +34,7 @@ from bms_studio.gui.selection import Selection
 from bms_studio.gui.settings import Settings
 from bms_studio.gui.trace_page import TracePage
 from bms_studio.jobs import Job
-from bms_studio.language import text
+from bms_studio.language import language, text
 from widgets.rail import Rail, RailItem
 from widgets.refresh import RefreshClock
 from widgets.time_view import TimeView
@@ -44,6 +46,11 @@ log = logging.getLogger("bms_studio.window")
 PAGES: tuple[type[Page], ...] = (LivePage, PlotsPage, TracePage)
 _HEADER_TICKS = 5
 _SMALLEST = (1024, 640)
+
+
+def chinese_font() -> bool:
+    """True when some installed font can write Simplified Chinese."""
+    return bool(QFontDatabase.families(QFontDatabase.WritingSystem.SimplifiedChinese))
 
 
 def page_words() -> dict[str, str]:
@@ -101,6 +108,7 @@ class Window(QMainWindow):
         self.follower.attach(self.strip)
         self.question = QuestionStrip()
         self.notice_strip = Notice()
+        self.leftover_strip = LeftoverStrip()
         self.pages = {}
         for kind in PAGES:
             page = kind(self.context)
@@ -116,11 +124,17 @@ class Window(QMainWindow):
         self.show_page(self._page_key)
         self._view_parts()
         self.stack.setFocus()
+        if language() == "zh_CN" and not chinese_font():
+            self.notice(
+                # In English: without a font nobody could read the other sentence.
+                "No Chinese font on this system: install one, for example Noto Sans CJK."
+            )
 
     def _lay_out(self) -> None:
         middle = QVBoxLayout()
         middle.setContentsMargins(14, 11, 12, 12)
         middle.setSpacing(10)
+        middle.addWidget(self.leftover_strip)
         middle.addWidget(self.notice_strip)
         middle.addWidget(self.verdict)
         middle.addWidget(self.question)
@@ -155,6 +169,8 @@ class Window(QMainWindow):
         self.top.language_clicked.connect(lambda: self.deeds.do("language"))
         self.top.settings_clicked.connect(self.open_menu)
         self.question.answered.connect(self._answered)
+        self.leftover_strip.rescued.connect(lambda left: self.follow_view(self.source.rescue(left)))
+        self.leftover_strip.discarded.connect(self.source.discard)
 
     def _make_actions(self) -> None:
         """One QAction per entry of the table: keys work in the whole window."""
@@ -192,6 +208,8 @@ class Window(QMainWindow):
             self.follow_view(first)
         elif first is not None:
             self.show_view(first)
+        else:
+            self.leftover_strip.offer(self.source.leftovers())
 
     def follow_view(self, job: Job) -> None:
         """Show what the job makes; an error says so. Takes the place of one still running."""
