@@ -32,7 +32,8 @@ class LogReport:
 
     lines: lines or objects seen; bad: those that could not be read, the numbers of the first ones
     in bad_lines (from 1); skipped: known ones that are no frames; backwards: frames whose time
-    was before an earlier frame's (see `repair_time`); truncated: one sentence, or "".
+    was before an earlier frame's (see `repair_time`); truncated: one sentence, or ""; cut_line: the
+    reader's word that the next block comes from this last line alone, which has no end.
     """
 
     format: str
@@ -44,6 +45,7 @@ class LogReport:
     frames: int = 0
     backwards: int = 0
     truncated: str = ""
+    cut_line: int = 0
     channels: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,9 +69,16 @@ class LogReader:
 
     def __iter__(self) -> Iterator[Frames]:
         last = np.iinfo(np.int64).min
+        before: Frames | None = None
         for block in self.blocks:
             if not len(block):
                 continue
+            if self.report.cut_line and _is_torn(block, before):
+                self.report.add_bad(1, [self.report.cut_line])
+                where = f"the last line ({self.report.cut_line})"
+                self.report.truncated = f"{where} is not complete and was left out"
+                continue
+            before = block
             block, last = repair_time(block, last, self.report)
             self.report.frames += len(block)
             yield block
@@ -95,16 +104,11 @@ class LogFormat:
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
-    """Whole lines of a text log. `text` ends with a line feed; `cut`: the file did not."""
+    """Whole lines of a text log, each with its end. `cut`: the file's last line, which had none."""
 
     text: bytes
     first_line: int
     cut: bool = False
-
-    @property
-    def last_line(self) -> int:
-        """Number of the last line."""
-        return self.first_line + len(self.text.splitlines()) - 1
 
 
 def repair_time(block: Frames, last: int, report: LogReport) -> tuple[Frames, int]:
@@ -122,25 +126,18 @@ def text_blocks(path: Path, ends: bytes = b"\n") -> Iterator[TextBlock]:
     """The file as blocks of whole lines. Of a line beyond 64 KiB only the beginning is kept, so
     that it is one bad line and never fills the memory."""
     rest, line = b"", 1
-    held: TextBlock | None = None
     with path.open("rb") as file:
         while piece := file.read(BLOCK_BYTES):
             end = piece.rfind(ends) + 1
             if not end:
                 rest = (rest + piece)[:MAX_LINE_BYTES]
                 continue
-            if held is not None:
-                yield held
             text = b"".join((rest, memoryview(piece)[:end]))  # one copy, not two
             rest = piece[end:][:MAX_LINE_BYTES]
-            held = TextBlock(text, line)
+            yield TextBlock(text, line)
             line += line_count(text) if ends == b"\n" else text.count(ends)
     if rest.strip():
-        # A line without its end stays with those before it, by which it can be judged.
-        whole, first = (held.text, held.first_line) if held is not None else (b"", line)
-        held = TextBlock(whole + rest + ends, first, True)
-    if held is not None:
-        yield held
+        yield TextBlock(rest + ends, line, True)
 
 
 def in_parallel(
@@ -165,17 +162,12 @@ def line_count(text: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == 10))
 
 
-def drop_cut_frame(block: Frames, report: LogReport, line: int) -> Frames:
+def _is_torn(cut: Frames, before: Frames | None) -> bool:
     """A last line without its end may be a torn frame that looks whole: it counts only when the
-    same id was seen with the same length before in its block."""
-    if not len(block):
-        return block
-    same = (block.id[:-1] == block.id[-1]) & (block.length[:-1] == block.length[-1])
-    if same.any():
-        return block
-    report.add_bad(1, [line])
-    report.truncated = f"the last line ({line}) is not complete and was left out"
-    return block[:-1]
+    same id was seen with the same length shortly before."""
+    if before is None:
+        return False
+    return not bool(np.any((before.id == cut.id[-1]) & (before.length == cut.length[-1])))
 
 
 def _why(report: LogReport) -> str:

@@ -66,10 +66,13 @@ def read(path: Path, name: str | None = None) -> tuple[Frames, LogReport]:
 
 
 def log(folder: Path, name: str, frames: Frames) -> Path:
-    """A log of this format; TRC is not written by us, so python-can writes it."""
+    """A log of this format; those that we do not write come from python-can or by hand."""
     path = folder / f"log{SUFFIX[name]}"
     if FORMATS[name].write:
         write_log(path, [frames[: len(frames) // 3], frames[len(frames) // 3 :]], name)
+        return path
+    if name == "canhacker":
+        path.write_bytes(canhacker_text(frames))
         return path
     with can.TRCWriter(str(path)) as writer:
         for k in range(len(frames)):
@@ -82,6 +85,17 @@ def log(folder: Path, name: str, frames: Frames) -> Path:
                 )
             )
     return path
+
+
+def canhacker_text(frames: Frames) -> bytes:
+    lines = ["@ TEXT @ 3 @ 64 @ 0 @ 9 @ 9 @ 00:00:09.000 @", "# $LocalTime=11:19:54.503"]
+    for k in range(len(frames)):
+        micro = int(frames.time[k] - frames.time[0]) // 1000
+        number = f"{frames.id[k]:08X}" if frames.flags[k] & EXTENDED else f"{frames.id[k]:03X}"
+        payload = frames.data[k, : frames.length[k]].tobytes().hex(" ").upper()
+        stamp = f"{micro // 1_000_000},{micro % 1_000_000:06d}"
+        lines.append(f"{stamp}\t1\t00000004\t{number}\t{frames.length[k]}\t{payload}\t00000000\t\t")
+    return "\r".join(lines).encode() + b"\r"
 
 
 def assert_same(got: Frames, sent: Frames, time_unit_ns: int = 1000) -> None:
@@ -198,7 +212,8 @@ def test_a_huge_line_is_one_bad_line(tmp_path: Path, name: str) -> None:
         assert (len(got), "damaged" in report.truncated) == (100, True)
         return
     lines = path.read_bytes()
-    path.write_bytes(lines + b"t" * 5_000_000 + b"\n" + lines.splitlines()[-2] + b"\n")
+    end = b"\n" if b"\n" in lines else b"\r"
+    path.write_bytes(lines + b"t" * 5_000_000 + end + lines.splitlines()[-2] + end)
     got, report = read(path, name)
     assert len(got) == 101
     assert report.bad == 1
@@ -423,6 +438,7 @@ def test_a_blf_bomb_is_not_unpacked_beyond_what_it_declares(tmp_path: Path) -> N
         ("orion/candump-2025-11-05_214230.log", "candump", 56_676),
         ("tecnun/candump-2024-12-28_152319.log", "candump", 74_381),
         ("kona/kona_bms_uds_idle_30s.asc", "asc", 5934),
+        ("bmw_i3/I3_akku_only.trc", "canhacker", 1149),
     ],
 )
 def test_measured_logs_are_recognised_and_complete(file: str, name: str, count: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from recordings.layout import RecordingAttributes
 from recordings.reader import Recording, UnreadableRecording
 from recordings.writer import RecordingWriter
-from tests.test_recording_writer import some_frames
+from tests.recording_parts import some_frames
 
 SCANS = 5000
 

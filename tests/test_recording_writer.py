@@ -9,24 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
-from protocols.frames import Frames, empty_frames
+from protocols.frames import Frames
 from recordings.errors import Cancelled, NotVerified
 from recordings.layout import RecordingAttributes, columns_of, kind_of
 from recordings.reader import Recording
 from recordings.writer import RecordingWriter
-
-
-def some_frames(count: int, seed: int = 1, width: int = 8, start: int = 10**18) -> Frames:
-    rng = np.random.default_rng(seed)
-    frames = empty_frames(count, width)
-    frames.time[:] = start + np.cumsum(rng.integers(0, 10**6, count))
-    frames.id[:] = rng.integers(0, 2048, count)
-    frames.flags[:] = rng.integers(0, 64, count)
-    frames.channel[:] = rng.integers(0, 2, count)
-    frames.length[:] = rng.integers(0, width + 1, count)
-    data = rng.integers(0, 256, (count, width), np.uint8)
-    frames.data[:] = np.where(np.arange(width) < frames.length[:, None], data, 0)
-    return frames
+from tests.recording_parts import some_frames
 
 
 def write(path: Path, frames: Frames, blocks: int = 7) -> None:
@@ -273,7 +261,7 @@ import resource, sys
 import numpy as np
 from recordings.layout import RecordingAttributes
 from recordings.writer import RecordingWriter
-from tests.test_recording_writer import some_frames
+from tests.recording_parts import some_frames
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

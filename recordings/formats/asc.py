@@ -22,7 +22,6 @@ from recordings.logs import (
     KEPT_BAD,
     LogFormat,
     LogReport,
-    drop_cut_frame,
     line_count,
     text_blocks,
 )
@@ -147,7 +146,7 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
         columns[0][:found] += header.start_ns
         frames = Frames(*columns)[:found]
         if block.cut:
-            frames = drop_cut_frame(frames, report, block.last_line)
+            report.cut_line = block.first_line
         report.channels[:] = table.texts()
         yield frames
 

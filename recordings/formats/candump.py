@@ -21,7 +21,6 @@ from recordings.logs import (
     LogFormat,
     LogReport,
     TextBlock,
-    drop_cut_frame,
     in_parallel,
     line_count,
     text_blocks,
@@ -261,7 +260,7 @@ def _parse_block(block: TextBlock) -> _Parsed:
         if found >= 0:
             break
     first_bad = (bad_lines[:bad] + block.first_line).tolist()
-    cut = block.last_line if block.cut else 0
+    cut = block.first_line if block.cut else 0
     return _Parsed(Frames(*columns)[:found], lines, bad, first_bad, table.texts(), cut)
 
 
@@ -270,8 +269,7 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
         report.lines += parsed.lines
         report.add_bad(parsed.bad, parsed.bad_lines)
         frames = _renumbered(parsed.frames, parsed.channels, report.channels)
-        if parsed.cut:
-            frames = drop_cut_frame(frames, report, parsed.cut)
+        report.cut_line = parsed.cut
         if not report.frames and len(frames) and frames.time[0] < RELATIVE_BEFORE_S * 10**9:
             report.time_reference = "relative"
         yield frames

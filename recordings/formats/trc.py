@@ -24,7 +24,7 @@ from protocols.frames import (
     Frames,
     empty_frames,
 )
-from recordings.logs import HEAD_BYTES, LogFormat, LogReport, drop_cut_frame, text_blocks
+from recordings.logs import HEAD_BYTES, LogFormat, LogReport, text_blocks
 
 _COLUMNS = {
     "1.0": ("N", "O", "I", "L", "D"),
@@ -115,7 +115,8 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
                 report.add_bad(1, [number])
         report.channels[:] = list(numbers)
         frames = _frames(rows, header.start_ns, numbers)
-        yield drop_cut_frame(frames, report, block.last_line) if block.cut else frames
+        report.cut_line = block.first_line if block.cut else 0
+        yield frames
 
 
 def _row(text: str, header: _Header) -> _Row | None:
