@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bms_studio.session_source import DemoChoice, Simulator, demo_session
-from protocols.frames import Frames, concatenate
+from protocols.frames import Frames, concatenate, empty_frames
 from recordings.reader import Recording
 
 PROGRAM = [sys.executable, "-m", "bms_studio"]
@@ -289,3 +289,88 @@ def test_both_orion_captures_show_the_real_cells(
     latest = document["packs"][0]["latest"]
     assert pack_v[0] - 0.01 <= latest["pack_voltage"] <= pack_v[1] + 0.01
     assert soc[0] - 1e-6 <= latest["soc"] <= soc[1] + 1e-6
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the emulated stick needs a pseudo-terminal")
+def test_simulate_and_replay_transmit_because_they_were_asked_to(tmp_path: Path) -> None:
+    from bms_studio.from_logs import import_logs
+    from bms_studio.interpret import Request
+    from bms_studio.simulator.emulated_adapter import EmulatedAdapter, Terminal
+    from bms_studio.simulator.simulation import generate
+    from protocols.frames import TRANSMITTED
+    from recordings.formats import write_log
+
+    stick = EmulatedAdapter(Terminal())
+
+    def received_from(*arguments: str) -> Frames:
+        running = subprocess.Popen(
+            [*PROGRAM, *arguments, "-i", "slcan", "-c", stick.line.url],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        parts = []
+        while running.poll() is None:
+            stick.service(0.01)
+            parts.append(stick.received() or empty_frames())
+        stick.service(0.05)
+        parts.append(stick.received() or empty_frames())
+        _, words = running.communicate()
+        assert running.returncode == 0, words
+        return concatenate(parts)
+
+    try:
+        sent = received_from("simulate", "--cells", "6", "--seconds", "2")
+        assert {0x3A0, 0x3A8} <= set(sent.id.tolist())
+        log, rec = tmp_path / "a.log", tmp_path / "a.h5"
+        original = concatenate(list(generate(2.0, 6, rate_hz=20)))
+        original.flags[::10] |= TRANSMITTED
+        write_log(log, [original], channels=("can0",))
+        import_logs([log], rec, Request())
+        played = received_from("replay", str(rec), "--speed", "4")
+        kept = original.flags & TRANSMITTED == 0
+        stored = concatenate(list(Recording(rec).frames()))
+        kept = stored.flags & TRANSMITTED == 0
+        np.testing.assert_array_equal(played.id, stored.id[kept])
+        np.testing.assert_array_equal(played.data, stored.data[kept])
+    finally:
+        stick.close()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "log", "asc", "blf"])
+def test_every_export_is_written_and_logs_come_back(tmp_path: Path, suffix: str) -> None:
+    from bms_studio.from_logs import import_logs
+    from bms_studio.interpret import Request
+    from bms_studio.simulator.simulation import generate
+    from recordings.formats import write_log
+
+    log, rec, out = tmp_path / "a.log", tmp_path / "a.h5", tmp_path / f"out.{suffix}"
+    write_log(log, generate(1.0, 6, rate_hz=20), channels=("can0",))
+    import_logs([log], rec, Request())
+    run("export", str(rec), "-o", str(out))
+    assert out.stat().st_size > 1000
+    if suffix in ("log", "asc", "blf"):
+        back = tmp_path / "back.h5"
+        run("import", str(out), "-o", str(back))
+        before = concatenate(list(Recording(rec).frames()))
+        after = concatenate(list(Recording(back).frames()))
+        np.testing.assert_array_equal(before.id, after.id)
+        np.testing.assert_array_equal(before.data, after.data)
+
+
+def test_a_newer_recording_and_a_cut_blf_are_told_apart_from_rubbish(tmp_path: Path) -> None:
+    import h5py
+
+    from bms_studio.simulator.simulation import generate
+    from recordings.formats import write_log
+
+    newer = tmp_path / "newer.h5"
+    with h5py.File(newer, "w") as file:
+        file.attrs["format"] = "bms-studio"
+        file.attrs["format_version"] = 2
+    assert "newer" in run("info", str(newer), status=3).stderr
+    blf = tmp_path / "a.blf"
+    write_log(blf, generate(1.0, 6, rate_hz=20), channels=("can0",))
+    blf.write_bytes(blf.read_bytes()[:200])
+    done = run("import", str(blf), "-o", str(tmp_path / "o.h5"), status=3)
+    assert "a.blf" in done.stderr
+    assert not (tmp_path / "o.h5").exists()

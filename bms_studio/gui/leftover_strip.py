@@ -6,7 +6,7 @@ Knows leftovers (`SessionSource.leftovers`), not what a journal is.
 from collections.abc import Sequence
 from datetime import datetime
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from bms_studio.gui.contract import Leftover
@@ -53,10 +53,12 @@ class LeftoverStrip(QFrame):
         if left.recording:
             sentence = text("A recording was interrupted on {when}: {title}")
         else:
-            sentence = text("The black box of an interrupted session is there, until {when}: {title}")
+            sentence = text(
+                "The black box of an interrupted session, until {when}: {title}"
+            )
         self.line.set_text(sentence.format(when=when, title=left.title or text("no title")))
 
-    def _decide(self, chosen: Signal | None) -> None:
+    def _decide(self, chosen: SignalInstance | None) -> None:
         left = self._waiting.pop(0)
         if chosen is not None:
             chosen.emit(left)
