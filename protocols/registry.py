@@ -18,6 +18,10 @@ _MODULES = {
     "jbd": "protocols.jbd",
     "tesla": "protocols.tesla",
     "geely": "protocols.geely",
+    "ford_mache": "protocols.ford_mache",
+    "emus": "protocols.emus",
+    "twizy": "protocols.twizy",
+    "imiev": "protocols.imiev",
 }
 
 

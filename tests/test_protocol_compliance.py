@@ -67,7 +67,9 @@ def test_every_binding_names_a_signal_and_gives_a_reason(protocol: Protocol) -> 
     roles = set()
     for binding in protocol.mapping.bindings:
         assert binding.why
-        place = (str(binding.role), binding.index)
+        # Signals under different selectors are never in one frame: no rivals.
+        mux = protocol.database.message(binding.message).signal(binding.signal).mux
+        place = (str(binding.role), binding.index, mux)
         assert place not in roles, f"{binding.role} has two sources"
         roles.add(place)
     for name in protocol.required:
