@@ -23,13 +23,12 @@ class ConnectSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdapterChoice:
-    """One adapter of the list; `label` is what a person recognises it by."""
+    """One adapter of the list: what it is called, and its serial number ("" unknown)."""
 
     interface: str
     channel: str
-    label: str
-    note: str = ""
-    can_listen: bool = True
+    name: str
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,24 @@ from bms_studio.acquisition.adapters import AdapterError
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.ports import list_adapters
 from bms_studio.acquisition.settings import AdapterSettings
-from bms_studio.interpret import Request
+from bms_studio.acquisition.status import AcquisitionStatus
+from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
+from bms_studio.interpret import Request, interpret
 from bms_studio.jobs import Job
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
 from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.pipeline import Pipeline
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import request_for
 from bms_studio.session import Session, build_in_process
+from protocols.frames import Frames, concatenate
 from protocols.registry import available
 
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
 USUAL_BITRATES = (500_000, 250_000, 1_000_000, 125_000)
 _HEARD_S = 0.6
-_TEST_S = 2.0
+_TEST_S = 1.6  # with the start of the acquisition program 2 s in all
+SILENT = "Nothing was heard: wake the pack, check H and L and the 120 ohm."
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,18 +206,18 @@ class LocalSessions:
         self._demo = demo or DemoChoice()
 
     def adapters(self) -> Job:
-        """Result: list of adapters (bms_studio.acquisition.ports.AdapterFound)."""
-        return Job("Looking for adapters", lambda _job: list_adapters())
+        """Result: list[AdapterChoice], the likely ones first."""
+        return Job("Looking for adapters", lambda _job: [_choice(a) for a in list_adapters()])
 
     def protocols(self) -> Sequence[str]:
         """Names of the built-in protocols."""
         return available()
 
-    def test(self, settings: Any) -> Job:
-        """Listen for at most 2 s. Result: gui's LinkTest fields as a dict."""
+    def test(self, settings: ConnectSettings) -> Job:
+        """Listen for at most 2 s once the bitrate is known. Result: LinkTest."""
         return Job("Testing the link", lambda job: _test(job, settings))
 
-    def connect(self, settings: Any, record: bool) -> Job:
+    def connect(self, settings: ConnectSettings, record: bool) -> Job:
         """Result: a live Session, recording if asked."""
 
         def work(job: Job) -> Session:
@@ -252,7 +257,13 @@ class LocalSessions:
         return Job("Opening", lambda job: _open(job, paths))
 
 
-def _adapter_settings(settings: Any, bitrate: int) -> AdapterSettings:
+def _choice(found: dict[str, Any]) -> AdapterChoice:
+    return AdapterChoice(
+        found["interface"], found["channel"], found["name"], str(found.get("serial") or "")
+    )
+
+
+def _adapter_settings(settings: ConnectSettings, bitrate: int) -> AdapterSettings:
     return AdapterSettings(
         settings.interface,
         settings.channel,
@@ -263,10 +274,10 @@ def _adapter_settings(settings: Any, bitrate: int) -> AdapterSettings:
     )
 
 
-def _listen(job: Job, settings: AdapterSettings, seconds: float) -> tuple[Any, Any]:
+def _listen(
+    job: Job, settings: AdapterSettings, seconds: float
+) -> tuple[Frames, AcquisitionStatus]:
     """Frames heard in that time and the adapter's last status; transmits nothing."""
-    from protocols.frames import concatenate
-
     with tempfile.TemporaryDirectory(prefix="bms-studio-test-") as folder:
         acquisition = client.start(settings, Path(folder) / "journal", owned=True)
         try:
@@ -282,7 +293,7 @@ def _listen(job: Job, settings: AdapterSettings, seconds: float) -> tuple[Any, A
             acquisition.close()
 
 
-def _find_bitrate(job: Job, settings: Any) -> int:
+def _find_bitrate(job: Job, settings: ConnectSettings) -> int:
     """The usual bitrate at which frames are heard, listening only."""
     for bitrate in USUAL_BITRATES:
         wanted = AdapterSettings(settings.interface, settings.channel, bitrate)
@@ -296,33 +307,36 @@ def _find_bitrate(job: Job, settings: Any) -> int:
     )
 
 
-def _test(job: Job, settings: Any) -> dict[str, Any]:
-    """What a live test tells: frames/s, bitrate, protocol, cells; one sentence if it failed."""
-    from bms_studio.interpret import interpret
-    from bms_studio.pipeline import Pipeline
-
+def _test(job: Job, settings: ConnectSettings) -> LinkTest:
+    """What a live test tells; one sentence if it failed."""
     try:
         bitrate = settings.bitrate or _find_bitrate(job, settings)
         frames, _ = _listen(job, _adapter_settings(settings, bitrate), _TEST_S)
         request = request_for(settings.protocol, settings.databases, settings.profile)
         meaning = interpret(frames, request) if len(frames) else None
-    except (AdapterError, ValueError) as problem:
-        return {"message": str(problem)}
-    found: dict[str, Any] = {"frames_per_s": len(frames) / _TEST_S, "bitrate": bitrate}
+    except (AdapterError, ValueError, OSError) as problem:
+        return LinkTest(message=str(problem))
     if not len(frames):
-        found["message"] = "Nothing was heard: wake the pack, check H and L and the 120 ohm."
-    if len(frames) == 0 or _one_repeated(frames):
-        found["question"] = "pack_alone"
-    if meaning is not None:
-        pipeline = Pipeline(meaning.databases, meaning.mapping)
-        pipeline.push(frames)
-        scanner = pipeline.scanner("cell")
-        found |= {"protocol": meaning.title, "confidence": meaning.confidence}
-        found["cells"] = scanner.columns if scanner else 0
-    return found
+        return LinkTest(bitrate=bitrate, message=SILENT, question="pack_alone")
+    found = LinkTest(
+        frames_per_s=len(frames) / _TEST_S,
+        bitrate=bitrate,
+        question="pack_alone" if _one_repeated(frames) else "",
+    )
+    if meaning is None:
+        return found
+    pipeline = Pipeline(meaning.databases, meaning.mapping)
+    pipeline.push(frames)
+    scanner = pipeline.scanner("cell")
+    return replace(
+        found,
+        protocol=meaning.title,
+        confidence=meaning.confidence,
+        cells=scanner.columns if scanner else 0,
+    )
 
 
-def _one_repeated(frames: Any) -> bool:
+def _one_repeated(frames: Frames) -> bool:
     """One frame over and over: nobody acknowledges it, so the pack is alone on its cable."""
     return len(frames) > 200 and len(set(frames.id.tolist())) == 1
 

@@ -4,8 +4,6 @@ Asks and tests; connecting itself is the window's business. The bus mode follows
 is: alone on a cable somebody has to acknowledge its frames, in a vehicle nobody may disturb it.
 """
 
-from typing import Any
-
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -25,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.gui.contract import (
+    AdapterChoice,
     ConnectSettings,
     LinkTest,
     SessionSource,
@@ -269,9 +268,9 @@ class ConnectDialog(QDialog):
 
     def _adapter_changed(self, item: QListWidgetItem | None) -> None:
         found = item.data(_ROLE) if item is not None else None
-        if isinstance(found, dict):
-            self.interface.setCurrentText(str(found["interface"]))
-            self.channel.setText(str(found["channel"]))
+        if isinstance(found, AdapterChoice):
+            self.interface.setCurrentText(found.interface)
+            self.channel.setText(found.channel)
 
     def _poll(self) -> None:
         if self._listing is not None and self._listing.done:
@@ -291,10 +290,7 @@ class ConnectDialog(QDialog):
             item.setData(_ROLE, found)
             item.setSizeHint(QSize(0, _ROW))
             self.adapters.addItem(item)
-            if (found["interface"], found["channel"]) == (
-                self._last.interface,
-                self._last.channel,
-            ):
+            if (found.interface, found.channel) == (self._last.interface, self._last.channel):
                 self.adapters.setCurrentItem(item)
         if not choices:
             note = job.error or text("No adapter found: plug one in, or name it under More.")
@@ -306,10 +302,10 @@ class ConnectDialog(QDialog):
 
     def _show_test(self, job: Job) -> None:
         self.test_button.setEnabled(True)
-        if not isinstance(job.result, dict):
+        result = job.result
+        if not isinstance(result, LinkTest):
             self._say(job.error or text("The test was cancelled."), "high")
             return
-        result = LinkTest(**job.result)
         if result.question:
             self._say(render(f"question.{result.question}"), "warn")
             return
@@ -352,10 +348,9 @@ class ConnectDialog(QDialog):
         super().done(code)
 
 
-def adapter_label(found: dict[str, Any]) -> str:
+def adapter_label(found: AdapterChoice) -> str:
     """What a person recognises an adapter by: name, serial number, channel."""
-    parts = (found.get("name"), found.get("serial"), found.get("channel"))
-    return " · ".join(dict.fromkeys(str(part) for part in parts if part))
+    return " · ".join(dict.fromkeys(p for p in (found.name, found.serial, found.channel) if p))
 
 
 def _title(words: str) -> QLabel:

@@ -6,43 +6,26 @@ adapter by itself. `bms_studio.commands` hands it a `SessionSource`.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.jobs import Job
 from bms_studio.status import Status
 from bms_studio.timeline import Timeline
 from protocols.signals import Message, Signal
 
-
-@dataclass(frozen=True, slots=True)
-class ConnectSettings:
-    """What the connect dialog asks for. bitrate 0 and protocol "": find them by listening."""
-
-    interface: str = ""
-    channel: str = ""
-    bitrate: int = 0
-    mode: str = "listen"  # listen, acknowledge, active
-    protocol: str = ""
-    profile: str = ""
-    databases: tuple[str, ...] = ()
-    fd: bool = False
-    data_bitrate: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LinkTest:
-    """Outcome of a live test: what was heard in at most 2 s. message: one sentence if it failed."""
-
-    frames_per_s: float = 0.0
-    bitrate: int = 0
-    protocol: str = ""
-    confidence: float = 0.0
-    cells: int = 0
-    message: str = ""
-    question: str = ""  # "pack_alone": errors, silence or one endlessly repeated frame
+__all__ = [
+    "AdapterChoice",
+    "ConnectSettings",
+    "Leftover",
+    "LinkTest",
+    "PackView",
+    "Playable",
+    "Recordable",
+    "SessionSource",
+]
 
 
 class PackView(Protocol):
@@ -125,13 +108,13 @@ class SessionSource(Protocol):
     """Where views come from. Every method returns at once; jobs end with a PackView as result."""
 
     def adapters(self) -> Job:
-        """Result: list of dicts (acquisition.ports.list_adapters): interface, channel, name, …"""
+        """Result: list[AdapterChoice], the likely ones first."""
 
     def protocols(self) -> Sequence[str]:
         """Names of the built-in protocols."""
 
     def test(self, settings: ConnectSettings) -> Job:
-        """Listen for at most 2 s. Result: the fields of LinkTest as a dict."""
+        """Listen for at most 2 s once the bitrate is known. Result: LinkTest."""
 
     def connect(self, settings: ConnectSettings, record: bool) -> Job:
         """Result: a live session."""

@@ -53,9 +53,7 @@ class LeftoverStrip(QFrame):
         if left.recording:
             sentence = text("A recording was interrupted on {when}: {title}")
         else:
-            sentence = text(
-                "The black box of an interrupted session, until {when}: {title}"
-            )
+            sentence = text("The black box of an interrupted session, until {when}: {title}")
         self.line.set_text(sentence.format(when=when, title=left.title or text("no title")))
 
     def _decide(self, chosen: SignalInstance | None) -> None:

@@ -45,8 +45,9 @@ class TileRow(QWidget):
             _hottest(view, readings, findings),
             _allowed(readings),
         )
-        for tile, words in zip(self.tiles, texts, strict=True):
+        for tile, words, hint in zip(self.tiles, texts, _hints(view, readings), strict=True):
             tile.set(words)
+            tile.setToolTip(hint)
 
 
 def _stale_or(reading: Reading, state: str = "") -> str:
@@ -57,6 +58,28 @@ def _aged(words: str, reading: Reading) -> str:
     if not reading.stale:
         return words
     return text("{age} old · {rest}", age=age_words(reading.age_s), rest=words)
+
+
+def _hints(view: PackView, readings: Readings) -> tuple[str, ...]:
+    """Where each number comes from, how old it is, over what it was taken."""
+    cells = text("measured by the BMS, {age} old", age=age_words(readings.newest_cell_age_s))
+    hottest = readings.hottest
+    probe_age = float(readings.probe_age_s[hottest]) if hottest >= 0 else math.nan
+    scan = text("scan {ms} ms", ms=number(1000 * view.status.scan_s, 0))
+    total = number(readings.cell_sum_v, 2)
+    return (
+        f"{_told(readings.field('voltage'))}\n{text('sum of the cells')}: {total} V",
+        f"{_told(readings.field('soc'))}\n{text('the BMS counts it itself; not checked here')}",
+        f"{cells}\n{scan}",
+        f"{cells}\n{scan}\n{text('highest minus lowest, raw: not corrected for load')}",
+        f"{text('measured by the BMS, {age} old', age=age_words(probe_age))}\n"
+        f"{text('rate over the last 60 s')}",
+        _told(readings.field("discharge_current_limit")),
+    )
+
+
+def _told(reading: Reading) -> str:
+    return text("reported by the BMS, {age} old", age=age_words(reading.age_s))
 
 
 def _voltage(readings: Readings) -> TileText:

@@ -13,6 +13,7 @@ from typing import Any
 import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
+from bms_studio.acquisition.lock import folder
 from bms_studio.gui.contract import ConnectSettings
 
 _APP = "bms-studio"
@@ -25,11 +26,8 @@ def home() -> Path:
 
 
 def log_folder() -> Path:
-    """The folder of log files; made when missing."""
-    own = os.environ.get("BMS_STUDIO_HOME")
-    folder = Path(own) / "log" if own else platformdirs.user_log_path(_APP)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """The folder of log files, the acquisition program's as well; made when missing."""
+    return folder("logs")
 
 
 class Settings:
