@@ -22,6 +22,8 @@ from bms_studio.gui.trace_page import SCROLLING, TracePage
 from bms_studio.gui.window import Window
 from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
+from recordings.layout import RecordingAttributes
+from recordings.writer import RecordingWriter
 from widgets.signal_tree import encode_keys
 
 SECOND = 1_000_000_000
@@ -364,3 +366,28 @@ def test_the_trace_lists_identifiers_filters_and_copies_candump(
     page.filter.clear()
     tick(window)
     assert page._frames.count() == end
+
+
+def test_a_recording_made_of_samples_says_that_it_has_no_trace(
+    window: Window, tmp_path: Path
+) -> None:
+    target = tmp_path / "samples.h5"
+    time = 1_700_000_000 * SECOND + np.arange(50, dtype=np.int64) * SECOND
+    with RecordingWriter(target, RecordingAttributes("import")) as writer:
+        writer.rows("/cells", time, {"voltage": np.full((50, 8), 3.7, np.float32)})
+        writer.close()
+    view = replay_of(target)
+    window.context.view = None  # the other replay is for the next test
+    window.show_view(view)
+    window.show_page("trace")
+    tick(window)
+    page = window.page
+    assert isinstance(page, TracePage)
+    assert page.nothing.isVisible()
+    assert "made of samples" in page.nothing.text()
+    window.show_page("live")
+    tick(window)
+    readings = window.context.readings()
+    assert readings is not None
+    assert readings.known_cells == 8
+    view.disconnect()
