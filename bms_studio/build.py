@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from bms_studio.continuity import Continuity
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.pipeline import Pipeline, Rows
@@ -28,6 +30,9 @@ _HEAD_NS = 60_000_000_000
 _BLOCK = 1 << 18
 # After these the other side of a gap may be another pack; a disk that was full changes no pack.
 LINK_GAPS = ("gap", "lost", "suspend")
+
+# No adapter stamps better than this; exact ages would be two thirds of the file, all of it noise.
+AGE_STEP_S = np.float32(2.0**-14)
 
 _TARGETS = {"cell": "cells", "probe": "temperatures", "balancing": "balancing"}
 
@@ -267,7 +272,8 @@ def write_rows(writer: RecordingWriter, rows: Rows) -> None:
         return
     place = f"{prefix}/{_TARGETS[rows.kind]}"
     if rows.kind == "cell":
-        writer.rows(place, scans.time, {"voltage": scans.rows, "age_s": scans.age_s})
+        age_s = np.round(scans.age_s / AGE_STEP_S) * AGE_STEP_S
+        writer.rows(place, scans.time, {"voltage": scans.rows, "age_s": age_s})
     elif rows.kind == "probe":
         writer.rows(place, scans.time, {"value": scans.rows})
     else:
