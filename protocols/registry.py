@@ -1,7 +1,8 @@
 """The built-in protocols: one line each.
 
-A protocol is a module with a `PROTOCOL` (see `protocols/contract.py`); it is imported when it is
-asked for. Protocols do not import each other.
+A protocol is a module with a `PROTOCOL` (see `protocols/contract.py`), or another name behind a
+colon where a module has two; it is imported when it is asked for. Protocols do not import each
+other.
 """
 
 import importlib
@@ -22,6 +23,10 @@ _MODULES = {
     "emus": "protocols.emus",
     "twizy": "protocols.twizy",
     "imiev": "protocols.imiev",
+    "simpbms": "protocols.simpbms",
+    "zeva": "protocols.zeva",
+    "rjxzs": "protocols.rjxzs",
+    "rjxzs_extended": "protocols.rjxzs:LONG_IDENTIFIER",
 }
 
 
@@ -34,6 +39,7 @@ def load(name: str) -> Protocol:
     """The protocol of that name; ValueError naming the known ones if there is none."""
     if name not in _MODULES:
         raise ValueError(f"no protocol is called '{name}'; choose one of {', '.join(_MODULES)}")
-    protocol = importlib.import_module(_MODULES[name]).PROTOCOL
+    module, _, attribute = _MODULES[name].partition(":")
+    protocol = getattr(importlib.import_module(module), attribute or "PROTOCOL")
     assert isinstance(protocol, Protocol)
     return protocol

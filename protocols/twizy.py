@@ -117,8 +117,7 @@ def _volts(rows: Ints, place: tuple[int, int]) -> Floats:
     byte, bit = place
     both = 256 * rows[:, byte] + rows[:, byte + 1]
     raw = both >> 4 if bit == 7 else both & 0xFFF
-    volts: Floats = raw[~np.isin(raw, _ABSENT)] * 0.005
-    return volts
+    return np.multiply(raw[~np.isin(raw, _ABSENT)], 0.005, dtype=np.float64)
 
 
 def verify(frames: Frames) -> Evidence:
