@@ -161,7 +161,7 @@ PROTOCOL = Protocol(
     database=DATABASE,
     mapping=Mapping("simpbms", _bindings(), sign="+charge"),
     bitrates=(500_000, 250_000),
-    source_confidence="Lines of the firmware and one public decoder; no real capture was available.",
+    source_confidence="Firmware and one public decoder; no real capture was available.",
     required=("Cell", "Pack_Status"),
     examples=_EXAMPLES,
     verify=verify,

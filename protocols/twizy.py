@@ -117,7 +117,8 @@ def _volts(rows: Ints, place: tuple[int, int]) -> Floats:
     byte, bit = place
     both = 256 * rows[:, byte] + rows[:, byte + 1]
     raw = both >> 4 if bit == 7 else both & 0xFFF
-    return np.multiply(raw[~np.isin(raw, _ABSENT)], 0.005, dtype=np.float64)
+    volts: Floats = raw[~np.isin(raw, _ABSENT)].astype(np.float64)
+    return volts * 0.005
 
 
 def verify(frames: Frames) -> Evidence:
