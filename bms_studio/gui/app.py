@@ -180,15 +180,15 @@ def _arrange_picture(window: Window, start: Start) -> None:
     assert target is not None
 
     def take() -> None:
-        if isinstance(window.view, Playable) and not window.view.filled.is_set():
-            QTimer.singleShot(50, take)
-            return
         grab(window, target, start.size)
         window.end()
 
     def shown() -> None:
         if start.page:
             window.show_page(start.page)
+        if isinstance(window.view, Playable) and not window.view.filled.is_set():
+            QTimer.singleShot(50, shown)
+            return
         QTimer.singleShot(int(1000 * start.settle_s), take)
 
     def failed() -> None:

@@ -4,18 +4,18 @@ Wires sources, names and limit lines to the plots; colours of named cells stay w
 """
 
 import math
-from collections.abc import Sequence
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from bms_studio.diagnosis.contract import Finding
+from bms_studio.gui.contract import PackView
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
-from bms_studio.gui.sources import FieldSource, GroupSource, outliers
+from bms_studio.gui.sources import FieldSource, GroupSource, extreme_deviations, outliers
 from bms_studio.language import text
 from widgets.plot_parts import Line, Named
 from widgets.plot_stack import PlotStack
 from widgets.theme import current_theme
+from widgets.time_view import TimeView
 from widgets.trace_plot import TracePlot
 
 _SECOND_NS = 1_000_000_000
@@ -52,9 +52,12 @@ class CellColours:
             self._slots.setdefault(cell, next(free))
         return named
 
-    def named(self, readings: Readings, findings: Sequence[Finding]) -> tuple[Named, ...]:
-        """The cells to name at the curves; red only for one with a finding of the highest kind."""
+    def named(self, view: PackView, time: TimeView) -> tuple[Named, ...]:
+        """The cells that stand out anywhere in the span shown; red only with a finding of the
+        highest kind."""
         theme = current_theme()
+        findings = view.findings
+        standing_out = outliers(extreme_deviations(view.timeline, time.t0_ns, time.t1_ns))
         bad = {f.cell for f in findings if f.severity == "stop" and f.state != "resolved"}
         calm = [colour for colour in theme.series if colour != theme.high]
         return tuple(
@@ -63,7 +66,7 @@ class CellColours:
                 str(cell),
                 theme.high if cell in bad else calm[(self._slots[cell] + 1) % len(calm)],
             )
-            for cell in self.update(outliers(readings.deviation_v), readings.t)
+            for cell in self.update(standing_out, time.t1_ns)
         )
 
 
@@ -160,7 +163,7 @@ class LivePlots(QWidget):
     def _name_outliers(self, readings: Readings) -> None:
         view = self.context.view
         assert view is not None
-        named = self._colours.named(readings, view.findings)
+        named = self._colours.named(view, self.context.time)
         hottest = readings.hottest
         key = (tuple((n.index, n.color.name() if n.color else "") for n in named), hottest)
         if key == self._named:

@@ -42,7 +42,7 @@ from widgets.plot_stack import PlotStack
 from widgets.signal_tree import SignalGroup, SignalItem, SignalTree, decode_keys
 from widgets.text_line import TextLine
 
-_SLOW_TICKS = 15
+_SLOW_TICKS = 8
 
 
 class PlotsPage(Page):
@@ -150,11 +150,9 @@ class PlotsPage(Page):
             return
         if self._tick % _SLOW_TICKS == 0:
             self._learn_signals()
-            readings = self.context.readings()
-            if readings is not None:
-                named = self._colours.named(readings, view.findings)
-                for card in self.cards:
-                    card.name_outliers(named)
+            named = self._colours.named(view, self.context.time)
+            for card in self.cards:
+                card.name_outliers(named)
         self._tick += 1
         self.stack.refresh()
         self._refresh_measures()

@@ -99,8 +99,7 @@ class Transport(QObject):
             return
         time.set_now(view.now_ns)
         replay = self.replay
-        if replay is None:
-            self._widen_young_view(view)
+        self._fit_span(view)
         span = view.timeline.span() or (view.now_ns, view.now_ns)
         end = span[1] if replay else max(span[1], view.now_ns)
         bar.set_extent(span[0], end)
@@ -112,12 +111,14 @@ class Transport(QObject):
                 bar.set_playing(replay.playing)
         self._show_events(view)
 
-    def _widen_young_view(self, view: PackView) -> None:
-        """A live view starts short and grows with the data until a person chooses a span."""
+    def _fit_span(self, view: PackView) -> None:
+        """Until a person chooses a span, it grows with what there is, up to a minute."""
         time, span = self.context.time, view.timeline.span()
         if span is None or not time.following or time.span_ns != self._given_span_ns:
             return
-        age = view.now_ns - span[0]
+        if self.replay is not None and not self.replay.filled.is_set():
+            return
+        age = (span[1] if self.replay is not None else view.now_ns) - span[0]
         wanted = next((step for step in _YOUNG_NS if age <= step), _FIRST_LOOK_NS)
         if wanted != time.span_ns:
             self._given_span_ns = wanted

@@ -137,11 +137,21 @@ def _nothing(traces: int) -> Columns:
     return Columns(np.empty(0, np.int64), empty, empty)
 
 
+def extreme_deviations(timeline: Timeline, t0_ns: int, t1_ns: int) -> NDArray[np.float64]:
+    """The largest deviation from the median of each cell in a span, in V, without its sign; short
+    dips count. NaN where a cell is unknown."""
+    found = timeline.fetch("deviation", t0_ns, t1_ns, 64)
+    inside = (found.time >= t0_ns) & (found.time <= t1_ns)
+    both = np.maximum(np.abs(found.low[:, inside]), np.abs(found.high[:, inside]))
+    largest = np.max(np.nan_to_num(both, nan=-1.0), axis=1, initial=-1.0).astype(np.float64)
+    return np.where(largest < 0, np.nan, largest)
+
+
 def outliers(
     deviation_v: NDArray[np.float64], at_most: int = 3, threshold_v: float = 0.01
 ) -> list[int]:
-    """Cells (from 1) that stand out now, the farthest first: beyond `threshold_v` and beyond four
-    times the typical deviation."""
+    """Cells (from 1) that stand out, the farthest first: beyond `threshold_v` and beyond four times
+    the typical deviation. deviation_v: float64 (N,), NaN unknown."""
     known = np.abs(np.where(np.isnan(deviation_v), 0.0, deviation_v))
     if not len(known):
         return []
