@@ -17,7 +17,9 @@ from bms_studio.gui.settings import Settings
 from bms_studio.gui.window import Window
 from bms_studio.language import set_language
 from bms_studio.replay import Replay
-from bms_studio.session_source import LocalSessions
+from bms_studio.session_source import LocalSessions, demo_profile
+from recordings.layout import RecordingAttributes
+from recordings.writer import RecordingWriter
 from widgets.text_line import TextLine
 
 PAGES = ("live", "plots", "trace")
@@ -225,4 +227,36 @@ def test_values_that_have_grown_old_say_so(
     assert readings.cell_stale.all()
     assert readings.field("voltage").stale
     assert readings.field("voltage").age_s == pytest.approx(30, abs=1)
+    view.disconnect()
+
+
+def test_an_alert_leads_to_its_moment_and_its_cell(
+    open_window: Callable[..., Window], tmp_path: Path
+) -> None:
+    target = tmp_path / "low.h5"
+    time = 1_700_000_000_000_000_000 + np.arange(600, dtype=np.int64) * 100_000_000
+    rows = np.full((600, 8), 3.7, np.float32)
+    rows[200:400, 4] = 2.5
+    profile = demo_profile(8)
+    attributes = RecordingAttributes("import", profile=profile.text)
+    with RecordingWriter(target, attributes) as writer:
+        writer.rows("/cells", time, {"voltage": rows})
+        writer.close()
+    view = replay_of(target)
+    window = open_window(view)
+    view.seek(int(time[300]))
+    window.show_page("live")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, LivePage)
+    (finding,) = [f for f in view.findings if f.cell == 5 and f.code.startswith("limits.")]
+    page.right.alerts.list.alert_selected.emit(finding.id)
+    assert window.context.selection.selected == 5
+    assert page.cells.grid.selected == 5
+    assert window.time.t0_ns < finding.time < window.time.t1_ns
+    view.seek(int(time[599]))
+    window.time.follow()
+    tick(window, 12)
+    (finding,) = [f for f in view.findings if f.cell == 5 and f.code.startswith("limits.")]
+    assert finding.state == "resolved"
     view.disconnect()

@@ -306,8 +306,11 @@ class ConnectDialog(QDialog):
         if not isinstance(result, LinkTest):
             self._say(job.error or text("The test was cancelled."), "high")
             return
-        if result.question:
-            self._say(render(f"question.{result.question}"), "warn")
+        if result.question and not self.alone.isChecked():
+            question = render(f"question.{result.question}")
+            self._say(
+                text("{question} Then say so above, and test again.", question=question), "warn"
+            )
             return
         if result.message:
             self._say(result.message, "high")

@@ -74,11 +74,6 @@ def all_signals(view: PackView) -> list[PlotSignal]:
     ]
 
 
-def find_signal(view: PackView, name: str) -> PlotSignal | None:
-    """The signal of this role; None when this pack has none."""
-    return next((signal for signal in all_signals(view) if signal.name == name), None)
-
-
 def _overview() -> Iterator[PlotSignal]:
     folder = text("Pack overview")
     yield PlotSignal("cells", text("All cells"), "V", folder, "cells")

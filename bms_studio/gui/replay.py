@@ -28,6 +28,7 @@ _EVENT_SEVERITY = {
     "pack-changed": "warn",
 }
 _MOST_SHOWN = 500
+_EVENT_TICKS = 5
 
 
 def timeline_texts() -> dict[str, str]:
@@ -54,6 +55,7 @@ class Transport(QObject):
         self.bar: TimelineBar | None = None
         self._shown: tuple[object, ...] = ()
         self._given_span_ns = _FIRST_LOOK_NS
+        self._ticks = 0
 
     # -- what is played ------------------------------------------------------------------------
 
@@ -109,7 +111,9 @@ class Transport(QObject):
             bar.set_playhead(self.context.present_ns)
             if bar.play.isChecked() != replay.playing:
                 bar.set_playing(replay.playing)
-        self._show_events(view)
+        self._ticks += 1
+        if self._ticks % _EVENT_TICKS == 0 or not self._shown:
+            self._show_events(view)
 
     def _fit_span(self, view: PackView) -> None:
         """Until a person chooses a span, it grows with what there is, up to a minute."""
