@@ -52,12 +52,14 @@ class CellColours:
             self._slots.setdefault(cell, next(free))
         return named
 
-    def named(self, view: PackView, time: TimeView) -> tuple[Named, ...]:
-        """The cells that stand out anywhere in the span shown; red only with a finding of the
-        highest kind."""
+    def named(self, view: PackView, time: TimeView, readings: Readings) -> tuple[Named, ...]:
+        """The cells that stand out now or anywhere in the span shown; red only with a finding of
+        the highest kind."""
         theme = current_theme()
         findings = view.findings
-        standing_out = outliers(extreme_deviations(view.timeline, time.t0_ns, time.t1_ns))
+        now = outliers(readings.deviation_v, at_most=2)
+        ever = outliers(extreme_deviations(view.timeline, time.t0_ns, time.t1_ns))
+        standing_out = list(dict.fromkeys([*now, *ever]))
         bad = {f.cell for f in findings if f.severity == "stop" and f.state != "resolved"}
         calm = [colour for colour in theme.series if colour != theme.high]
         return tuple(
@@ -163,7 +165,7 @@ class LivePlots(QWidget):
     def _name_outliers(self, readings: Readings) -> None:
         view = self.context.view
         assert view is not None
-        named = self._colours.named(view, self.context.time)
+        named = self._colours.named(view, self.context.time, readings)
         hottest = readings.hottest
         key = (tuple((n.index, n.color.name() if n.color else "") for n in named), hottest)
         if key == self._named:

@@ -1,12 +1,14 @@
 """Thin strips above the page: a sentence to dismiss, and one question waiting for a person."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from bms_studio.language import text
 from bms_studio.messages import render
 from widgets.action_button import ActionButton
 from widgets.text_line import TextLine
+
+_NOTICE_MS = 15_000
 
 
 class Notice(QFrame):
@@ -22,12 +24,15 @@ class Notice(QFrame):
         row.setContentsMargins(14, 3, 6, 3)
         row.addWidget(self.line, 1)
         row.addWidget(close)
+        self._timer = QTimer(self, singleShot=True, interval=_NOTICE_MS)
+        self._timer.timeout.connect(self.hide)
         self.hide()
 
     def say(self, sentence: str) -> None:
-        """Show this; "" hides the strip."""
+        """Show this for a while; "" hides the strip."""
         self.line.set_text(sentence)
         self.setVisible(bool(sentence))
+        self._timer.start()
 
 
 class QuestionStrip(QFrame):

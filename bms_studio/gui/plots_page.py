@@ -150,9 +150,11 @@ class PlotsPage(Page):
             return
         if self._tick % _SLOW_TICKS == 0:
             self._learn_signals()
-            named = self._colours.named(view, self.context.time)
-            for card in self.cards:
-                card.name_outliers(named)
+            readings = self.context.readings()
+            if readings is not None:
+                named = self._colours.named(view, self.context.time, readings)
+                for card in self.cards:
+                    card.name_outliers(named)
         self._tick += 1
         self.stack.refresh()
         self._refresh_measures()
