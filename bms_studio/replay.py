@@ -5,8 +5,6 @@ the detectors walk through them as they would have live. No Qt, no HDF5.
 """
 
 import bisect
-import shutil
-import tempfile
 import threading
 import time
 from collections import deque
@@ -26,6 +24,7 @@ from bms_studio.monitor import Monitor
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.pack.state import StateOfUse
+from bms_studio.scratch import UnpackFolder, scratch_folder
 from bms_studio.session import find_message
 from bms_studio.signal_rows import signal_rows
 from bms_studio.status import Extreme, LinkStatus, PackStatus, Status
@@ -44,14 +43,15 @@ _GAPS = ("gap", "lost", "suspend")
 class Replay:
     """A recording; `now_ns` is the playhead, first at the start. `filled`: all data are in."""
 
-    def __init__(self, path: Path, described: dict[str, Any], folder: Path) -> None:
+    def __init__(self, path: Path, described: dict[str, Any], unpacked: UnpackFolder) -> None:
         self.path = path
-        self.timeline = Timeline()
+        self.timeline = Timeline(folder=scratch_folder())
         self.speed = 1.0
         self.loop = False
         self.job: Job | None = None
         self._described = described
-        self._folder = folder
+        self._unpacked = unpacked
+        self._folder = unpacked.path
         self._databases = databases_from(described["databases"])
         text = described["attributes"]["profile"]
         self._profile = parse_profile(text, path.name) if text else Profile()
@@ -69,7 +69,7 @@ class Replay:
         self._acknowledged: set[str] = set()
         self._signals: set[str] = set()
         if described["frames"]:
-            self.timeline.frames = FrameLog(fixed=_mapped_frames(folder))
+            self.timeline.frames = FrameLog(fixed=_mapped_frames(self._folder))
         for when, kind, words in described["events"]:
             self.timeline.add_event(Event(int(when), kind, words))
         self._start = self._end = self._position = 0
@@ -324,17 +324,17 @@ class Replay:
         self._closing.set()
         self._wake.set()
         self._thread.join(5.0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._unpacked.close()
 
 
 def open_replay(job: Job, path: Path) -> Replay:
     """The work of a job: unpack `path` in a process, then hand over a Replay that is filling."""
-    folder = Path(tempfile.mkdtemp(prefix="bms-studio-replay-"))
+    unpacked = UnpackFolder()
     try:
-        described = job.run_process(["bms_studio.load", str(path), str(folder)])
-        return Replay(path, described, folder)
+        described = job.run_process(["bms_studio.load", str(path), str(unpacked.path)])
+        return Replay(path, described, unpacked)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        unpacked.close()
         raise
 
 

@@ -19,6 +19,7 @@ from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.scratch import scratch_folder
 from bms_studio.status import LinkStatus, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
 from protocols.signals import Database, Message, Signal
@@ -44,7 +45,7 @@ class Session:
         on_close: Callable[[], None] = lambda: None,
         watching: FileLock | None = None,
     ) -> None:
-        self.timeline = Timeline()
+        self.timeline = Timeline(folder=scratch_folder())
         self.acquisition = acquisition
         self._settings = settings
         self._derivation = Derivation(request, self.timeline)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +93,23 @@ def test_a_recording_left_by_a_crash_is_offered_rescued_and_gone(
     assert [one.recording for one in black_boxes] == [False], "the black box before Record"
     discard(black_boxes[0])
     assert leftovers() == []
+
+
+def test_what_a_dead_replay_unpacked_is_removed_and_a_living_one_kept(home: Path) -> None:
+    from bms_studio.scratch import UnpackFolder
+
+    living = UnpackFolder()
+    script = (
+        "import os; from bms_studio.scratch import UnpackFolder; u = UnpackFolder();"
+        "(u.path / 'x').write_bytes(bytes(9)); print(u.path, flush=True); os._exit(9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    dead = Path(done.stdout.strip())
+    assert (dead / "x").exists()
+    UnpackFolder().close()
+    assert not dead.exists()
+    assert living.path.exists()
+    living.close()
+    assert not living.path.exists()
