@@ -133,23 +133,27 @@ def _mapping(count: int) -> Mapping:
     return Mapping("emus", tuple(found), sign="+charge")
 
 
+def _count(frames: Frames) -> int:
+    """How many cells the pack says it has; 0 while it has not said so."""
+    rows = payloads(frames, _COUNT_ID, extended=True)
+    return int(rows[-1, 7]) if len(rows) else 0
+
+
 def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
     """Only the cells that the pack counts, once it has said so."""
-    rows = payloads(frames, _COUNT_ID, extended=True)
-    count = int(rows[-1, 7]) if len(rows) else 0
+    count = _count(frames)
     return (DATABASE, _mapping(count)) if count else None
 
 
 def verify(frames: Frames) -> Evidence:
-    """Whether the single bytes behave like cells: the range alone fits any byte."""
+    """Whether the counted places are filled and behave like cells: the range fits any byte."""
     right = checked = 0
-    for group in _GROUPS:
-        rows = payloads(frames, _CELL_ID + group, extended=True)
-        for k in range(_PER_FRAME):
-            raw = rows[:, k]
-            volts = raw[~np.isin(raw, _ABSENT)] / 100.0 + 2.0
-            fit, of = like_cells(np.zeros(len(volts), np.int64), volts)
-            right, checked = right + fit, checked + of
+    for number in range(1, _count(frames) + 1):
+        group, place = divmod(number - 1, _PER_FRAME)
+        raw = payloads(frames, _CELL_ID + group, extended=True)[:, place]
+        volts = raw[~np.isin(raw, _ABSENT)] / 100.0 + 2.0
+        fit, _ = like_cells(np.zeros(len(volts), np.int64), volts)
+        right, checked = right + fit, checked + len(raw)
     return judged(right, checked, "cell voltages")
 
 
