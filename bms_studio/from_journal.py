@@ -4,7 +4,6 @@
 lines for `bms_studio.jobs`. No Qt, no adapter.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from bms_studio import __version__
 from bms_studio.build import Built, Item, build
 from bms_studio.requests import request_of
 from bms_studio.timeline import Event
+from bms_studio.worker import say, say_progress
 from recordings.journal import Damage, journal_header, read_journal, segments, writing_pid
 from recordings.layout import RecordingAttributes
 
@@ -94,20 +94,12 @@ def _attributes(header: dict[str, Any]) -> RecordingAttributes:
 def main(arguments: list[str]) -> int:
     """JOURNAL TARGET; JSON lines on standard output."""
     folder, target = Path(arguments[0]), Path(arguments[1])
-    shown = 0.0
-
-    def progress(done: float) -> None:
-        nonlocal shown
-        if done - shown >= 0.01:
-            shown = done
-            _say({"progress": round(done, 3)})
-
     try:
-        built, damage = build_journal(folder, target, progress=progress)
+        built, damage = build_journal(folder, target, progress=say_progress())
     except (ValueError, RuntimeError, OSError) as problem:
-        _say({"error": str(problem)})
+        say({"error": str(problem)})
         return 1
-    _say(
+    say(
         {
             "result": {
                 "files": [str(written.path) for written in built.files],
@@ -119,11 +111,6 @@ def main(arguments: list[str]) -> int:
         }
     )
     return 0
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

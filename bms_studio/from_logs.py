@@ -5,18 +5,17 @@ memory, and prints JSON lines for `bms_studio.jobs`. No Qt, no adapter.
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
 from bms_studio.interpret import Request
+from bms_studio.worker import say, say_progress
 from protocols.frames import Frames, concatenate
 from recordings.formats import read_log
 from recordings.layout import RecordingAttributes
@@ -142,21 +141,13 @@ def _sha256(path: Path) -> str:
 def main(arguments: list[str]) -> int:
     """TARGET LOG…; JSON lines on standard output."""
     _limit_memory()
-    shown = 0.0
-
-    def progress(done: float) -> None:
-        nonlocal shown
-        if done - shown >= 0.01:
-            shown = done
-            _say({"progress": round(done, 3)})
-
     try:
         target, *logs = (Path(a) for a in arguments)
-        imported = import_logs(logs, target, Request(), progress=progress)
+        imported = import_logs(logs, target, Request(), progress=say_progress())
     except (ValueError, OSError, MemoryError) as problem:
-        _say({"error": str(problem) or "the log needs more memory than is allowed"})
+        say({"error": str(problem) or "the log needs more memory than is allowed"})
         return 3
-    _say({"result": {"files": [str(w.path) for w in imported.built.files]}})
+    say({"result": {"files": [str(w.path) for w in imported.built.files]}})
     return 0
 
 
@@ -167,11 +158,6 @@ def _limit_memory() -> None:
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_DATA, (_WORKER_BYTES, _WORKER_BYTES))
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ NumPy arrays (`<number>-<column>.npy`, no pickles) into FOLDER, and prints JSON 
 `bms_studio.jobs`; the last one describes what lies there. No Qt.
 """
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from bms_studio.described import describe
+from bms_studio.worker import say
 from protocols.dbc import parse_database
 from protocols.registry import available
 from protocols.registry import load as load_protocol
@@ -121,23 +121,18 @@ def _frames(rec: Recording, folder: Path) -> int:
         block = rec.frame_rows(start, stop)
         for name, array in arrays.items():
             array[start:stop] = getattr(block, name)
-        _say({"progress": stop / count})
+        say({"progress": stop / count})
     return count
 
 
 def main(arguments: list[str]) -> int:
     """RECORDING FOLDER; JSON lines on standard output."""
     try:
-        _say({"result": load(Path(arguments[0]), Path(arguments[1]))})
+        say({"result": load(Path(arguments[0]), Path(arguments[1]))})
     except (ValueError, OSError) as problem:
-        _say({"error": str(problem)})
+        say({"error": str(problem)})
         return 3
     return 0
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
