@@ -39,6 +39,11 @@ class LeftoverStrip(QFrame):
             row.addWidget(button)
         self.hide()
 
+    @property
+    def waiting(self) -> tuple[Leftover, ...]:
+        """Those that nobody has decided on."""
+        return tuple(self._waiting)
+
     def offer(self, leftovers: Sequence[Leftover]) -> None:
         """Show these one after another."""
         self._waiting = list(leftovers)

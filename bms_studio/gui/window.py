@@ -108,6 +108,7 @@ class Window(QMainWindow):
         self.follower.attach(self.strip)
         self.question = QuestionStrip()
         self.notice_strip = Notice()
+        before: LeftoverStrip | None = getattr(self, "leftover_strip", None)
         self.leftover_strip = LeftoverStrip()
         self.pages = {}
         for kind in PAGES:
@@ -116,6 +117,8 @@ class Window(QMainWindow):
             self.stack.addWidget(page)
         self._lay_out()
         self._wire()
+        if before is not None:
+            self.leftover_strip.offer(before.waiting)
         self.transport.attach(self.bar)
         for action, entry in zip(self._qactions, ACTIONS, strict=True):
             action.setText(text(entry.label))
