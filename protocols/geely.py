@@ -20,6 +20,8 @@ from protocols.signals import Database, Message, MuxCondition, Signal
 VOLTAGES_ID = 0x142
 CELLS = 120
 _FIRST_CELL_PART = 3
+# So many different cells are proof enough while the extremes, sent once a round, have not come.
+_CERTAIN_CELLS = 20
 _WHY = "Geely SEA protocol"
 
 
@@ -88,6 +90,8 @@ def verify(frames: Frames) -> Evidence:
     there = numbered & (values > 0)
     fit, of = like_cells(cells[there, 2], values[there] / 1000.0)
     highest, lowest = (_values(rows[rows[:, 0] == part]) for part in (1, 2))
+    if not (len(highest) and len(lowest)) and len(np.unique(cells[there, 2])) < _CERTAIN_CELLS:
+        return Evidence(0.0, "neither extremes nor enough cells seen")
     if len(highest) and len(lowest) and np.any(there):
         # 50 mV: the cells are read one after another, under load.
         inside = (values[there] <= highest.max() + 50) & (values[there] >= lowest.min() - 50)

@@ -11,7 +11,7 @@ is charging. Newer boards can be set to the Victron layout, which has no cells.
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.bytecheck import Ints, judged, payloads, word
+from protocols.bytecheck import Ints, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
@@ -181,16 +181,26 @@ def verify(frames: Frames) -> Evidence:
 
 
 def _sum_of_cells(frames: Frames) -> Evidence:
+    """Without checksums: every value a cell, and their sum the pack voltage."""
     status = payloads(frames, 0x100)
-    total = 0
+    total_v = 0.0
+    right = checked = 0
     for frame_id in range(_FIRST_CELLS, _LAST_CHECKED + 1):
         rows = payloads(frames, frame_id)
-        total += sum(int(word(rows, 2 * k)[-1]) for k in range(_PER_FRAME)) if len(rows) else 0
-    if not len(status) or not total:
+        for k in range(_PER_FRAME):
+            volts = word(rows, 2 * k) / 1000.0
+            total_v += float(volts[-1]) if len(volts) else 0.0
+            volts = volts[volts > 0.0]
+            fit, of = like_cells(np.zeros(len(volts), np.int64), volts)
+            right, checked = right + fit, checked + of
+    if not len(status) or not checked:
         return Evidence(0.0, "no checksum, and no pack voltage beside cells")
     pack_v = float(np.median(word(status, 0))) / 100.0
-    agrees = abs(pack_v - total / 1000.0) < 0.02 * pack_v
-    return Evidence(float(agrees), f"no checksum; cells {total / 1000:.2f} V, pack {pack_v:.2f} V")
+    agrees = abs(pack_v - total_v) < 0.02 * pack_v
+    score = agrees * right / checked
+    return Evidence(
+        score, f"no checksums; cells make {total_v:.2f} V, the pack says {pack_v:.2f} V"
+    )
 
 
 _EXAMPLES = (

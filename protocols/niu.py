@@ -53,8 +53,13 @@ def _messages(letter: str, base: int) -> list[Message]:
     return listed
 
 
+# Stands for the status of either battery: one alone is a pack, whichever bay it came from.
+_EITHER = Message(
+    "Battery_Status", 0x19F21A10, 8, (little("Voltage", 0, 16, 0.01, "V"),), True, 0x1FFEFFFC
+)
 DATABASE = Database(
-    "niu", tuple(m for letter, base in BATTERIES.values() for m in _messages(letter, base))
+    "niu",
+    (*(m for letter, base in BATTERIES.values() for m in _messages(letter, base)), _EITHER),
 )
 
 
@@ -80,6 +85,21 @@ def _bindings(pack: int, letter: str) -> list[Binding]:
         # Beyond 120 degC: a number below zero that this decoder cannot read.
         found.append(Binding(message, f"Probe_{number}", role, valid=(0.0, 120.0), why=_WHY))
     return found
+
+
+def _mapping(letters_present: str) -> Mapping:
+    """One pack per battery, in the order of their letters."""
+    found = [b for pack, name in enumerate(letters_present, 1) for b in _bindings(pack, name)]
+    return Mapping("niu", tuple(found), sign="+charge")
+
+
+def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
+    """Battery B alone is pack 1."""
+    seen = {
+        letter: len(payloads(frames, base | 0x1E00, extended=True)) > 0
+        for letter, base in BATTERIES.values()
+    }
+    return (DATABASE, _mapping("B")) if seen["B"] and not seen["A"] else None
 
 
 def verify(frames: Frames) -> Evidence:
@@ -142,14 +162,11 @@ PROTOCOL = Protocol(
     name="niu",
     title="NIU MQi GT EVO / GT 100",
     database=DATABASE,
-    mapping=Mapping(
-        "niu",
-        tuple(b for pack, (letter, _) in BATTERIES.items() for b in _bindings(pack, letter)),
-        sign="+charge",
-    ),
+    mapping=_mapping("AB"),
     bitrates=(500_000,),
     source_confidence="Read in one public decoder that is in use; no real capture was available.",
-    required=("Battery_A_Status", "Battery_A_Cells_01"),
+    required=("Battery_Status",),
     examples=_EXAMPLES,
     verify=verify,
+    specialise=specialise,
 )

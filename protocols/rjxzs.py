@@ -106,6 +106,8 @@ def _checked(frames: Frames, extended: bool) -> Evidence:
     right = int(np.sum((rows[:, 0] >= 1) & (rows[:, 0] <= _LAST_PART)))
     checked = len(rows)
     cells = rows[(rows[:, 0] >= _FIRST_CELLS) & (rows[:, 0] <= _LAST_CELLS)]
+    if not {_FIRST_CELLS, _FIRST_CELLS + 1} <= set(cells[:, 0].tolist()):
+        return Evidence(0.0, "the parts of the first cells were not seen")
     for k in range(CELLS_PER_PART):
         millivolts = word(cells, 1 + 2 * k)
         there = (millivolts != 0) & (millivolts != 0xFFFF)
@@ -126,6 +128,10 @@ def _examples(extended: bool) -> tuple[Example, ...]:
             {"cell.1.voltage": 3.284, "cell.2.voltage": 3.285, "cell.3.voltage": 3.286},
         ),
         # cells 13 and 14; the third place is empty
+        (
+            "080cd40cd50cd600",
+            {"cell.4.voltage": 3.284, "cell.5.voltage": 3.285, "cell.6.voltage": 3.286},
+        ),
         ("0b0cd70cd8000000", {"cell.13.voltage": 3.287, "cell.14.voltage": 3.288}),
         ("510cd40cd40cd800", {"pack.cell_voltage_min": 3.284, "pack.cell_voltage_max": 3.288}),
         ("5300c80000000003", {}),
