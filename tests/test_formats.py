@@ -7,6 +7,7 @@ from pathlib import Path
 import can
 import numpy as np
 import pytest
+from log_writers import RESOLUTION_NS, WRITERS
 
 from protocols.frames import (
     BIT_RATE_SWITCH,
@@ -71,6 +72,9 @@ def log(folder: Path, name: str, frames: Frames) -> Path:
     if FORMATS[name].write:
         write_log(path, [frames[: len(frames) // 3], frames[len(frames) // 3 :]], name)
         return path
+    if name in WRITERS:
+        path.write_bytes(WRITERS[name](frames))
+        return path
     if name == "canhacker":
         path.write_bytes(canhacker_text(frames))
         return path
@@ -116,7 +120,7 @@ def test_frames_come_back_from_every_format(tmp_path: Path, name: str) -> None:
     path = log(tmp_path, name, frames)
     assert detect_format(path) == name
     got, report = read(path)
-    assert_same(got, frames, {"slcan": 1_000_000}.get(name, 2000))
+    assert_same(got, frames, {"slcan": 1_000_000, **RESOLUTION_NS}.get(name, 2000))
     np.testing.assert_array_equal(got.flags, frames.flags)
     assert (report.bad, report.truncated, report.backwards) == (0, "", 0)
     assert report.frames == 3000

@@ -10,12 +10,41 @@ from pathlib import Path
 
 from protocols.frames import Frames
 from recordings.errors import UnreadableLog
-from recordings.formats import asc, blf, candump, canhacker, slcan_text, trc
+from recordings.formats import (
+    asc,
+    battery_emulator,
+    blf,
+    busmaster,
+    can_tester,
+    candump,
+    candump_plain,
+    canhacker,
+    canhacker_text,
+    crtd,
+    gvret,
+    slcan_text,
+    trc,
+)
 from recordings.logs import HEAD_BYTES, LogFormat, LogReader, LogReport
 from recordings.partfile import part_path, sync_folder
 
 FORMATS: dict[str, LogFormat] = {
-    module.FORMAT.name: module.FORMAT for module in (candump, blf, asc, trc, canhacker, slcan_text)
+    module.FORMAT.name: module.FORMAT
+    for module in (
+        candump,
+        blf,
+        asc,
+        trc,
+        canhacker,
+        slcan_text,
+        candump_plain,
+        gvret,
+        busmaster,
+        crtd,
+        battery_emulator,
+        can_tester,
+        canhacker_text,
+    )
 }
 _LIKELY = 0.5
 
