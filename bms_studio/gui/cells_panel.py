@@ -86,6 +86,8 @@ class CellsPanel(QWidget):
         self.panel.set_note(self._note(readings, status.scan_s))
 
     def _note(self, readings: Readings, scan_s: float) -> str:
+        if not len(readings.cells_v):
+            return text("no cell found yet: name a database or profile, or look at the frames")
         parts = []
         if not math.isnan(readings.median_v):
             parts.append(text("median {volts} V", volts=number(readings.median_v, 3)))

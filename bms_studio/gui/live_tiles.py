@@ -93,7 +93,7 @@ def _voltage(readings: Readings) -> TileText:
         source = Reading(value, age, age > readings.stale_cell_s)
     if math.isnan(value):
         return TileText(caption, reason=text("the BMS has not sent it yet"))
-    sub = text("current unknown: not on this bus")
+    sub = text("no current on this bus")
     if current.known:
         sub = current_words(current.value)
         if abs(current.value) >= _REST_A:
