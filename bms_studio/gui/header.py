@@ -63,8 +63,9 @@ def no_pack() -> VerdictText:
     )
 
 
-def verdict_text(status: Status, evidence: str) -> VerdictText:
-    """The strip for a pack. evidence: how much has been seen, already in words."""
+def verdict_text(status: Status, evidence: str, has_current: bool) -> VerdictText:
+    """The strip for a pack. evidence: how much has been seen, already in words; has_current: a
+    current is known, so that its sign matters."""
     verdict = status.verdict
     if verdict is None:
         word, severity, headline, detail = verdict_word(""), "", text("Listening…"), ""
@@ -77,9 +78,8 @@ def verdict_text(status: Status, evidence: str) -> VerdictText:
         if verdict.not_checked:
             parts.append(text("Not checked: {checks}", checks=render_all(verdict.not_checked)))
         detail = "   ".join(parts)
-    state = " · ".join(
-        part for part in (use_words(status.pack.state), evidence, sign_words(status.pack)) if part
-    )
+    sign = sign_words(status.pack) if has_current else ""
+    state = " · ".join(w for w in (use_words(status.pack.state), evidence, sign) if w)
     return VerdictText(
         word=word,
         severity=severity,
@@ -111,7 +111,7 @@ def sign_words(pack: PackStatus) -> str:
     """What is known of the current's sign, when that matters."""
     if pack.sign == "contradicts":
         return text("current sign contradicts the voltages")
-    return text("current sign unverified") if pack.sign == "unverified" and pack.cells else ""
+    return text("current sign unverified") if pack.sign == "unverified" else ""
 
 
 def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState:

@@ -277,7 +277,9 @@ class Window(QMainWindow):
             return
         status = view.status
         self.top.set(top_bar(status, view.now_ns, isinstance(view, Recordable)))
-        self.verdict.set(verdict_text(status, self._evidence(view)))
+        readings = self.context.readings()
+        has_current = readings is not None and readings.field("current").known
+        self.verdict.set(verdict_text(status, self._evidence(view), has_current))
         self.question.ask(status.question)
         self._follow_building(view)
         name = status.pack.serial or status.pack.name or status.link.interface
