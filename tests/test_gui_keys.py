@@ -9,7 +9,7 @@ from gui_parts import make_recording, replay_of, settle, tick
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QMenu
+from PySide6.QtWidgets import QApplication, QDialog, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from bms_studio.gui import deeds
@@ -22,6 +22,7 @@ from bms_studio.gui.trace_page import SCROLLING, TracePage
 from bms_studio.gui.window import Window
 from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
+from protocols.frames import empty_frames
 from recordings.layout import RecordingAttributes
 from recordings.writer import RecordingWriter
 from widgets.signal_tree import encode_keys
@@ -391,3 +392,42 @@ def test_a_recording_made_of_samples_says_that_it_has_no_trace(
     assert readings is not None
     assert readings.known_cells == 8
     view.disconnect()
+
+
+@pytest.mark.parametrize("kind", ["frames of an unknown protocol", "a single cell"])
+def test_no_action_breaks_on_a_recording_that_holds_almost_nothing(
+    window: Window, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "little.h5"
+    time = 1_700_000_000 * SECOND + np.arange(300, dtype=np.int64) * SECOND // 100
+    with RecordingWriter(target, RecordingAttributes("import")) as writer:
+        if kind == "a single cell":
+            writer.rows("/cells", time, {"voltage": np.full((300, 1), 3.3, np.float32)})
+        else:
+            frames = empty_frames(300)
+            frames.time[:], frames.id[:], frames.length[:] = time, 0x123, 8
+            writer.frames(frames)
+        writer.close()
+    view = replay_of(target)
+    window.context.view = None  # the other replay is for the next test
+    window.show_view(view)
+    deeds_of_the_view = [a.name for a in ACTIONS if a.needs in ("pack", "replay")]
+    for page in ("live", "plots", "trace"):
+        window.show_page(page)
+        for name in deeds_of_the_view:
+            if name != "disconnect":
+                window.deeds.do(name)
+                tick(window, 2)
+    readings = window.context.readings()
+    assert readings is not None
+    assert readings.known_cells == (1 if kind == "a single cell" else 0)
+    view.disconnect()
+
+
+def test_changing_the_language_again_and_again_leaves_nothing_behind(window: Window) -> None:
+    counts = []
+    for _ in range(6):
+        window.deeds.do("language")
+        tick(window)
+        counts.append(len(window.findChildren(QWidget)))
+    assert counts[-1] == counts[1]
