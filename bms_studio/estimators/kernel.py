@@ -1,0 +1,196 @@
+"""The inner parts of the pack filter: circuit, start-up by hypotheses, Kalman update.
+
+The filter's nine states: state of charge Z; factors of the ohmic and of the slow resistances,
+less one (F, D); current offset B (A); relative error of gain and capacity together G; error of the
+OCV table, in its long run O (in units of its sigma) and in its kinks K (V), Gauss-Markov processes
+over SOC; error of the circuit E (V), one over time; and M, what the usual hysteresis lacks (V).
+Treating model error as coloured states, instead of as white noise made larger, is what keeps sigma
+honest: a rest of an hour is one reading of the OCV table, not 36,000 (D. Simon, Optimal State
+Estimation, 2006, section 7.2; S. F. Schmidt 1966 for states that must not be corrected).
+
+Numbers only: no measurement or chemistry has a name here.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Z, F, D, B, G, O, E, M, K = range(9)  # noqa: E741
+STATES = 9
+HYPOTHESES = 201
+
+
+@njit(nogil=True, cache=True)
+def look_up(table: NDArray[np.float64], z: float) -> float:
+    """Table over equally spaced z 0..1, linear, extended with the slope of its ends."""
+    last = len(table) - 1
+    at = z * last
+    k = min(max(math.floor(at), 0), last - 1)
+    return float(table[k] + (table[k + 1] - table[k]) * (at - k))
+
+
+@njit(nogil=True, cache=True)
+def slope_at(ocv: NDArray[np.float64], z: float, spread: float) -> float:
+    """Mean slope of the OCV over z +- spread (V per unit SOC): statistical linearisation, which a
+    local kink of the table does not fool."""
+    low = min(max(z - spread, 0.0), 1.0 - 2 * spread)
+    high = low + 2 * spread
+    return float((look_up(ocv, high) - look_up(ocv, low)) / (2 * spread))
+
+
+@njit(nogil=True, cache=True)
+def grow(
+    cov: NDArray[np.float64],
+    charge_share: float,
+    held: float,
+    decay_o: float,
+    decay_e: float,
+    decay_k: float,
+    q: NDArray[np.float64],
+) -> None:
+    """cov <- F cov F' + Q: Z' = Z - (1 + G)(I - B) dt/(3600 Q), O, E, K fade, the rest stays.
+
+    charge_share: d Z / d G; held: d Z / d B = dt/(3600 Q).
+    """
+    for j in range(STATES):
+        cov[Z, j] += charge_share * cov[G, j] + held * cov[B, j]
+    for i in range(STATES):
+        cov[i, Z] += charge_share * cov[i, G] + held * cov[i, B]
+    for j in range(STATES):
+        cov[O, j] *= decay_o
+        cov[E, j] *= decay_e
+        cov[K, j] *= decay_k
+    for i in range(STATES):
+        cov[i, O] *= decay_o
+        cov[i, E] *= decay_e
+        cov[i, K] *= decay_k
+    for i in range(STATES):
+        cov[i, i] += q[i]
+
+
+@njit(nogil=True, cache=True)
+def correct(
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    h: NDArray[np.float64],
+    innovation: float,
+    noise: float,
+    gate: float,
+    consider: bool,
+) -> float:
+    """One scalar measurement; returns the innovation squared over its variance, before the gate.
+
+    Beyond `gate` sigma the noise is raised until the reading lies on the gate. consider: Z, B and G
+    keep their values and their uncertainty (Schmidt).
+    """
+    ph = np.empty(STATES)
+    s = noise
+    for i in range(STATES):
+        ph[i] = 0.0
+        for j in range(STATES):
+            ph[i] += cov[i, j] * h[j]
+    for i in range(STATES):
+        s += h[i] * ph[i]
+    ratio = innovation * innovation / s
+    if ratio > gate * gate:
+        s *= ratio / (gate * gate)
+    k = ph / s
+    if consider:
+        k[Z] = 0.0
+        k[B] = 0.0
+        k[G] = 0.0
+    for i in range(STATES):
+        x[i] += k[i] * innovation
+    for i in range(STATES):
+        for j in range(i, STATES):
+            p = cov[i, j] - k[i] * ph[j] - ph[i] * k[j] + k[i] * s * k[j]
+            cov[i, j] = p
+            cov[j, i] = p
+    return ratio
+
+
+@njit(nogil=True, cache=True)
+def judge_hypotheses(
+    residual: NDArray[np.float64],
+    shift: float,
+    variance: NDArray[np.float64],
+    hint: float,
+    hint_sigma: float,
+    hint_doubt: float,
+    table_doubt: float,
+) -> tuple[float, float, bool]:
+    """Mean and sigma of SOC now, from the mean residual (V) of every hypothesis of SOC at start,
+    and whether the OCV table must be wrong.
+
+    variance: of each residual (OCV, circuit, current). hint: SOC at start that somebody stated, NaN
+    none. The doubts are the probabilities that it is simply wrong, and that the table's sigma is
+    five times larger than stated. The likeliest of the four stories decides alone: a mixture of
+    them would believe none.
+    """
+    n = len(residual)
+    prior = np.full(n, 1.0 / n)
+    held = np.zeros(n)
+    if not math.isnan(hint):
+        width = math.sqrt(hint_sigma**2 + 1.0 / (n - 1) ** 2)
+        for i in range(n):
+            held[i] = math.exp(-0.5 * ((i / (n - 1) - hint) / width) ** 2)
+        held /= max(np.sum(held), 1e-300)
+    best, mean, var, wrong = -1.0, 0.5, 0.09, False
+    for story in range(4):
+        with_hint, doubted = story % 2 == 0, story >= 2
+        if with_hint and math.isnan(hint):
+            continue
+        wide = 25.0 if doubted else 1.0
+        belief = table_doubt if doubted else 1 - table_doubt
+        if not math.isnan(hint):
+            belief *= 1 - hint_doubt if with_hint else hint_doubt
+        total, first, second = 0.0, 0.0, 0.0
+        for i in range(n):
+            v = variance[i] * wide
+            weight = held[i] if with_hint else prior[i]
+            weight *= math.exp(-0.5 * residual[i] * residual[i] / v) / math.sqrt(v)
+            z = i / (n - 1)
+            total += weight
+            first += weight * z
+            second += weight * z * z
+        if total * belief > best and total > 0:
+            best = total * belief
+            mean = first / total
+            var = max(second / total - mean * mean, 0.0)
+            wrong = doubted
+    return mean + shift, math.sqrt(var + 1.0 / (12.0 * (n - 1) ** 2)), wrong
+
+
+@njit(nogil=True, cache=True)
+def correct_cell(
+    d: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    slope: float,
+    current: float,
+    innovation: float,
+    noise: float,
+    consider: bool,
+) -> None:
+    """One reading of a cell's difference to the pack's mean cell: d = (SOC, ohm, 1/capacity,
+    offset V); dV = slope dz - I dR + offset. consider: no correction of SOC and capacity."""
+    h0, h1 = slope, -current
+    ph = np.empty(4)
+    for i in range(4):
+        ph[i] = cov[i, 0] * h0 + cov[i, 1] * h1 + cov[i, 3]
+    s = h0 * ph[0] + h1 * ph[1] + ph[3] + noise
+    ratio = innovation * innovation / s
+    if ratio > 25.0:
+        s *= ratio / 25.0
+    k = ph / s
+    if consider:
+        k[0] = 0.0
+        k[2] = 0.0
+    for i in range(4):
+        d[i] += k[i] * innovation
+    for i in range(4):
+        for j in range(i, 4):
+            p = cov[i, j] - k[i] * ph[j] - ph[i] * k[j] + k[i] * s * k[j]
+            cov[i, j] = p
+            cov[j, i] = p

@@ -1,0 +1,232 @@
+"""The cell model that all estimators share: an equivalent circuit with two RC pairs and hysteresis.
+
+V = OCV(z, T) + M h - f_d (R1 x1 + R2 x2) - f_0 R0 I, with x_j' = (I - x_j) / tau_j (the enhanced
+self-correcting model: G. L. Plett, J. Power Sources 134 (2004) 252, section 2). Resistances are
+given at 25 degC and 50 % and scale by exp(Ea/R (1/T - 1/298.15 K)) and by a shape over SOC.
+Arrays and numbers only; no measurement enters except in `fit_model`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.pack.chemistry import Chemistry
+
+GAS_J_PER_MOL_K = 8.314462618
+KELVIN = 273.15
+REFERENCE_K = 298.15
+# Below this share of information per anchor (sigma of SOC from one OCV reading) voltage does not
+# correct SOC: the plateau.
+PLATEAU_SIGMA = 0.08
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellModel:
+    """One cell type; arrays over `soc` (101 points 0..1).
+
+    r_shape: resistance over SOC, 1 at 50 %; plateau: bool, where voltage says nothing of SOC.
+    sigma_ocv_v: how far the table is from this maker's cell (1 sigma); capacity_sigma: relative,
+    capacity and current gain together.
+    """
+
+    soc: NDArray[np.float64]
+    ocv_v: NDArray[np.float64]
+    docv_dt_v_per_k: NDArray[np.float64]
+    r_shape: NDArray[np.float64]
+    plateau: NDArray[np.bool_]
+    capacity_ah: float
+    r0_ohm: float
+    r1_ohm: float
+    tau1_s: float
+    r2_ohm: float
+    tau2_s: float
+    hysteresis_v: float
+    sigma_hysteresis_v: float
+    hysteresis_rate: float
+    activation_j_per_mol: float
+    sigma_ocv_v: float
+    sigma_r: float
+    capacity_sigma: float
+    cell_voltage_min: float
+    cell_voltage_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual for a chemistry: 10 s resistance times capacity (V), shares, hysteresis (V),
+    activation energy (J/mol), distance of the table from another maker's cell (V)."""
+
+    r0_capacity_v: float
+    hysteresis_v: float
+    sigma_hysteresis_v: float
+    activation_j_per_mol: float
+    sigma_ocv_v: float
+
+
+# R0 x capacity: 0.02 V (A123 power cell) to 0.14 V (LG M50 energy cell), see facts measured on
+# A123 26650 and E2; activation 22-36 kJ/mol from the same cells between 25, 5 and -5 degC; half
+# of the C/30 charge-discharge gap of A123 26650 is 15-20 mV. sigma_ocv: spread of published
+# tables of one chemistry (resources/chemistry/README.md: 10-40 mV, LFP 30-45 mV low).
+USUAL = {
+    "NMC": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
+    "NCA": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
+    "LCO": Usual(0.10, 0.008, 0.008, 30_000.0, 0.035),
+    "LFP": Usual(0.03, 0.016, 0.008, 28_000.0, 0.050),
+}
+
+
+def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> CellModel:
+    """The usual cell of a chemistry and capacity; `changes` replace fields by what is known.
+
+    Raises ValueError for a capacity that is not positive.
+    """
+    if not capacity_ah > 0:
+        raise ValueError(f"the capacity must be positive, not {capacity_ah} Ah")
+    usual = USUAL.get(chemistry.name, USUAL["NMC"])
+    r0 = usual.r0_capacity_v / capacity_ah
+    soc = chemistry.soc
+    model = CellModel(
+        soc=soc,
+        ocv_v=chemistry.ocv_v,
+        docv_dt_v_per_k=np.zeros(len(soc)),
+        # Charge transfer and diffusion grow towards empty: doubled at 5 %, +10 % at 20 %.
+        r_shape=(1 + 2.2 * np.exp(-soc / 0.06)) / (1 + 2.2 * np.exp(-0.5 / 0.06)),
+        plateau=plateau_of(soc, chemistry.ocv_v, usual.sigma_ocv_v),
+        capacity_ah=float(capacity_ah),
+        r0_ohm=r0,
+        r1_ohm=0.35 * r0,
+        tau1_s=12.0,
+        r2_ohm=0.55 * r0,
+        tau2_s=300.0,
+        hysteresis_v=usual.hysteresis_v,
+        sigma_hysteresis_v=usual.sigma_hysteresis_v,
+        hysteresis_rate=60.0,
+        activation_j_per_mol=usual.activation_j_per_mol,
+        sigma_ocv_v=usual.sigma_ocv_v,
+        sigma_r=0.5,
+        capacity_sigma=0.02,
+        cell_voltage_min=chemistry.cell_voltage_min,
+        cell_voltage_max=chemistry.cell_voltage_max,
+    )
+    return _finished(replace(model, **changes), changes)
+
+
+def with_changes(model: CellModel, **changes: Any) -> CellModel:
+    """The model with some fields replaced; the plateau follows the OCV and its sigma."""
+    return _finished(replace(model, **changes), changes)
+
+
+def plateau_of(
+    soc: NDArray[np.float64], ocv_v: NDArray[np.float64], sigma_ocv_v: float
+) -> NDArray[np.bool_]:
+    """Where the OCV, smoothed over 6 % of SOC, is too flat for its own uncertainty to locate SOC
+    to PLATEAU_SIGMA."""
+    low, high = np.maximum(soc - 0.03, 0.0), np.minimum(soc + 0.03, 1.0)
+    slope = (np.interp(high, soc, ocv_v) - np.interp(low, soc, ocv_v)) / (high - low)
+    return np.asarray(slope < sigma_ocv_v / PLATEAU_SIGMA, np.bool_)
+
+
+def resistance_factor(model: CellModel, soc: Any, temperature_degc: Any) -> NDArray[np.float64]:
+    """How much larger resistances are at this SOC (0..1) and temperature than at 50 %, 25 degC."""
+    kelvin = np.maximum(np.asarray(temperature_degc, np.float64) + KELVIN, 200.0)
+    arrhenius = np.exp(
+        model.activation_j_per_mol / GAS_J_PER_MOL_K * (1 / kelvin - 1 / REFERENCE_K)
+    )
+    return np.asarray(np.interp(soc, model.soc, model.r_shape) * arrhenius, np.float64)
+
+
+def ocv_at(model: CellModel, soc: Any, temperature_degc: Any = 25.0) -> NDArray[np.float64]:
+    """Open-circuit voltage (V) at SOC 0..1 and temperature."""
+    entropic = np.interp(soc, model.soc, model.docv_dt_v_per_k) * (
+        np.asarray(temperature_degc) - 25
+    )
+    return np.asarray(np.interp(soc, model.soc, model.ocv_v) + entropic, np.float64)
+
+
+def relaxed_current(
+    time_s: NDArray[np.float64], current_a: NDArray[np.float64], tau_s: float
+) -> NDArray[np.float64]:
+    """Current through an RC pair's resistor (A): x' = (I - x)/tau, exact for held current."""
+    out = np.zeros(len(time_s))
+    decay = np.exp(-np.diff(time_s) / tau_s)
+    x = 0.0
+    for k in range(1, len(time_s)):
+        x = decay[k - 1] * x + (1 - decay[k - 1]) * current_a[k - 1]
+        out[k] = x
+    return out
+
+
+def fit_model(
+    model: CellModel,
+    time_s: NDArray[np.float64],
+    current_a: NDArray[np.float64],
+    voltage_v: NDArray[np.float64],
+    soc: NDArray[np.float64],
+    temperature_degc: float = 25.0,
+) -> CellModel:
+    """The model with R0, R1, R2 and time constants fitted to one run whose SOC is known.
+
+    Least squares on V - OCV over a grid of time constants; sigma_r becomes 0.2. The run must not be
+    the one that the model is judged on.
+    """
+    factor = resistance_factor(model, soc, temperature_degc)
+    target = voltage_v - ocv_at(model, soc, temperature_degc)
+    swing = _hysteresis(time_s, current_a, model)
+    # What the table lacks: a constant and a slope within its sigma; residuals 5 mV alike for 200 s.
+    prior = np.array(
+        [3.0 * model.r0_ohm] * 3 + [model.sigma_hysteresis_v] + [model.sigma_ocv_v] * 2
+    )
+    start = np.array([0.0, 0.0, 0.0, model.hysteresis_v, 0.0, 0.0])
+    weight = float(np.median(np.diff(time_s))) / 200.0 / 0.005**2
+    best: tuple[float, float, float, NDArray[np.float64]] | None = None
+    for tau1 in (4.0, 8.0, 16.0, 30.0):
+        x1 = relaxed_current(time_s, current_a, tau1)
+        for tau2 in (100.0, 200.0, 400.0, 800.0, 1600.0):
+            x2 = relaxed_current(time_s, current_a, tau2)
+            parts = [-current_a * factor, -x1 * factor, -x2 * factor, swing, np.ones(len(soc)), soc]
+            columns = np.stack(parts, 1)
+            normal = weight * columns.T @ columns + np.diag(1 / prior**2)
+            gap = target - columns @ start
+            answer = start + np.linalg.solve(normal, weight * columns.T @ gap)
+            cost = weight * float(np.sum((target - columns @ answer) ** 2))
+            cost += float(np.sum(((answer - start) / prior) ** 2))
+            if (best is None or cost < best[0]) and np.all(answer[:3] > 0):
+                best = (cost, tau1, tau2, np.asarray(answer, np.float64))
+    if best is None:
+        raise ValueError("no circuit with positive resistances fits this run")
+    _, tau1, tau2, answer = best
+    r0, r1, r2, m = (float(v) for v in answer[:4])
+    return with_changes(
+        model,
+        r0_ohm=r0,
+        r1_ohm=r1,
+        tau1_s=tau1,
+        r2_ohm=r2,
+        tau2_s=tau2,
+        hysteresis_v=max(m, 0.0),
+        sigma_hysteresis_v=0.5 * model.sigma_hysteresis_v,
+        sigma_r=0.2,
+        capacity_sigma=0.5 * model.capacity_sigma,
+    )
+
+
+def _hysteresis(
+    time_s: NDArray[np.float64], current_a: NDArray[np.float64], model: CellModel
+) -> NDArray[np.float64]:
+    """-1 (after discharge) .. 1 (after charge)."""
+    moved = current_a[:-1] * np.diff(time_s) / (3600.0 * model.capacity_ah)
+    fade = np.exp(-np.abs(moved) * model.hysteresis_rate)
+    out = np.zeros(len(time_s))
+    h = 0.0
+    for k in range(len(moved)):
+        h = fade[k] * h - (1 - fade[k]) * (1.0 if moved[k] > 0 else -1.0)
+        out[k + 1] = h
+    return out
+
+
+def _finished(model: CellModel, changes: dict[str, Any]) -> CellModel:
+    if ("ocv_v" in changes or "sigma_ocv_v" in changes) and "plateau" not in changes:
+        return replace(model, plateau=plateau_of(model.soc, model.ocv_v, model.sigma_ocv_v))
+    return model

@@ -1,0 +1,9 @@
+"""The estimators that follow a stream, by name: one line each. All pass the same compliance test."""
+
+from types import ModuleType
+
+from bms_studio.estimators import soc
+
+ESTIMATORS: dict[str, ModuleType] = {
+    "soc": soc,
+}
