@@ -1,4 +1,4 @@
-"""The estimators that follow a stream, by name: one line each. All pass the same compliance test."""
+"""The estimators that follow a stream, by name, one line each; all pass one compliance test."""
 
 from types import ModuleType
 

@@ -464,6 +464,18 @@ def _read(
 
 
 @njit(nogil=True, cache=True)
+def _doubt_table(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> None:
+    """A table error beyond two of its sigmas says that the sigma is too small, not that the cell
+    is a rare one: the sigma grows (to ten times), the error stays what it is in volts."""
+    level = _LONG_SHARE * r[_SCALE] * c[_SOCV]
+    kink = _kink(r[_SLOPE], r[_SCALE], c[_SOCV])
+    excess = abs(level * x[O] + x[K]) / (2 * math.sqrt(level * level + kink * kink))
+    if excess > 1 and r[_SCALE] < 10:
+        r[_SCALE] *= excess
+        x[O] /= excess
+
+
+@njit(nogil=True, cache=True)
 def _close(
     row: int,
     integers: NDArray[np.int64],
@@ -491,6 +503,8 @@ def _close(
     z = min(max(x[Z], 0.0), 1.0)
     here = look_up(ocv, z)
     running = integers[_MODE] == 1
+    if running:
+        _doubt_table(c, r, x)
     noise = c[_NOISE] ** 2 + (0.03 * c[_R0] * temperature_factor) ** 2 * r[_SQUARE]
     noise *= 1 + 2 * c[_TAU] / max(dt, 0.1)
     single = len(cells) == 1
