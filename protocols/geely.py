@@ -1,11 +1,12 @@
 """Geely SEA platform (Volvo EX30, Zeekr 001, Smart #1): the pack on its own bus.
 
-11-bit identifiers, 500 kbit/s. One message carries everything about voltages (0x142): byte 0 says
-what (0 the pack, 1 the highest cell, 2 the lowest cell, from 3 on a cell), byte 2 the number of the
-cell from 1, and 13 bits behind it the value. Source: dalathegreat/Battery-Emulator
-GEELY-SEA-BATTERY.cpp and a public database, whose cell scale of 1/8 a Zeekr log bore out (highest
-and lowest computed = reported). The current (0x143) is described there as 12 bits without certain
-scale: it is shown, not used. State of charge is only given to those who ask (UDS).
+11-bit identifiers, 500 kbit/s. One message carries everything about voltages (0x142), a part every
+20 to 30 ms: byte 0 says which (0 the pack, 1 the highest cell, 2 the lowest cell, from 3 on the
+cells), byte 1 how many parts there are, byte 2 the number of the cell from 1, and 13 bits behind it
+the value. Source: dalathegreat/Battery-Emulator GEELY-SEA-BATTERY.cpp and a public database; scale,
+numbers and the count of parts (cells and three) were checked against public logs of a Zeekr 001
+(110 cells) and an EX30 (107 cells). The current (0x143) is described there as 12 bits without
+certain scale: it is shown, not used. State of charge is only given to those who ask (UDS).
 """
 
 import numpy as np
@@ -20,8 +21,6 @@ from protocols.signals import Database, Message, MuxCondition, Signal
 VOLTAGES_ID = 0x142
 CELLS = 120
 _FIRST_CELL_PART = 3
-# So many different cells are proof enough while the extremes, sent once a round, have not come.
-_CERTAIN_CELLS = 20
 _WHY = "Geely SEA protocol"
 
 
@@ -40,6 +39,7 @@ DATABASE = Database(
             8,
             (
                 Signal("Part", 0, 8, is_selector=True),
+                big("Cells", 1, 8, offset=-float(_FIRST_CELL_PART)),
                 Signal("Cell_Number", 16, 8, is_selector=True),
                 big("Pack_Voltage", 3, 13, 0.1, "V", mux=_part(0)),
                 big("Cell_Voltage_Max", 3, 13, 0.001, "V", mux=_part(1)),
@@ -64,6 +64,7 @@ DATABASE = Database(
 )
 
 _PACK = (
+    ("Voltages", "Cells", "cell_count", 1.0),
     ("Voltages", "Pack_Voltage", "voltage", 1.0),
     ("Voltages", "Cell_Voltage_Max", "cell_voltage_max", 1.0),
     ("Voltages", "Cell_Voltage_Min", "cell_voltage_min", 1.0),
@@ -72,7 +73,15 @@ _PACK = (
 
 def _bindings() -> tuple[Binding, ...]:
     index = Index("Cell_Number", first=1)
-    cells = Binding("Voltages", "Cell_Voltage", Role("cell"), valid=CELL_V, index=index, why=_WHY)
+    cells = Binding(
+        "Voltages",
+        "Cell_Voltage",
+        Role("cell"),
+        valid=CELL_V,
+        index=index,
+        count_signal="Cells",
+        why=_WHY,
+    )
     return (*pack_bindings(_WHY, _PACK), cells)
 
 
@@ -81,17 +90,16 @@ def _values(rows: Ints) -> Ints:
 
 
 def verify(frames: Frames) -> Evidence:
-    """Whether cell numbers are possible, cells like cells and inside the reported extremes."""
+    """Whether parts and cells count right, and cells are like cells and inside the extremes."""
     rows = payloads(frames, VOLTAGES_ID)
-    cells = rows[(rows[:, 0] >= _FIRST_CELL_PART) & np.any(rows[:, 2:5] != 0, axis=1)]
-    numbered = (cells[:, 2] >= 1) & (cells[:, 2] <= CELLS)
+    cells = rows[rows[:, 0] >= _FIRST_CELL_PART]
+    # Part 3 is cell 1, and the last part is the last cell.
+    counted = (cells[:, 0] == cells[:, 2] + _FIRST_CELL_PART - 1) & (cells[:, 0] < cells[:, 1])
     values = _values(cells)
-    right, checked = int(np.sum(numbered)), len(cells)
-    there = numbered & (values > 0)
+    right, checked = int(np.sum(counted)), len(cells)
+    there = counted & (values > 0)
     fit, of = like_cells(cells[there, 2], values[there] / 1000.0)
     highest, lowest = (_values(rows[rows[:, 0] == part]) for part in (1, 2))
-    if not (len(highest) and len(lowest)) and len(np.unique(cells[there, 2])) < _CERTAIN_CELLS:
-        return Evidence(0.0, "neither extremes nor enough cells seen")
     if len(highest) and len(lowest) and np.any(there):
         # 50 mV: the cells are read one after another, under load.
         inside = (values[there] <= highest.max() + 50) & (values[there] >= lowest.min() - 50)
@@ -99,19 +107,45 @@ def verify(frames: Frames) -> Evidence:
     return judged(right + fit, checked + of, "cell numbers and voltages")
 
 
+# From public logs of a Zeekr 001 (110 cells) and of an EX30 (107 cells).
 _EXAMPLES = (
-    # 398.4 V
-    Example(VOLTAGES_ID, False, bytes.fromhex("0000007c80000000"), {"pack.voltage": 398.4}),
     Example(
-        VOLTAGES_ID, False, bytes.fromhex("010000741800 0000"), {"pack.cell_voltage_max": 3.715}
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("00716e7f39010005"),
+        {"pack.voltage": 407.1, "pack.cell_count": 110.0},
+    ),
+    # the highest is cell 80, the lowest cell 28
+    Example(
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("01715073a1010005"),
+        {"pack.cell_voltage_max": 3.700, "pack.cell_count": 110.0},
     ),
     Example(
-        VOLTAGES_ID, False, bytes.fromhex("020000736800 0000"), {"pack.cell_voltage_min": 3.693}
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("02711c7369010005"),
+        {"pack.cell_voltage_min": 3.693, "pack.cell_count": 110.0},
     ),
-    # cell 107: 3.710 V; the lowest three bits belong to something else
-    Example(VOLTAGES_ID, False, bytes.fromhex("05006b73f500 0000"), {"cell.107.voltage": 3.710}),
-    # no number: no cell
-    Example(VOLTAGES_ID, False, bytes.fromhex("0300000000000000"), {}),
+    Example(
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("0371017389010005"),
+        {"cell.1.voltage": 3.697, "pack.cell_count": 110.0},
+    ),
+    Example(
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("70716e7391010005"),
+        {"cell.110.voltage": 3.698, "pack.cell_count": 110.0},
+    ),
+    Example(
+        VOLTAGES_ID,
+        False,
+        bytes.fromhex("406e3e73e1010000"),
+        {"cell.62.voltage": 3.708, "pack.cell_count": 107.0},
+    ),
 )
 
 PROTOCOL = Protocol(
@@ -120,7 +154,7 @@ PROTOCOL = Protocol(
     database=DATABASE,
     mapping=Mapping("geely", _bindings()),
     bitrates=(500_000,),
-    source_confidence="One public decoder and a database whose cell scale a real log bore out.",
+    source_confidence="One public decoder and a database, checked against logs of two cars.",
     required=("Voltages",),
     examples=_EXAMPLES,
     verify=verify,

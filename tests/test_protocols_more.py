@@ -120,20 +120,22 @@ def tesla(volts: Volts) -> list[Row]:
 
 def geely(volts: Volts) -> list[Row]:
     def part(number: int, cell: int, value: int) -> Row:
-        return 0x142, False, struct.pack(">BBBHBBB", number, 0, cell, value << 3 | 5, 0, 0, 0)
+        data = struct.pack(">BBBHBBB", number, len(volts) + 3, cell, value << 3 | 1, 1, 0, 5)
+        return 0x142, False, data
 
     listed = millivolts(volts)
-    rows = [part(0, 0, round(10 * volts.sum())), part(1, 0, max(listed)), part(2, 0, min(listed))]
-    for k, value in enumerate(listed):
-        rows.append(part(3 + k % 3, k + 1, value))
-    return rows
+    rows = [part(0, len(volts), round(10 * volts.sum()))]
+    rows.append(part(1, listed.index(max(listed)) + 1, max(listed)))
+    rows.append(part(2, listed.index(min(listed)) + 1, min(listed)))
+    return rows + [part(3 + k, k + 1, value) for k, value in enumerate(listed)]
 
 
 def ford_mache(volts: Volts) -> list[Row]:
     raw = [value - 1000 for value in millivolts(volts)]
     raw += [0xFFE] * (96 - len(raw))
-    half_volts = round(2 * volts.sum())
+    half_volts = 0xD000 | round(2 * volts.sum())
     rows = [(0x07A, False, bytes((0, 0, half_volts >> 8, half_volts & 0xFF, 0, 0, 0, 0)))]
+    rows.append((0x07B, False, bytes.fromhex("80004ad800000000")))
     rows += [(0x490 + k, False, twelve_bits(raw[5 * k : 5 * k + 5])) for k in range(19)]
     rows.append((0x4A3, False, twelve_bits(raw[95:])[:2] + bytes([90] * 6)))
     return rows
