@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.pack.scans import Scanner, Scans
-from protocols.decode import compile_mapping, decode
 from protocols.frames import Frames
+from protocols.polled import Decoder
 from protocols.roles import KINDS, PACK_FIELDS, Mapping, fields
 from protocols.signals import Database
 
@@ -50,7 +50,7 @@ class Pipeline:
 
     def __init__(self, databases: Sequence[Database], mapping: Mapping) -> None:
         self.mapping = mapping
-        self._layout = compile_mapping(databases, mapping)
+        self._decoder = Decoder(databases, mapping)
         groups = sorted({binding.role.group for binding in mapping.bindings})
         self.scanners: dict[int, Scanner] = {}
         for group in groups:
@@ -60,7 +60,7 @@ class Pipeline:
 
     def push(self, frames: Frames) -> list[Rows]:
         """The rows that these frames closed, group by group."""
-        samples = decode(frames, self._layout)
+        samples = self._decoder.push(frames)
         rows = []
         # Pack fields first: they may say how many cells there are.
         for group in sorted(self.scanners, key=lambda g: g % len(KINDS) != _PACK):

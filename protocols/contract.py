@@ -14,12 +14,34 @@ from protocols.signals import Database
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One frame whose meaning is known: `expected` maps roles (as text) to canonical values."""
+    """One frame whose meaning is known: `expected` maps roles (as text) to canonical values.
+
+    isotp: `data` is a whole message that ISO-TP carries in several frames.
+    """
 
     id: int
     extended: bool
     data: bytes
     expected: dict[str, float]
+    isotp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One question to a BMS that speaks when asked: data for active mode, sent by nobody else.
+
+    id, extended: of the frame that asks. payload: its data, or with `isotp` the message that ISO-TP
+    frames carry. period_s: how often at most. answer_id: of the frames that answer.
+    flow_control_id: where the permission to send the rest goes (ISO-TP only), None without.
+    """
+
+    id: int
+    extended: bool
+    payload: bytes
+    period_s: float
+    answer_id: int
+    flow_control_id: int | None = None
+    isotp: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +61,8 @@ class Protocol:
     messages without which it is not this protocol. verify: judges frames by what ids and lengths
     cannot show (checksums, fixed texts); None where there is nothing of the kind. serial: reads
     the pack's serial number from frames; None where the protocol carries none. specialise: database
-    and mapping of a bus that carries several packs; gives None for an ordinary one.
+    and mapping of a bus that carries several packs; gives None for an ordinary one. polls: what to
+    ask, and how often, of a BMS that does not say everything by itself.
     """
 
     name: str
@@ -53,3 +76,4 @@ class Protocol:
     verify: Callable[[Frames], Evidence] | None = None
     serial: Callable[[Frames], str | None] | None = None
     specialise: Callable[[Frames], tuple[Database, Mapping] | None] | None = None
+    polls: tuple[Poll, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.frames import Frames
+from protocols.isotp import Pdus
 from protocols.kernel import extract, route
 from protocols.layout import Layout, compile_mapping, compile_messages
 
@@ -43,8 +44,8 @@ class Samples:
         return self.time[part], self.index[part], self.value[part]
 
 
-def decode(frames: Frames, layout: Layout) -> Samples:
-    """All known values of a block of frames.
+def decode(frames: Frames | Pdus, layout: Layout) -> Samples:
+    """All known values of a block of frames, or of the messages that frames carried.
 
     Remote and error frames hold none; a signal beyond the end of its frame, an invalid raw value, a
     value outside its binding's range, a not-a-number and a cell beyond the count are left out.
@@ -81,14 +82,14 @@ def _room(count: int, start: NDArray[np.int64]) -> Samples:
     return Samples(time, memory[16 * count :].view(np.int32), value, start)
 
 
-def _columns(frames: Frames, at: int) -> tuple[Any, ...]:
+def _columns(frames: Frames | Pdus, at: int) -> tuple[Any, ...]:
     """Time, id, flags, length and payload words of a block, as the kernel was compiled for them."""
     part = slice(at, at + BLOCK)
     return (
         _uniform(frames.time[part], np.int64),
         _uniform(frames.id[part], np.uint32),
         _uniform(frames.flags[part], np.uint8),
-        _uniform(frames.length[part], np.uint8),
+        _uniform(frames.length[part], np.uint16),
         _words(frames.data[part]),
     )
 
@@ -103,7 +104,7 @@ def _known(samples: Samples) -> Samples:
     )
 
 
-def _uniform(column: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
+def _uniform(column: NDArray[Any], dtype: type[_T]) -> NDArray[_T]:
     """The same column as the kernel was compiled for: contiguous, aligned, read-only."""
     same = np.require(column, dtype, ("C", "A")).view()
     same.flags.writeable = False
@@ -111,6 +112,6 @@ def _uniform(column: NDArray[_T], dtype: type[_T]) -> NDArray[_T]:
 
 
 def _words(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Payload rows as little-endian 64-bit words (N, 1 or 8)."""
+    """Payload rows as little-endian 64-bit words (N, bytes / 8)."""
     words = np.ascontiguousarray(data).view(np.uint64)
     return _uniform(words, np.uint64)

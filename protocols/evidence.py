@@ -10,10 +10,11 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.decode import compile_mapping, compile_messages, decode
+from protocols.decode import compile_messages, decode
 from protocols.families import Family, with_index
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
 from protocols.packfields import Candidate
+from protocols.polled import Decoder, decode_transfers
 from protocols.roles import Mapping
 from protocols.signals import Database, Message
 
@@ -58,6 +59,7 @@ class Bus:
         self.frames = _thinned(part, step)
         self.databases = tuple(databases)
         self.messages = {m.name: m for d in databases for m in d.messages}
+        self.transfers = {t.message.name: t for d in databases for t in d.transfers}
         self.counts = _counts(list(self.messages.values()), self.frames)
         self._values: dict[str, dict[str, NDArray[np.float64]]] = {}
 
@@ -68,13 +70,18 @@ class Bus:
     def values(self, message: str, signal: str) -> NDArray[np.float64]:
         """Physical values of a signal in order of arrival; empty if it never came."""
         if message not in self._values:
-            self._values[message] = self._decoded(self.messages[message])
+            self._values[message] = self._decoded(message)
         return self._values[message].get(signal, np.empty(0))
 
-    def _decoded(self, message: Message) -> dict[str, NDArray[np.float64]]:
-        if not self.seen(message.name):
+    def _decoded(self, name: str) -> dict[str, NDArray[np.float64]]:
+        if name in self.transfers:
+            message = self.transfers[name].message
+            samples = decode_transfers(self.frames, [self.transfers[name]])
+        elif self.seen(name):
+            message = self.messages[name]
+            samples = decode(self.frames, compile_messages([message]))
+        else:
             return {}
-        samples = decode(self.frames, compile_messages([message]))
         _, index, value = samples.group(0)
         return {s.name: value[index == k] for k, s in enumerate(message.signals)}
 
@@ -82,8 +89,7 @@ class Bus:
         """What a family of cells decodes to."""
         low, high = family.bindings[0].valid
         unbounded = tuple(replace(b, valid=(-np.inf, np.inf)) for b in family.bindings)
-        layout = compile_mapping(self.databases, Mapping("trial", unbounded))
-        samples = decode(self.frames, layout)
+        samples = Decoder(self.databases, Mapping("trial", unbounded)).push(self.frames)
         _, index, value = samples.group(family.bindings[0].role.group)
         # 0 V is how inputs that are not wired report: no evidence against.
         wild = float(np.mean((value > 6.0) | (value < 0.0))) if len(value) else 0.0

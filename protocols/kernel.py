@@ -96,7 +96,7 @@ def _selected(
 def route(
     ids: NDArray[np.uint32],
     flags: NDArray[np.uint8],
-    lengths: NDArray[np.uint8],
+    lengths: NDArray[np.uint16],
     words: _Words,
     tables: Any,
     fill: bool,
@@ -255,7 +255,7 @@ def _careful(
     rows: _Rows,
     places: _Places,
     times: NDArray[np.int64],
-    lengths: NDArray[np.uint8],
+    lengths: NDArray[np.uint16],
     signals: Any,
     invalid: NDArray[np.uint64],
     at: int,
@@ -311,7 +311,7 @@ def _careful(
 @njit(nogil=True, cache=True)
 def extract(
     times: NDArray[np.int64],
-    lengths: NDArray[np.uint8],
+    lengths: NDArray[np.uint16],
     words: _Words,
     tables: Any,
     hits: NDArray[np.int64],

@@ -34,6 +34,7 @@ from protocols.tables import (
     Tables,
 )
 
+# Bytes of a frame; messages that ISO-TP carries may declare more.
 LONGEST = 64
 _UNBOUNDED = (float("-inf"), float("inf"))
 # A selector with more values than this is compared, not tabulated: tables stay small whatever a
@@ -316,8 +317,9 @@ def _add_field(rows: _Rows, message: Message, signal: Signal) -> int:
     if not signal.little_endian:
         start = first_bit(signal)
     need = (start + signal.length + 7) // 8
-    if start < 0 or need > LONGEST:
-        raise ValueError(f"{place}: bit {signal.start} lies outside a frame of {LONGEST} bytes")
+    longest = max(LONGEST, message.length)
+    if start < 0 or need > longest:
+        raise ValueError(f"{place}: bit {signal.start} lies outside a frame of {longest} bytes")
     kind = _FLOATS[signal.length] if signal.is_float else (SIGNED if signal.signed else UNSIGNED)
     begin = len(rows.invalid)
     rows.invalid.extend(raw & ((1 << signal.length) - 1) for raw in signal.invalid)

@@ -67,13 +67,29 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """What a BMS answers when it is asked: a message longer than a frame, carried by ISO-TP.
+
+    message: its id is that of the answering frames, its bits count in the reassembled bytes, prefix
+    included. prefix: the bytes that it begins with (service and identifier).
+    """
+
+    message: Message
+    prefix: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
-    """Messages of one file or built-in protocol. `repairs`: what had to be mended to load it."""
+    """Messages of one file or built-in protocol. `repairs`: what had to be mended to load it.
+
+    transfers: what is said only to who asks; names differ from those of `messages`.
+    """
 
     name: str
     messages: tuple[Message, ...]
     text: str = ""
     repairs: tuple[str, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     def message(self, name: str) -> Message:
         """The message called `name`; KeyError if there is none."""
