@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
-from bms_studio.gui.sources import FieldSource, GroupSource, extreme_deviations, outliers
+from bms_studio.gui.sources import FieldSource, GroupSource, lasting_deviations, outliers
 from bms_studio.language import text
 from widgets.plot_parts import Line, Named
 from widgets.plot_stack import PlotStack
@@ -20,6 +20,7 @@ from widgets.trace_plot import TracePlot
 
 _SECOND_NS = 1_000_000_000
 _LINGER_NS = 5 * _SECOND_NS
+_MOST_NAMED = 4
 
 
 def plot_texts() -> dict[str, str]:
@@ -45,7 +46,7 @@ class CellColours:
             self._until[cell] = t + _LINGER_NS
         kept = [cell for cell, until in self._until.items() if t < until < t + 2 * _LINGER_NS]
         self._until = {cell: self._until[cell] for cell in kept}
-        named = [*standing_out, *(cell for cell in kept if cell not in standing_out)][:4]
+        named = [*standing_out, *(cell for cell in kept if cell not in standing_out)][:_MOST_NAMED]
         self._slots = {cell: slot for cell, slot in self._slots.items() if cell in named}
         for cell in named:
             free = (slot for slot in range(8) if slot not in self._slots.values())
@@ -53,13 +54,14 @@ class CellColours:
         return named
 
     def named(self, view: PackView, time: TimeView, readings: Readings) -> tuple[Named, ...]:
-        """The cells that stand out now or anywhere in the span shown; red only with a finding of
-        the highest kind."""
+        """The cells that stand out now or for long in the span shown, or were found dipping in it;
+        red only with a finding of the highest kind."""
         theme = current_theme()
         findings = view.findings
         now = outliers(readings.deviation_v, at_most=2)
-        ever = outliers(extreme_deviations(view.timeline, time.t0_ns, time.t1_ns))
-        standing_out = list(dict.fromkeys([*now, *ever]))
+        ever = outliers(lasting_deviations(view.timeline, time.t0_ns, time.t1_ns))
+        found = [f.cell for f in findings if f.cell and time.t0_ns <= f.start <= time.t1_ns]
+        standing_out = list(dict.fromkeys([*now, *ever, *found]))[:_MOST_NAMED]
         bad = {f.cell for f in findings if f.severity == "stop" and f.state != "resolved"}
         calm = [colour for colour in theme.series if colour != theme.high]
         return tuple(

@@ -137,13 +137,17 @@ def _nothing(traces: int) -> Columns:
     return Columns(np.empty(0, np.int64), empty, empty)
 
 
-def extreme_deviations(timeline: Timeline, t0_ns: int, t1_ns: int) -> NDArray[np.float64]:
-    """The largest deviation from the median of each cell in a span, in V, without its sign; short
-    dips count. NaN where a cell is unknown."""
+def lasting_deviations(timeline: Timeline, t0_ns: int, t1_ns: int) -> NDArray[np.float64]:
+    """The largest deviation from the median that each cell kept up for a 64th of the span, in V,
+    without its sign; NaN where a cell is unknown.
+
+    A single scan does not count: at a load step, cells measured one after another seem to differ.
+    """
     found = timeline.fetch("deviation", t0_ns, t1_ns, 64)
     inside = (found.time >= t0_ns) & (found.time <= t1_ns)
-    both = np.maximum(np.abs(found.low[:, inside]), np.abs(found.high[:, inside]))
-    largest = np.max(np.nan_to_num(both, nan=-1.0), axis=1, initial=-1.0).astype(np.float64)
+    low, high = found.low[:, inside], found.high[:, inside]
+    kept = np.where(low > 0, low, np.where(high < 0, -high, np.where(np.isnan(low), -1.0, 0.0)))
+    largest = np.max(kept, axis=1, initial=-1.0).astype(np.float64)
     return np.where(largest < 0, np.nan, largest)
 
 

@@ -3,6 +3,8 @@
 Wires the frame log and the databases to the widgets; a recording made of samples says so.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
@@ -214,6 +216,7 @@ class TracePage(Page):
             [
                 BitSignal(signal.name, bits_of(signal), value_words(signal, value))
                 for signal, value in values
+                if not (signal.mux and math.isnan(value))  # not in this frame
             ]
         )
 
