@@ -4,6 +4,7 @@ Decodes single frames on demand, only those in sight. Makes no widget.
 """
 
 import math
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from protocols.signals import Message, Signal
 from widgets.frame_text import FrameFilter
 
 _MOST_SIGNALS = 6
+_ASK_AGAIN_S = 2.0
 _MOST_REMEMBERED = 4000
 _SCAN_FRAMES = 200_000
 
@@ -28,16 +30,19 @@ class FrameWords:
     def __init__(self, view: PackView) -> None:
         self._view = view
         self._messages: dict[tuple[int, bool], Message | None] = {}
+        self._ask_again: dict[tuple[int, bool], float] = {}
         self._layouts: dict[str, Layout] = {}
         self._summaries: dict[tuple[int, int, bytes], str] = {}
 
     def message(self, frame_id: int, flags: int) -> Message | None:
         """The message of an identifier; None when no database knows it."""
         key = (frame_id, bool(flags & EXTENDED))
-        if self._messages.get(key) is None:
-            # A protocol may be found later: an unknown identifier is asked again.
-            self._messages[key] = self._view.message_of(*key)
-        return self._messages[key]
+        found = self._messages.get(key)
+        if found is None and time.monotonic() >= self._ask_again.get(key, 0.0):
+            # A protocol may be found later: an unknown identifier is asked for again, not always.
+            found = self._messages[key] = self._view.message_of(*key)
+            self._ask_again[key] = time.monotonic() + _ASK_AGAIN_S
+        return found
 
     def name(self, frame_id: int, flags: int) -> str:
         """The message's name, or nothing."""
