@@ -41,6 +41,7 @@ while window.view is None or not window.view.timeline.rows("cells"):
     assert not job.error, job.error
 window.refresh()
 window.grab()
+print("painted", flush=True)
 window.close()
 """
 
@@ -48,8 +49,12 @@ window.close()
 def seconds_of(command: list[str], folder: str) -> float:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "BMS_STUDIO_HOME": folder}
     begun = time.monotonic()
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begun
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        spent = time.monotonic() - begun
+    if process.returncode or not line:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return spent
 
 
 def tell(what: str, reach_s: float, command: list[str], folder: str) -> None:
