@@ -4,8 +4,8 @@
 no checksum. A question carries the same two addresses the other way round and is no answer. Each
 address is a pack of its own. Cells come three to a frame behind the number of the frame, probes
 seven. Source: Daly "CAN Communications Protocol V1.0" (2019) as transcribed in public repositories,
-beside decoders in use (ai-republic/bms-to-inverter, dalathegreat/Battery-Emulator); one frame of
-cells from the field over RS-485, which carries the same bytes. No CAN log was found.
+beside drivers in use (mr-manuel/venus-os_dbus-serialbattery, ai-republic/bms-to-inverter), and
+single frames of cells from two packs, one of them over RS-485, which carries the same bytes.
 Two things differ between firmware and document and are learned from the frames. Cell frames count
 from 0 in the document, from 1 in firmware. The direction of the current: the most used driver
 (dbus-serialbattery) takes more than 30000 for discharge, others the opposite; the state in 0x93
@@ -22,6 +22,7 @@ from protocols.shorthand import LEVELS, big, counted, flag, flags, levels, pack_
 from protocols.signals import Database, Message, Signal
 
 CELLS = 48
+PROBES = 16
 CELLS_PER_FRAME = 3
 PROBES_PER_FRAME = 7
 STATES = {0: "rest", 1: "charge", 2: "discharge"}
@@ -137,16 +138,18 @@ _PACK = (
 )
 
 
-def _bindings(suffix: str, pack: int, first: int, sign: float, count: int) -> list[Binding]:
+def _bindings(
+    suffix: str, pack: int, first: int, sign: float, count: int, probes: int
+) -> list[Binding]:
     listed = (*_PACK, ("Pack_Status", "Pack_Current", "current", sign))
     found = pack_bindings(_WHY, [(f"{m}{suffix}", s, f, k) for m, s, f, k in listed], pack)
     cells = [f"Cell_Voltage_{k + 1}" for k in range(CELLS_PER_FRAME)]
     index = Index("Frame", first=first, stride=CELLS_PER_FRAME)
     found += counted(f"Cell_Voltages{suffix}", cells, "cell", index, _WHY, pack)
-    probes = [f"Temperature_{k + 1}" for k in range(PROBES_PER_FRAME)]
+    names = [f"Temperature_{k + 1}" for k in range(min(probes, PROBES_PER_FRAME))]
     index = Index("Frame", first=first, stride=PROBES_PER_FRAME)
     # A probe that is not fitted reads 0: -40 degC.
-    for binding in counted(f"Temperatures{suffix}", probes, "probe", index, _WHY, pack):
+    for binding in counted(f"Temperatures{suffix}", names, "probe", index, _WHY, pack):
         found.append(
             Binding(
                 binding.message,
@@ -205,11 +208,11 @@ def _addresses(frames: Frames) -> list[int]:
     return sorted(set((mine.id & np.uint32(0xFF)).tolist()))
 
 
-def _count(frames: Frames, address: int) -> int:
-    """How many cells 0x94 says; the most that fit while it has not been seen."""
+def _counts(frames: Frames, address: int) -> tuple[int, int]:
+    """Cells and probes as 0x94 says; the most that fit while it has not been seen."""
     layout = payloads(frames, _HOST | 0x940000 | address, extended=True)
-    count = int(layout[-1, 0]) if len(layout) else CELLS
-    return count if 1 <= count <= CELLS else CELLS
+    cells, probes = layout[-1, :2].tolist() if len(layout) else (CELLS, PROBES)
+    return (cells if 1 <= cells <= CELLS else CELLS), (probes if 1 <= probes <= PROBES else PROBES)
 
 
 def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
@@ -225,7 +228,7 @@ def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
         suffix = "" if len(addresses) == 1 else f"_{address}"
         first = 0 if _first(frames, address) == 0 else 1
         messages += _messages(suffix, address, 0x1FFFFFFF)
-        bindings += _bindings(suffix, pack, first, sign, _count(frames, address))
+        bindings += _bindings(suffix, pack, first, sign, *_counts(frames, address))
     note = f"cell frames count from {0 if _first(frames, addresses[0]) == 0 else 1}"
     return Database("daly", tuple(messages)), _mapping(bindings, sign, f"{note}, as seen")
 
@@ -271,18 +274,19 @@ _EXAMPLES = (
         bytes.fromhex("41 01 3c 02 00000000"),
         {"pack.temperature_max": 25.0, "pack.temperature_min": 20.0},
     ),
-    Example(0x18934001, True, bytes.fromhex("0201017b 00019a28"), {"pack.remaining_ah": 105.0}),
+    Example(0x18934001, True, bytes.fromhex("020101130003963f"), {"pack.remaining_ah": 235.071}),
     Example(
         0x18944001,
         True,
         bytes.fromhex("0c02000100002a00"),
         {"pack.cell_count": 12, "pack.cycles": 42},
     ),
+    # from a bench with one pack
     Example(
         0x18954001,
         True,
-        bytes.fromhex("01 0cd5 0cd6 0cd7 00"),
-        {"cell.1.voltage": 3.285, "cell.2.voltage": 3.286, "cell.3.voltage": 3.287},
+        bytes.fromhex("01 0cfd 0d03 0d04 00"),
+        {"cell.1.voltage": 3.325, "cell.2.voltage": 3.331, "cell.3.voltage": 3.332},
     ),
     # from the field (ai-republic/bms-to-inverter, issue 34)
     Example(
@@ -308,9 +312,9 @@ PROTOCOL = Protocol(
     name="daly",
     title="Daly BMS",
     database=Database("daly", tuple(_messages("", 0, _ANY_ADDRESS))),
-    mapping=_mapping(_bindings("", 1, 1, 1.0, CELLS), 1.0, ""),
+    mapping=_mapping(_bindings("", 1, 1, 1.0, CELLS, PROBES), 1.0, ""),
     bitrates=(250_000, 500_000),
-    source_confidence="The maker's document and public decoders; one real frame of cells.",
+    source_confidence="The maker's document and public drivers; single frames of two packs.",
     required=("Cell_Voltages",),
     examples=_EXAMPLES,
     verify=verify,

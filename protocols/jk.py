@@ -1,10 +1,12 @@
-"""JK BMS (JIKONG) over CAN: the broadcast of the maker's "JK CAN" setting.
+"""JK BMS (JIKONG) over CAN: the broadcast of the maker's "JK CAN" setting, second version.
 
 Little endian, 250 kbit/s, no checksum. Pack quantities in 11-bit identifiers, cells and probes in
 29-bit ones; the lowest nibble is 4 plus the number of the pack, so several share a bus. Cells come
-four to a frame, seven frames, 0 mV where none is wired. Source: ai-republic/bms-to-inverter
-(JKBmsCANProcessor) and a public note on the protocol; no CAN log was found. The sources differ over
-the capacity message (0x18F128F4): its signals are described but not used. Positive is charging.
+four to a frame, seven frames, 0 mV where none is wired; the first version of the protocol has none
+and is not recognised here. Source: ai-republic/bms-to-inverter, mr-manuel/venus-os_dbus-
+serialbattery (jkbms_can, in use on many packs) and a document of the maker's with one frame of
+cells; no CAN log was found. Positive is charging. The cycles (0x18F128F4) stand in different places
+in driver and document and are not used.
 """
 
 import numpy as np
@@ -13,11 +15,11 @@ from protocols.bytecheck import Ints, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping
-from protocols.shorthand import cell, flag, levels, little, pack_bindings, probe
-from protocols.signals import Database, Message, MuxCondition, Signal
+from protocols.shorthand import cell, flags, levels, little, pack_bindings, probe
+from protocols.signals import Database, Message, Signal
 
 CELLS = 28
-PROBES = 5
+PROBES = 4
 PACKS = 12
 _PER_FRAME = 4
 _WHY = "JK BMS protocol"
@@ -83,12 +85,19 @@ def _messages(suffix: str, pack: int) -> list[Message]:
             (
                 little("Remaining_Capacity", 0, 16, 0.1, "Ah"),
                 little("Full_Capacity", 2, 16, 0.1, "Ah"),
-                little("Charged_Total", 4, 16, 0.1, "Ah"),
+                little("Discharged_Total", 4, 16, 0.1, "Ah"),
                 little("Cycles", 6, 16),
             ),
             extended=True,
         ),
-        Message(f"Temperatures{suffix}", 0x18F228F4 + at, 8, _probes(), extended=True),
+        Message(f"Temperatures{suffix}", 0x18F228F4 + at, 8, _temperatures(), extended=True),
+        Message(
+            f"Switches{suffix}",
+            0x18F528F4 + at,
+            8,
+            flags(0, ("Charge_Switch_On", "Discharge_Switch_On", "Balancing")),
+            extended=True,
+        ),
     ]
     for first in range(1, CELLS + 1, _PER_FRAME):
         frame_id = _CELL_ID + at + ((first - 1) // _PER_FRAME << 16)
@@ -99,15 +108,13 @@ def _messages(suffix: str, pack: int) -> list[Message]:
     return listed
 
 
-def _probes() -> tuple[Signal, ...]:
-    """Each probe is there while its bit of the first byte is set."""
-    found: list[Signal] = []
-    for k in range(PROBES):
-        there = f"Probe_{k + 1}_Fitted"
-        fitted = (MuxCondition(there, (1,)),)
-        found.append(flag(there, 0, k))
-        found.append(little(f"Probe_{k + 1}", 1 + k, 8, 1.0, "degC", offset=-50.0, mux=fitted))
-    return tuple(found)
+def _temperatures() -> tuple[Signal, ...]:
+    """Probes and, among them, the switches; 0 where there is none."""
+    names = ("Probe_1", "Probe_2", "Switch_Temperature", "Probe_3", "Probe_4")
+    return tuple(
+        little(name, 1 + k, 8, 1.0, "degC", offset=-50.0, invalid=(0, 0xFF))
+        for k, name in enumerate(names)
+    )
 
 
 _PACK = (
@@ -119,6 +126,8 @@ _PACK = (
     ("Temperature_Extremes", "Temperature_Max", "temperature_max", 1.0),
     ("Temperature_Extremes", "Temperature_Min", "temperature_min", 1.0),
     ("Alarms", "Alarms", "fault", 1.0),
+    ("Capacity", "Remaining_Capacity", "remaining_ah", 1.0),
+    ("Capacity", "Full_Capacity", "full_ah", 1.0),
 )
 
 
@@ -195,15 +204,16 @@ _EXAMPLES = (
     ),
     # a warning of the lowest cell
     Example(0x7F4, False, bytes.fromhex("0400000000000000"), {"pack.fault": 4.0}),
+    # from the maker's document
     Example(
         0x18E028F4,
         True,
-        bytes.fromhex("d40cd50cd60cd70c"),
+        bytes.fromhex("ad0eab0ea30ea60e"),
         {
-            "cell.1.voltage": 3.284,
-            "cell.2.voltage": 3.285,
-            "cell.3.voltage": 3.286,
-            "cell.4.voltage": 3.287,
+            "cell.1.voltage": 3.757,
+            "cell.2.voltage": 3.755,
+            "cell.3.voltage": 3.747,
+            "cell.4.voltage": 3.750,
         },
     ),
     # 14 cells: the last two places of the fourth frame are not wired
@@ -213,9 +223,15 @@ _EXAMPLES = (
         bytes.fromhex("d40cd50c00000000"),
         {"cell.13.voltage": 3.284, "cell.14.voltage": 3.285},
     ),
-    # probes 1 and 2 are fitted
+    # two probes of 25 and 20 degC; the switches have 35 degC
     Example(
-        0x18F228F4, True, bytes.fromhex("034b460000000000"), {"probe.1": 25.0, "probe.2": 20.0}
+        0x18F228F4, True, bytes.fromhex("034b465500000000"), {"probe.1": 25.0, "probe.2": 20.0}
+    ),
+    Example(
+        0x18F128F4,
+        True,
+        bytes.fromhex("2c019001e8036400"),
+        {"pack.remaining_ah": 30.0, "pack.full_ah": 40.0},
     ),
 )
 
@@ -225,7 +241,7 @@ PROTOCOL = Protocol(
     database=Database("jk", tuple(_messages("", 1))),
     mapping=Mapping("jk", tuple(_bindings("", 1)), sign="+charge"),
     bitrates=(250_000, 500_000),
-    source_confidence="Read in one public decoder and a note; no real capture was available.",
+    source_confidence="Two public drivers and the maker's document; no real capture was available.",
     required=("Cells_01", "Battery_Status"),
     examples=_EXAMPLES,
     verify=verify,

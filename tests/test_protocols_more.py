@@ -16,7 +16,7 @@ from protocols import pylon_lv
 from protocols.decode import compile_mapping, decode
 from protocols.detect import Candidate, detect
 from protocols.frames import EXTENDED, Frames, empty_frames
-from protocols.registry import available, load
+from protocols.registry import load
 from protocols.roles import KINDS, PACK_FIELDS
 
 Row = tuple[int, bool, bytes]
@@ -141,14 +141,27 @@ def ford_mache(volts: Volts) -> list[Row]:
     return rows
 
 
-def emus(volts: Volts) -> list[Row]:
+def emus(volts: Volts, pylon: bool = False) -> list[Row]:
     rows = [(0x19B50000, True, bytes((0, 5, 0, 3, 0, 1, 0, len(volts))))]
     raw = [round((v - 2.0) * 100) for v in volts.tolist()]
     for k, group in enumerate(grouped(raw, 8)):
         rows.append((0x19B50100 + k, True, bytes(group)))
         rows.append((0x19B50300 + k, True, bytes((0, 255, 0, 0, 1, 0, 0, 0))))
-    status = struct.pack("<HHHBB", round(10 * volts.sum()), 29_875, 1250, 80, 98)
-    return [*rows, (0x4210, True, status)]
+    if pylon:
+        status = struct.pack("<HHHBB", round(10 * volts.sum()), 29_875, 1250, 80, 98)
+        return [*rows, (0x4210, True, status)]
+    low, high = round(min(volts) * 100) - 200, round(max(volts) * 100) - 200
+    total = round(100 * volts.sum())
+    voltages = struct.pack(">BBBHHB", low, high, low, total, 0, 0)
+    charge = struct.pack(">hHHBB", -125, 630, 0, 73, 0)
+    module = bytes([125] * 8)
+    return [
+        (0x19B50001, True, b""),  # a question
+        (0x19B50001, True, voltages),
+        (0x19B50500, True, charge),
+        (0x19B50200, True, module),
+        *rows,
+    ]
 
 
 def twizy(volts: Volts) -> list[Row]:
@@ -268,7 +281,7 @@ def test_a_bus_is_recognised_as_its_own_protocol_alone_and_every_cell_is_right(n
         assert field(found[0], frames, "voltage") == pytest.approx(expected.sum(), rel=2e-3)
 
 
-@pytest.mark.parametrize("name", [n for n in available() if n not in ("scooter", "vesc", "orion")])
+@pytest.mark.parametrize("name", SENDERS)
 def test_noise_on_the_identifiers_of_a_protocol_is_nothing(name: str) -> None:
     random = np.random.default_rng(11)
     messages = load(name).database.messages
@@ -388,9 +401,15 @@ def test_jbd_flags_and_probes_end_with_what_the_pack_counts() -> None:
     assert group(found, frames, "probe") == pytest.approx({1: 25.0, 2: 26.0})
 
 
-def test_any_balancing_rate_of_emus_is_balancing() -> None:
-    frames = rounds(emus, 20)
+@pytest.mark.parametrize("pylon", [False, True])
+def test_emus_says_pack_quantities_in_one_of_two_ways(pylon: bool) -> None:
+    volts = voltages(20)
+    frames = frames_of(row for _ in range(3) for row in emus(volts, pylon))
     (found,) = detect(frames)
+    assert field(found, frames, "voltage") == pytest.approx(volts.sum(), abs=0.06)
+    assert field(found, frames, "current") == pytest.approx(12.5)
+    assert group(found, frames, "probe") == ({} if pylon else dict.fromkeys(range(1, 9), 25.0))
+    # Any rate is balancing.
     flags = group(found, frames, "balancing")
     assert flags == {n: float((n - 1) % 8 in (1, 4)) for n in range(1, 21)}
 
