@@ -178,14 +178,15 @@ def run(
 def _arrange_picture(window: Window, start: Start) -> None:
     target = start.screenshot
     assert target is not None
+    window.remember = False  # a picture is nobody's way of working
+    page = start.page or "live"
 
     def take() -> None:
         grab(window, target, start.size)
         window.end()
 
     def shown() -> None:
-        if start.page:
-            window.show_page(start.page)
+        window.show_page(page)
         if isinstance(window.view, Playable) and not window.view.filled.is_set():
             QTimer.singleShot(50, shown)
             return

@@ -27,8 +27,9 @@ from widgets.text_line import TextLine
 from widgets.trace_view import TraceView
 
 BY_ID, SCROLLING = "by_id", "scrolling"
-_BESIDE_FROM_PX = 1400
+_BESIDE_FROM_PX = 1850  # below that the values of the table need the width
 _TABLE_TICKS = 3
+_NO_LIMIT = 16777215  # QWIDGETSIZE_MAX
 
 
 class TracePage(Page):
@@ -111,17 +112,28 @@ class TracePage(Page):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Bits beside the table in a wide window, else below it; low while they show nothing."""
         beside = self.window().width() >= _BESIDE_FROM_PX
         direction = QBoxLayout.Direction
         self._halves.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
         self.bit_panel.setMinimumWidth(560 if beside else 0)
-        self.bit_panel.setMaximumWidth(560 if beside else 16777215)
-        self.bit_panel.setMaximumHeight(16777215 if beside else 250)
+        self.bit_panel.setMaximumWidth(560 if beside else _NO_LIMIT)
+        low = min(320, self.height() * 4 // 10) if self._chosen is not None else 88
+        self.bit_panel.setMaximumHeight(_NO_LIMIT if beside else low)
+        self.bit_panel.setMinimumHeight(0 if beside else low)
+
+    def _show_no_bits(self) -> None:
+        self._chosen = None
+        self.bits.set_frame("", None, 8)
+        self._arrange()
 
     def view_changed(self) -> None:
         view = self.context.view
-        self._chosen, self._shown, self._tick = None, (), 0
-        self.bits.set_frame("", None, 8)
+        self._shown, self._tick = (), 0
+        self._show_no_bits()
         if view is None:
             self._words = self._frames = None
             self.nothing.set_text(text("Nothing is open: connect to a pack or open a recording."))
@@ -180,7 +192,7 @@ class TracePage(Page):
 
     def _id_selected(self, key: tuple[int, int, int] | None) -> None:
         if key is None:
-            self.bits.set_frame("", None, 8)
+            self._show_no_bits()
             return
         self._refresh_chosen()
 
@@ -199,7 +211,7 @@ class TracePage(Page):
     def _row_selected(self, number: int) -> None:
         rows = self._frames.rows(number, 1) if self._frames is not None and number >= 0 else None
         if rows is None or not len(rows):
-            self.bits.set_frame("", None, 8)
+            self._show_no_bits()
             return
         payload = rows.data[0, : rows.length[0]].tobytes()
         self._show_bits(int(rows.id[0]), int(rows.flags[0]), payload)
@@ -207,7 +219,9 @@ class TracePage(Page):
     def _show_bits(self, frame_id: int, flags: int, payload: bytes) -> None:
         if (frame_id, flags, payload) == self._chosen or self._words is None:
             return
-        self._chosen = (frame_id, flags, payload)
+        was_empty, self._chosen = self._chosen is None, (frame_id, flags, payload)
+        if was_empty:
+            self._arrange()
         message = self._words.message(frame_id, flags)
         title = id_text(frame_id, flags) + (f"  {message.name}" if message is not None else "")
         self.bits.set_frame(title, _bytes(payload), len(payload))

@@ -69,6 +69,7 @@ class Window(QMainWindow):
         self.source = source
         self.settings = settings
         self.exit_status = 0
+        self.remember = True
         self.setWindowTitle("BMS Studio")
         self.setAcceptDrops(True)
         self.setMinimumSize(*_SMALLEST)
@@ -362,9 +363,10 @@ class Window(QMainWindow):
         if not self.deeds.may_close():
             event.ignore()
             return
-        self.settings.put_bytes("geometry", self.saveGeometry())
-        self.settings.put("page", self._page_key)
-        self.settings.sync()
+        if self.remember:
+            self.settings.put_bytes("geometry", self.saveGeometry())
+            self.settings.put("page", self._page_key)
+            self.settings.sync()
         self.refresh_clock.stop()
         if self._opening is not None:
             self._opening.cancel()
