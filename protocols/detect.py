@@ -94,14 +94,16 @@ def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
         confidence += 0.25
         reasons.append(evidence.why)
     cells = bus.cells(_cell_family(protocol))
-    if not cells.credible:
-        return None
-    confidence += 0.15
-    reasons.append(_cell_words(cells))
-    agrees = _sum_agrees(protocol, bus, cells)
-    if agrees:
-        confidence += 0.12
-        reasons.append("their sum is the pack voltage")
+    if len(cells.medians) or not protocol.database.transfers:
+        if not cells.credible:
+            return None
+        confidence += 0.15
+        reasons.append(_cell_words(cells))
+        if _sum_agrees(protocol, bus, cells):
+            confidence += 0.12
+            reasons.append("their sum is the pack voltage")
+    else:
+        reasons.append("its cells must be asked for")
     if confidence < LOWEST_CONFIDENCE:
         return None
     confidence = round(min(confidence, 0.99), 3)

@@ -18,8 +18,10 @@ from protocols.roles import Mapping
 from protocols.signals import Database, Message, MuxCondition, Signal, Transfer
 
 _PREFIX = "Transfer_Prefix"
-# A prefix is a multiplexer of at most 64 bits; services and identifiers need 24.
-_LONGEST_PREFIX = 7
+# For the kernel two bytes of length stand before each message: with the prefix they are the
+# multiplexer that tells layouts apart. It has at most 64 bits; services and identifiers need 24.
+_LENGTH_BYTES = 2
+_LONGEST_PREFIX = 6
 
 
 class Decoder:
@@ -55,7 +57,7 @@ class Decoder:
         # Rows in place of times: frames of one instant must not change places either.
         rows = np.arange(len(frames), dtype=np.int64)
         plain = decode(replace(frames, time=rows), self._plain)
-        polled = decode(replace(pdus, time=pdus.row), self._polled)
+        polled = decode(_with_length(replace(pdus, time=pdus.row)), self._polled)
         both = _merged(plain, polled)
         return replace(both, time=frames.time[both.time])
 
@@ -66,7 +68,7 @@ def decode_transfers(frames: Frames, transfers: Sequence[Transfer]) -> Samples:
     group = place in `transfers`, index = place of the signal in its message.
     """
     layout = compile_messages([as_message(t) for t in transfers])
-    return decode(_reassembler(transfers).push(frames), layout)
+    return decode(_with_length(_reassembler(transfers).push(frames)), layout)
 
 
 def reassemble(frames: Frames, transfers: Sequence[Transfer]) -> Pdus:
@@ -75,19 +77,33 @@ def reassemble(frames: Frames, transfers: Sequence[Transfer]) -> Pdus:
 
 
 def as_message(transfer: Transfer) -> Message:
-    """The message with its prefix as outermost multiplexer, so that the kernel tells it apart.
+    """The message as the kernel sees it: behind its length, with length and prefix as outermost
+    multiplexer.
 
-    Raises ValueError for a prefix beyond seven bytes.
+    Raises ValueError for no prefix or one beyond six bytes.
     """
     message, prefix = transfer.message, transfer.prefix
-    if not prefix:
-        return message
-    if len(prefix) > _LONGEST_PREFIX:
-        raise ValueError(f"{message.name}: a prefix has at most {_LONGEST_PREFIX} bytes")
-    selector = Signal(_PREFIX, 7, 8 * len(prefix), little_endian=False, is_selector=True)
-    begins = MuxCondition(_PREFIX, (int.from_bytes(prefix, "big"),))
-    signals = tuple(s if s.mux else replace(s, mux=(begins,)) for s in message.signals)
-    return replace(message, signals=(*signals, selector))
+    if not 1 <= len(prefix) <= _LONGEST_PREFIX:
+        raise ValueError(f"{message.name}: a prefix has 1 to {_LONGEST_PREFIX} bytes")
+    begin = 0 if transfer.exact else _LENGTH_BYTES
+    whole = message.length.to_bytes(_LENGTH_BYTES, "big") + prefix
+    size = 8 * (len(whole) - begin)
+    selector = Signal(_PREFIX, 8 * begin + 7, size, little_endian=False, is_selector=True)
+    begins = MuxCondition(_PREFIX, (int.from_bytes(whole[begin:], "big"),))
+    signals = tuple(
+        replace(s, start=s.start + 8 * _LENGTH_BYTES, mux=s.mux or (begins,))
+        for s in message.signals
+    )
+    return replace(message, length=message.length + _LENGTH_BYTES, signals=(*signals, selector))
+
+
+def _with_length(pdus: Pdus) -> Pdus:
+    """The messages behind their lengths, as `as_message` describes them."""
+    data = np.zeros((len(pdus), pdus.data.shape[1] + 8), np.uint8)
+    data[:, 0] = pdus.length >> 8
+    data[:, 1] = pdus.length & 0xFF
+    data[:, _LENGTH_BYTES : pdus.data.shape[1] + _LENGTH_BYTES] = pdus.data
+    return replace(pdus, length=pdus.length + np.uint16(_LENGTH_BYTES), data=data)
 
 
 def _reassembler(transfers: Sequence[Transfer]) -> Reassembler:

@@ -27,6 +27,7 @@ _MODULES = {
     "zeva": "protocols.zeva",
     "rjxzs": "protocols.rjxzs",
     "rjxzs_extended": "protocols.rjxzs:LONG_IDENTIFIER",
+    "leaf": "protocols.leaf",
 }
 
 

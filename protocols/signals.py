@@ -71,11 +71,13 @@ class Transfer:
     """What a BMS answers when it is asked: a message longer than a frame, carried by ISO-TP.
 
     message: its id is that of the answering frames, its bits count in the reassembled bytes, prefix
-    included. prefix: the bytes that it begins with (service and identifier).
+    included. prefix: the bytes that it begins with (service and identifier). exact: an answer of
+    another length than `message.length` has another layout and is not read.
     """
 
     message: Message
     prefix: bytes
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

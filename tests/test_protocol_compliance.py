@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from protocols.contract import Example, Protocol
-from protocols.decode import compile_mapping, compile_messages, decode
+from protocols.decode import compile_messages
 from protocols.frames import EXTENDED, REMOTE, Frames, empty_frames
+from protocols.isotp import segment
+from protocols.polled import Decoder, as_message, decode_transfers
 from protocols.registry import available, load
 from protocols.roles import KINDS, Role, fields, parse_role
 
@@ -13,19 +15,20 @@ PROTOCOLS = [load(name) for name in available()]
 
 
 def frames_of(examples: tuple[Example, ...]) -> Frames:
-    frames = empty_frames(len(examples))
-    for row, example in enumerate(examples):
+    carried = [(e, data) for e in examples for data in (segment(e.data) if e.isotp else [e.data])]
+    frames = empty_frames(len(carried))
+    for row, (example, data) in enumerate(carried):
         frames.time[row] = 1_000 * row
         frames.id[row] = example.id
         frames.flags[row] = EXTENDED if example.extended else 0
-        frames.length[row] = len(example.data)
-        frames.data[row, : len(example.data)] = np.frombuffer(example.data, np.uint8)
+        frames.length[row] = len(data)
+        frames.data[row, : len(data)] = np.frombuffer(data, np.uint8)
     return frames
 
 
 def meaning(protocol: Protocol, frames: Frames) -> dict[str, float]:
     """Role (as text) -> value of all samples."""
-    samples = decode(frames, compile_mapping([protocol.database], protocol.mapping))
+    samples = Decoder([protocol.database], protocol.mapping).push(frames)
     found = {}
     for group in range(len(samples.start) - 1):
         pack, kind = group // len(KINDS) + 1, KINDS[group % len(KINDS)]
@@ -63,12 +66,16 @@ def test_each_example_means_exactly_what_it_says(protocol: Protocol) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
 def test_every_binding_names_a_signal_and_gives_a_reason(protocol: Protocol) -> None:
     compile_messages(protocol.database.messages)
-    compile_mapping([protocol.database], protocol.mapping)
+    decode_transfers(empty_frames(), protocol.database.transfers)
+    Decoder([protocol.database], protocol.mapping)
+    layouts = {message.name: message for message in protocol.database.messages}
+    layouts |= {t.message.name: as_message(t) for t in protocol.database.transfers}
+    assert len(layouts) == len(protocol.database.messages) + len(protocol.database.transfers)
     roles = set()
     for binding in protocol.mapping.bindings:
         assert binding.why
         # Signals under different selectors are never in one frame: no rivals.
-        mux = protocol.database.message(binding.message).signal(binding.signal).mux
+        mux = layouts[binding.message].signal(binding.signal).mux
         place = (str(binding.role), binding.index, mux)
         assert place not in roles, f"{binding.role} has two sources"
         roles.add(place)
