@@ -4,9 +4,10 @@ Little endian, 250 kbit/s, no checksum. Pack quantities in 11-bit identifiers, c
 29-bit ones; the lowest nibble is 4 plus the number of the pack, so several share a bus. Cells come
 four to a frame, seven frames, 0 mV where none is wired; the first version of the protocol has none
 and is not recognised here. Source: ai-republic/bms-to-inverter, mr-manuel/venus-os_dbus-
-serialbattery (jkbms_can, in use on many packs) and a document of the maker's with one frame of
-cells; no CAN log was found. Positive is charging. The cycles (0x18F128F4) stand in different places
-in driver and document and are not used.
+serialbattery (jkbms_can, in use on many packs), a document of the maker's with one frame of cells,
+and single frames of a pack that somebody compared with its RS-485 port (capacity, cycles); no long
+CAN log was found. Another document puts the cycles elsewhere; the pack agrees with the driver.
+Positive is charging.
 """
 
 import numpy as np
@@ -128,6 +129,7 @@ _PACK = (
     ("Alarms", "Alarms", "fault", 1.0),
     ("Capacity", "Remaining_Capacity", "remaining_ah", 1.0),
     ("Capacity", "Full_Capacity", "full_ah", 1.0),
+    ("Capacity", "Cycles", "cycles", 1.0),
 )
 
 
@@ -183,24 +185,30 @@ def _cells(millivolts: Ints) -> tuple[int, int]:
 
 
 _EXAMPLES = (
-    # 53.2 V, 20.5 A flowing out (3795 - 4000), 73 %
+    # from a pack of 16 cells and 280 Ah: 1.8 A flow in
     Example(
         0x2F4,
         False,
-        bytes.fromhex("1402d30e49000500"),
-        {"pack.voltage": 53.2, "pack.current": 20.5, "pack.soc": 0.73},
+        bytes.fromhex("1302b20f51000000"),
+        {"pack.voltage": 53.1, "pack.current": -1.8, "pack.soc": 0.81},
     ),
     Example(
         0x4F4,
         False,
-        bytes.fromhex("d80c0cd40c0b0000"),
-        {"pack.cell_voltage_max": 3.288, "pack.cell_voltage_min": 3.284},
+        bytes.fromhex("ff0c06fc0c010000"),
+        {"pack.cell_voltage_max": 3.327, "pack.cell_voltage_min": 3.324},
     ),
     Example(
         0x5F4,
         False,
-        bytes.fromhex("4b01460248000000"),
-        {"pack.temperature_max": 25.0, "pack.temperature_min": 20.0},
+        bytes.fromhex("4801480048000000"),
+        {"pack.temperature_max": 22.0, "pack.temperature_min": 22.0},
+    ),
+    Example(
+        0x18F128F4,
+        True,
+        bytes.fromhex("e108f00a6b802300"),
+        {"pack.remaining_ah": 227.3, "pack.full_ah": 280.0, "pack.cycles": 35.0},
     ),
     # a warning of the lowest cell
     Example(0x7F4, False, bytes.fromhex("0400000000000000"), {"pack.fault": 4.0}),
@@ -227,12 +235,6 @@ _EXAMPLES = (
     Example(
         0x18F228F4, True, bytes.fromhex("034b465500000000"), {"probe.1": 25.0, "probe.2": 20.0}
     ),
-    Example(
-        0x18F128F4,
-        True,
-        bytes.fromhex("2c019001e8036400"),
-        {"pack.remaining_ah": 30.0, "pack.full_ah": 40.0},
-    ),
 )
 
 PROTOCOL = Protocol(
@@ -241,7 +243,7 @@ PROTOCOL = Protocol(
     database=Database("jk", tuple(_messages("", 1))),
     mapping=Mapping("jk", tuple(_bindings("", 1)), sign="+charge"),
     bitrates=(250_000, 500_000),
-    source_confidence="Two public drivers and the maker's document; no real capture was available.",
+    source_confidence="Public drivers and the maker's document; single frames of a pack agree.",
     required=("Cells_01", "Battery_Status"),
     examples=_EXAMPLES,
     verify=verify,
