@@ -29,6 +29,7 @@ from widgets.trace_view import TraceView
 BY_ID, SCROLLING = "by_id", "scrolling"
 _BESIDE_FROM_PX = 1850  # below that the values of the table need the width
 _TABLE_TICKS = 3
+_CLOSED_PX = 110
 _NO_LIMIT = 16777215  # QWIDGETSIZE_MAX
 
 
@@ -121,7 +122,7 @@ class TracePage(Page):
         self._halves.setDirection(direction.LeftToRight if beside else direction.TopToBottom)
         self.bit_panel.setMinimumWidth(560 if beside else 0)
         self.bit_panel.setMaximumWidth(560 if beside else _NO_LIMIT)
-        low = min(320, self.height() * 4 // 10) if self._chosen is not None else 88
+        low = min(320, self.height() * 4 // 10) if self._chosen is not None else _CLOSED_PX
         self.bit_panel.setMaximumHeight(_NO_LIMIT if beside else low)
         self.bit_panel.setMinimumHeight(0 if beside else low)
 
