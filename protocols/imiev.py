@@ -3,8 +3,9 @@
 11-bit identifiers, big endian, 500 kbit/s, no polling. Four messages per module (0x6E1 to 0x6E4)
 carry two cells each as 16 bits of 5 mV above 2.1 V; the low half of byte 0 is the module, 1 to 12.
 Modules 6 and 12 have four cells and three probes, the others eight and six. Source: dalathegreat/
-Battery-Emulator IMIEV-CZERO-ION-BATTERY.cpp; no log was at hand. That source hands the current on
-with its own sign, in which charging is positive; nobody has confirmed it.
+Battery-Emulator IMIEV-CZERO-ION-BATTERY.cpp and the Mitsubishi module of the Open Vehicle Monitoring
+System, tested by its authors on a Peugeot iOn; no log was at hand. That module counts a positive
+current as energy received: charging is positive.
 """
 
 import numpy as np
@@ -70,6 +71,8 @@ DATABASE = Database(
             0x373,
             8,
             (
+                big("Cell_Voltage_Max", 0, 8, 0.01, "V", offset=2.1),
+                big("Cell_Voltage_Min", 1, 8, 0.01, "V", offset=2.1),
                 big("Pack_Current", 2, 16, 0.01, "A", offset=-327.68, comment="+ = charge"),
                 big("Pack_Voltage", 4, 16, 0.1, "V"),
             ),
@@ -86,6 +89,8 @@ def _bindings() -> tuple[Binding, ...]:
         (
             ("Pack_Status", "Pack_Voltage", "voltage", 1.0),
             ("Pack_Status", "Pack_Current", "current", -1.0),
+            ("Pack_Status", "Cell_Voltage_Max", "cell_voltage_max", 1.0),
+            ("Pack_Status", "Cell_Voltage_Min", "cell_voltage_min", 1.0),
         ),
     )
     role = Role("pack", field="soc")
@@ -127,8 +132,13 @@ _EXAMPLES = (
     Example(
         0x373,
         False,
-        bytes.fromhex("c8c87b2e0df40000"),
-        {"pack.voltage": 357.2, "pack.current": 12.34},
+        bytes.fromhex("c9c87b2e0df40000"),
+        {
+            "pack.voltage": 357.2,
+            "pack.current": 12.34,
+            "pack.cell_voltage_max": 4.11,
+            "pack.cell_voltage_min": 4.10,
+        },
     ),
     Example(0x374, False, bytes.fromhex("00ab000000000000"), {"pack.soc": 0.805}),
     # module 1 with a status bit above its number: cells 1 and 2, probes 1 and 2
@@ -174,7 +184,7 @@ PROTOCOL = Protocol(
     database=DATABASE,
     mapping=Mapping("imiev", _bindings(), sign="+charge"),
     bitrates=(500_000,),
-    source_confidence="One public decoder; no real capture was available.",
+    source_confidence="Two public decoders, one tested on a car; no real capture was available.",
     required=("Modules_1", "Modules_2", "Modules_3", "Modules_4"),
     examples=_EXAMPLES,
     verify=verify,
