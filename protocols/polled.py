@@ -68,7 +68,14 @@ def decode_transfers(frames: Frames, transfers: Sequence[Transfer]) -> Samples:
     group = place in `transfers`, index = place of the signal in its message.
     """
     layout = compile_messages([as_message(t) for t in transfers])
-    return decode(_with_length(_reassembler(transfers).push(frames)), layout)
+    samples = decode(_with_length(_reassembler(transfers).push(frames)), layout)
+    # The last of each group is the prefix, which the message itself does not list.
+    own = np.array([len(t.message.signals) for t in transfers], np.int64)
+    keep = samples.index < np.repeat(own, np.diff(samples.start))
+    before = np.concatenate([[0], np.cumsum(keep)])
+    return Samples(
+        samples.time[keep], samples.index[keep], samples.value[keep], before[samples.start]
+    )
 
 
 def reassemble(frames: Frames, transfers: Sequence[Transfer]) -> Pdus:
