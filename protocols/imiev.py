@@ -3,9 +3,9 @@
 11-bit identifiers, big endian, 500 kbit/s, no polling. Four messages per module (0x6E1 to 0x6E4)
 carry two cells each as 16 bits of 5 mV above 2.1 V; the low half of byte 0 is the module, 1 to 12.
 Modules 6 and 12 have four cells and three probes, the others eight and six. Source: dalathegreat/
-Battery-Emulator IMIEV-CZERO-ION-BATTERY.cpp and the Mitsubishi module of the Open Vehicle Monitoring
-System, tested by its authors on a Peugeot iOn; no log was at hand. That module counts a positive
-current as energy received: charging is positive.
+Battery-Emulator IMIEV-CZERO-ION-BATTERY.cpp and the Mitsubishi module of the Open Vehicle
+Monitoring System, tested by its authors on a Peugeot iOn; no log was at hand. That module counts a
+positive current as energy received: charging is positive.
 """
 
 import numpy as np

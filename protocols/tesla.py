@@ -2,7 +2,7 @@
 
 11-bit identifiers, little endian, 500 kbit/s, no polling. Cells ("bricks") come three to a frame
 behind the number of the group (0x401); two bits each say whether the three are valid. Source:
-joshwardell/model3dbc (community) and dalathegreat/Battery-Emulator; no log was at hand. The
+joshwardell/model3dbc (community) and dalathegreat/Battery-Emulator; single frames, no log. The
 database swaps two cells of group 11, which is taken for its mistake: here the order is the same in
 every group. It gives the current a factor of -0.1, which makes discharge positive.
 """
@@ -123,12 +123,12 @@ def verify(frames: Frames) -> Evidence:
 
 
 _EXAMPLES = (
-    # 386.12 V, 12.5 A flowing out
+    # from a car (fl4p/tescan)
     Example(
         0x132,
         False,
-        bytes.fromhex("d49683ff83ff0000"),
-        {"pack.voltage": 386.12, "pack.current": 12.5},
+        bytes.fromhex("7096aeff5c26ff0f"),
+        {"pack.voltage": 385.12, "pack.current": 8.2},
     ),
     # 80.0 % at the lowest, 80.5 % shown
     Example(0x292, False, bytes.fromhex("2097ac3200000000"), {"pack.soc": 0.805}),
