@@ -15,7 +15,7 @@ says which one it is as soon as a current flows.
 import numpy as np
 
 from protocols.bytecheck import Ints, identifiers, judged, like_cells, payloads, word
-from protocols.contract import Evidence, Example, Protocol
+from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Index, Mapping, Role
 from protocols.shorthand import LEVELS, big, counted, flag, flags, levels, pack_bindings
@@ -254,6 +254,20 @@ def _cells(numbers: Ints, millivolts: Ints) -> tuple[int, int]:
     return like_cells(numbers[there], millivolts[there] / 1000.0)
 
 
+def _poll(command: int, period_s: float) -> Poll:
+    """The question of host 0x40 to the BMS with address 1, as it is shipped."""
+    base = 0x18000000 | command << 16
+    return Poll(base | 0x0140, True, bytes(8), period_s, base | 0x4001, isotp=False)
+
+
+# All of one command's answers come at once: a question every 100 ms or so loads neither side.
+_POLLS = (
+    _poll(0x90, 0.5),
+    _poll(0x95, 1.0),
+    *(_poll(command, 2.0) for command in (0x93, 0x96, 0x97)),
+    *(_poll(command, 5.0) for command in (0x91, 0x92, 0x94, 0x98)),
+    _poll(0x50, 60.0),
+)
 _EXAMPLES = (
     # 53.2 V, 20.5 A flowing out, 73.4 %
     Example(
@@ -319,4 +333,5 @@ PROTOCOL = Protocol(
     examples=_EXAMPLES,
     verify=verify,
     specialise=specialise,
+    polls=_POLLS,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.bytecheck import Ints, judged, like_cells, payloads, word
-from protocols.contract import Evidence, Example, Protocol
+from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
 from protocols.shorthand import big, cell, flag, letters, pack_bindings, probe
@@ -203,6 +203,17 @@ def _sum_of_cells(frames: Frames) -> Evidence:
     )
 
 
+def _poll(frame_id: int, period_s: float) -> Poll:
+    return Poll(frame_id, False, b"", period_s, frame_id, isotp=False)
+
+
+# More cells than it has are asked for: the BMS answers with zeros or not at all.
+_POLLS = (
+    _poll(0x100, 0.5),
+    *(_poll(frame_id, 1.0) for frame_id in range(_FIRST_CELLS, _LAST_CHECKED + 1)),
+    *(_poll(frame_id, 2.0) for frame_id in (0x101, 0x102, 0x105, 0x106)),
+    *(_poll(frame_id, 10.0) for frame_id in (0x103, 0x104)),
+)
 _EXAMPLES = (
     # 53.2 V, 20.48 A flowing out, 100 Ah left
     Example(
@@ -256,4 +267,5 @@ PROTOCOL = Protocol(
     examples=_EXAMPLES,
     verify=verify,
     specialise=specialise,
+    polls=_POLLS,
 )
