@@ -65,6 +65,7 @@ class Replay:
         self._closing = threading.Event()
         self._wake = threading.Event()
         self.filled = threading.Event()
+        self._found: tuple[int, list[Finding]] | None = None
         self._snapshot: tuple[float, Status] | None = None
         self._acknowledged: set[str] = set()
         self._signals: set[str] = set()
@@ -194,13 +195,16 @@ class Replay:
     @property
     def findings(self) -> Sequence[Finding]:
         """Newest state of every finding as of the playhead."""
-        newest: dict[str, Finding] = {}
-        for finding in self._monitor.log[: bisect.bisect_right(self._log_times, self.now_ns)]:
-            newest[finding.id] = finding
+        count = bisect.bisect_right(self._log_times, self.now_ns)
+        if self._found is not None and self._found[0] == count:
+            return self._found[1]
+        newest = {finding.id: finding for finding in self._monitor.log[:count]}
         rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
-        return sorted(
+        found = sorted(
             newest.values(), key=lambda f: (f.state == "resolved", rank[f.severity], -f.time)
         )
+        self._found = (count, found)
+        return found
 
     @property
     def status(self) -> Status:

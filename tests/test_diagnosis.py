@@ -192,3 +192,31 @@ def test_packs_are_told_apart_by_serial_then_by_cells_then_by_pattern() -> None:
 def test_a_wrong_profile_gets_one_sentence(text: str, words: str) -> None:
     with pytest.raises(ProfileError, match=words):
         parse_profile(text, "pack.toml")
+
+
+@pytest.mark.parametrize("rate_hz", [10, 50])
+def test_scans_cut_by_load_and_charge_steps_are_no_dips(rate_hz: int) -> None:
+    from bms_studio.derivation import Derivation
+    from bms_studio.interpret import Request
+    from bms_studio.simulator.rider import STORY
+    from bms_studio.simulator.simulation import generate
+    from bms_studio.timeline import Timeline
+
+    derivation = Derivation(Request("scooter"), Timeline())
+    for block in generate(95.0, 20, ("resistance:13",), rate_hz=rate_hz, plan=STORY):
+        derivation.push(block)
+    assert [(f.code, f.cell) for f in derivation.monitor.log] == []
+
+
+def test_the_dips_of_an_intermittent_joint_are_found_at_a_kilohertz() -> None:
+    from bms_studio.derivation import Derivation
+    from bms_studio.interpret import Request
+    from bms_studio.simulator.simulation import generate
+    from bms_studio.timeline import Timeline
+
+    derivation = Derivation(Request("scooter"), Timeline())
+    for block in generate(30.0, 8, ("intermittent:5",), rate_hz=1000):
+        derivation.push(block)
+    found = {(f.code, f.cell) for f in derivation.monitor.log}
+    assert ("dips.one_cell", 5) in found
+    assert {cell for _, cell in found} == {5}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bms_studio.acquisition import client
 from bms_studio.interpret import Request
 from bms_studio.leftovers import discard, leftovers
 from bms_studio.session_source import (
@@ -24,9 +25,12 @@ from recordings.reader import Recording
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("BMS_STUDIO_HOME", str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    for acquisition in client.find():  # a test that failed leaves nothing running
+        acquisition.quit()
+        acquisition.close()
 
 
 @pytest.fixture

@@ -14,9 +14,12 @@ from bms_studio.diagnosis.contract import Finding
 THRESHOLD_V = 0.012
 SIGMAS = 8.0
 LONGEST_NS = 600_000_000
-# A load step in the median this close to the dip explains a weak cell's sag: it is no dip.
-LOAD_STEP_V = 0.03
-LOAD_STEP_NS = 300_000_000
+# A step of the median by this share of the dip, this close to it, explains it: a weak cell sags
+# with the load, and a scan cut by the step shows some cells before it and some after.
+LOAD_SHARE = 0.25
+LOAD_STEP_V = 0.004
+LOAD_STEP_S = 0.4
+LOAD_STEP_ROWS = 4
 _SLOW = 0.02
 _WARM_UP_ROWS = 50
 # State per cell: reference, noise (mean absolute), depth of the open dip, its start in s.
@@ -34,7 +37,8 @@ def _find(
 ) -> int:
     """Dips (row, cell, depth V, start ns as two floats) into out; returns their number.
 
-    shared: slow median, time of its last step in s relative to shared[2], epoch s, rows seen.
+    shared: slow median, time of the last step in s after shared[2], epoch s, rows seen, size of
+    that step, time of the row before.
     """
     count = 0
     for r in range(len(time)):
@@ -42,12 +46,15 @@ def _find(
             shared[0] = median[r]
             shared[2] = time[r] // 1_000_000_000
         now_s = (time[r] - int(shared[2]) * 1_000_000_000) * 1e-9
+        within_s = max(LOAD_STEP_S, LOAD_STEP_ROWS * (now_s - shared[5]))
+        shared[5] = now_s
         if not np.isnan(median[r]):
-            if abs(median[r] - shared[0]) > LOAD_STEP_V:
+            step = abs(median[r] - shared[0])
+            if step >= shared[4] or now_s - shared[1] > within_s:
+                shared[4] = step
                 shared[1] = now_s
             shared[0] += 0.2 * (median[r] - shared[0])
         shared[3] += 1
-        loaded = now_s - shared[1] < LOAD_STEP_NS * 1e-9 and shared[1] > 0
         for c in range(deviation.shape[1]):
             d = deviation[r, c]
             if np.isnan(d):
@@ -58,6 +65,8 @@ def _find(
                 continue
             error = d - state[c, _REFERENCE]
             threshold = max(THRESHOLD_V, SIGMAS * state[c, _NOISE])
+            size = max(abs(error), abs(state[c, _DEPTH]))
+            loaded = shared[4] > max(LOAD_STEP_V, LOAD_SHARE * size)
             if state[c, _DEPTH] == 0:
                 if abs(error) > threshold and not loaded:
                     state[c, _DEPTH] = error
@@ -90,7 +99,7 @@ class DipWatch:
 
     def __init__(self) -> None:
         self._state = np.zeros((0, 4))
-        self._shared = np.zeros(4)
+        self._shared = np.zeros(6)
         self._counts: dict[str, int] = {}
 
     def push(
