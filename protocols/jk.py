@@ -10,9 +10,11 @@ CAN log was found. Another document puts the cycles elsewhere; the pack agrees w
 Positive is charging.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from protocols.bytecheck import Ints, judged, like_cells, payloads, word
+from protocols.bytecheck import Ints, identifiers, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping
@@ -21,7 +23,9 @@ from protocols.signals import Database, Message, Signal
 
 CELLS = 28
 PROBES = 4
-PACKS = 12
+# The lowest four bits of every identifier are the pack's address, 4 for the first.
+_ANY_ADDRESS = 0x1FFFFFF0
+_FIRST_ADDRESS = 4
 _PER_FRAME = 4
 _WHY = "JK BMS protocol"
 _CELL_ID = 0x18E028F4
@@ -40,8 +44,9 @@ _ALARMS = (
 )
 
 
-def _messages(suffix: str, pack: int) -> list[Message]:
-    at = pack - 1
+def _messages(suffix: str = "", address: int | None = None) -> list[Message]:
+    """Messages of one address, or of whichever address there is."""
+    at = 0 if address is None else address - _FIRST_ADDRESS
     alarms = [s for byte, names in enumerate(_ALARMS) for s in levels(byte, names)]
     listed = [
         Message(
@@ -106,7 +111,9 @@ def _messages(suffix: str, pack: int) -> list[Message]:
             little(f"Cell_{first + k:02d}", 2 * k, 16, 0.001, "V") for k in range(_PER_FRAME)
         )
         listed.append(Message(f"Cells_{first:02d}{suffix}", frame_id, 8, cells, extended=True))
-    return listed
+    if address is not None:
+        return listed
+    return [replace(m, id=m.id & _ANY_ADDRESS, id_mask=_ANY_ADDRESS) for m in listed]
 
 
 def _temperatures() -> tuple[Signal, ...]:
@@ -144,39 +151,41 @@ def _bindings(suffix: str, pack: int) -> list[Binding]:
     return found
 
 
-def _packs(frames: Frames) -> list[int]:
-    """Numbers from 1 of the packs whose first cells are on the bus."""
-    seen = [len(payloads(frames, _CELL_ID + at, extended=True)) > 0 for at in range(PACKS)]
-    return [at + 1 for at, there in enumerate(seen) if there]
+def _addresses(frames: Frames) -> list[int]:
+    """Addresses of the packs whose first cells are on the bus."""
+    mine = identifiers(frames, _CELL_ID & _ANY_ADDRESS, _CELL_ID | 0xF, extended=True)
+    return sorted(set((mine.id & np.uint32(0xF)).tolist()))
 
 
 def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
-    """Second and further packs, where there are any."""
-    packs = _packs(frames)
-    if len(packs) < 2:
+    """The address, or several, of this bus: each is a pack."""
+    addresses = _addresses(frames)
+    if not addresses:
         return None
     messages: list[Message] = []
     bindings: list[Binding] = []
-    for number, pack in enumerate(packs, 1):
-        messages += _messages(f"_{pack}", pack)
-        bindings += _bindings(f"_{pack}", number)
+    for pack, address in enumerate(addresses, 1):
+        suffix = "" if len(addresses) == 1 else f"_{address - _FIRST_ADDRESS}"
+        messages += _messages(suffix, address)
+        bindings += _bindings(suffix, pack)
     return Database("jk", tuple(messages)), Mapping("jk", tuple(bindings), sign="+charge")
 
 
 def verify(frames: Frames) -> Evidence:
     """Whether the cell frames hold voltages of cells and the status says a possible charge."""
-    right = checked = 0
-    for at in range(PACKS):
+    right = checked = states = 0
+    for address in _addresses(frames):
+        at = address - _FIRST_ADDRESS
         for group in range(CELLS // _PER_FRAME):
             rows = payloads(frames, _CELL_ID + at + (group << 16), extended=True)
             for k in range(_PER_FRAME):
                 fit, of = _cells(word(rows, 2 * k, little=True))
                 right, checked = right + fit, checked + of
+        status = payloads(frames, _STATUS_ID + at)
+        right, states = right + int(np.sum(status[:, 4] <= 100)), states + len(status)
     if not checked:
         return Evidence(0.0, "no cell voltages seen")
-    status = payloads(frames, _STATUS_ID)
-    right += int(np.sum(status[:, 4] <= 100))
-    return judged(right, checked + len(status), "cell voltages and states of charge")
+    return judged(right, checked + states, "cell voltages and states of charge")
 
 
 def _cells(millivolts: Ints) -> tuple[int, int]:
@@ -240,7 +249,7 @@ _EXAMPLES = (
 PROTOCOL = Protocol(
     name="jk",
     title="JK BMS",
-    database=Database("jk", tuple(_messages("", 1))),
+    database=Database("jk", tuple(_messages())),
     mapping=Mapping("jk", tuple(_bindings("", 1)), sign="+charge"),
     bitrates=(250_000, 500_000),
     source_confidence="Public drivers and the maker's document; single frames of a pack agree.",

@@ -15,7 +15,7 @@ from captures import candump, slcan
 from protocols import pylon_lv
 from protocols.decode import compile_mapping, decode
 from protocols.detect import Candidate, detect
-from protocols.frames import EXTENDED, Frames, empty_frames
+from protocols.frames import EXTENDED, Frames, concatenate, empty_frames
 from protocols.registry import load
 from protocols.roles import KINDS, PACK_FIELDS
 
@@ -337,6 +337,18 @@ def test_two_jk_packs_are_two_packs() -> None:
     decoded = group(found, frames, "cell", 2)
     assert [decoded[n] for n in range(1, 9)] == pytest.approx(b.tolist(), abs=1e-6)
     assert field(found, frames, "current", 2) == pytest.approx(20.5)
+
+
+def test_a_jk_pack_with_another_address_is_found_alone() -> None:
+    volts = voltages(14)
+    frames = frames_of(row for _ in range(3) for row in jk(volts, pack=2))
+    # Another device in the same range of 11-bit identifiers is no pack.
+    strange = frames_of([(0x2FA, False, bytes(8))] * 9)
+    both = concatenate([frames, strange])
+    (found,) = detect(both)
+    decoded = group(found, both, "cell")
+    assert [decoded[n] for n in range(1, 15)] == pytest.approx(volts.tolist(), abs=1e-6)
+    assert field(found, both, "voltage") == pytest.approx(volts.sum(), abs=0.06)
 
 
 def test_daly_frames_that_count_from_zero_are_learned() -> None:
