@@ -20,6 +20,34 @@ CELL_ID = 0x401
 GROUPS = 36
 CELLS_PER_GROUP = 3
 _VALID = 2
+CONTACTORS = {
+    1: "open",
+    2: "opening",
+    3: "closing",
+    4: "closed",
+    5: "welded",
+    6: "blocked",
+}
+CHARGE_STATUS = {
+    0: "disconnected",
+    1: "no power",
+    2: "about to charge",
+    3: "charging",
+    4: "complete",
+    5: "stopped",
+}
+STATES = {
+    0: "standby",
+    1: "drive",
+    2: "support",
+    3: "charge",
+    4: "front-end isolation",
+    5: "clears a fault",
+    6: "fault",
+    7: "welded contactor",
+    8: "test",
+    10: "diagnosis",
+}
 _WHY = "Tesla protocol"
 
 
@@ -76,6 +104,37 @@ DATABASE = Database(
         ),
         _extremes(),
         Message(
+            "Limits",
+            0x2D2,
+            8,
+            (
+                little("Discharge_Voltage_Limit", 0, 16, 0.01, "V"),
+                little("Charge_Voltage_Limit", 2, 16, 0.01, "V"),
+                Signal("Charge_Current_Limit", 32, 14, scale=0.1, unit="A"),
+                Signal("Discharge_Current_Limit", 48, 14, scale=0.128, unit="A"),
+            ),
+        ),
+        Message(
+            "Power_Limits",
+            0x252,
+            8,
+            (
+                little("Recuperation_Power_Limit", 0, 16, 0.01, "kW"),
+                little("Discharge_Power_Limit", 2, 16, 0.01, "kW"),
+            ),
+        ),
+        Message(
+            "State",
+            0x212,
+            8,
+            (
+                Signal("Contactors", 8, 3, choices=CONTACTORS),
+                Signal("Charge_Status", 11, 3, choices=CHARGE_STATUS),
+                Signal("Isolation", 19, 10, scale=10.0, unit="kOhm", invalid=(0x3FF,)),
+                Signal("State", 32, 4, choices=STATES),
+            ),
+        ),
+        Message(
             "Pack_Energy",
             0x352,
             8,
@@ -91,6 +150,10 @@ DATABASE = Database(
 )
 
 _PACK = (
+    ("Limits", "Charge_Voltage_Limit", "charge_voltage_limit", 1.0),
+    ("Limits", "Discharge_Voltage_Limit", "discharge_voltage_limit", 1.0),
+    ("Limits", "Charge_Current_Limit", "charge_current_limit", 1.0),
+    ("Limits", "Discharge_Current_Limit", "discharge_current_limit", 1.0),
     ("Pack_Status", "Pack_Voltage", "voltage", 1.0),
     ("Pack_Status", "Pack_Current", "current", 1.0),
     ("Pack_SOC", "SOC_Shown", "soc", 0.01),
@@ -129,6 +192,18 @@ _EXAMPLES = (
         False,
         bytes.fromhex("7096aeff5c26ff0f"),
         {"pack.voltage": 385.12, "pack.current": 8.2},
+    ),
+    # 240 to 403.2 V, 120 A in, 896 A out
+    Example(
+        0x2D2,
+        False,
+        bytes.fromhex("c05d809db004581b"),
+        {
+            "pack.discharge_voltage_limit": 240.0,
+            "pack.charge_voltage_limit": 403.2,
+            "pack.charge_current_limit": 120.0,
+            "pack.discharge_current_limit": 896.0,
+        },
     ),
     # 80.0 % at the lowest, 80.5 % shown
     Example(0x292, False, bytes.fromhex("2097ac3200000000"), {"pack.soc": 0.805}),
