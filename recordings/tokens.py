@@ -41,9 +41,16 @@ class Lines:
         return np.where(there, self.first + place, -1).astype(np.int64)
 
 
-def split(text: bytes, separators: bytes = b" \t", end: bytes = b"\n", merge: bool = True) -> Lines:
+def split(
+    text: bytes,
+    separators: bytes = b" \t",
+    end: bytes = b"\n",
+    merge: bool = True,
+    quoted: bool = False,
+) -> Lines:
     """Words between separators. merge: several separators in a row are one (blanks); else each of
-    them ends a field, and a field may be empty. CR and LF belong to no word."""
+    them ends a field, and a field may be empty. CR and LF belong to no word. quoted: separators
+    between double quotes are text (not so a line's end), and fields lose the quotes around them."""
     table = np.zeros(256, np.uint8)
     table[[10, 13, *separators]] = 1
     table[end[0]] = 2
@@ -52,7 +59,7 @@ def split(text: bytes, separators: bytes = b" \t", end: bytes = b"\n", merge: bo
     room = len(view) // (2 if merge else 1) + 2
     start, stop = np.empty(room, np.int64), np.empty(room, np.int64)
     columns = (np.empty(lines, np.int64), np.empty(lines, np.int64), np.empty(lines, np.int64))
-    words, rows = _split(view, table, merge, start, stop, *columns)
+    words, rows = _split(view, table, merge, quoted, start, stop, *columns)
     first, count, number = (column[:rows] for column in columns)
     return Lines(view, start[:words], stop[:words], first, count, number)
 
@@ -72,6 +79,7 @@ def _split(
     text: NDArray[np.uint8],
     table: NDArray[np.uint8],
     merge: bool,
+    quoted: bool,
     start: NDArray[np.int64],
     stop: NDArray[np.int64],
     first: NDArray[np.int64],
@@ -80,16 +88,20 @@ def _split(
 ) -> tuple[int, int]:
     words = rows = line = 0
     begin = line_first = 0
-    filled = False
+    filled = inside = False
     for at in range(len(text)):
         kind = table[text[at]]
-        if kind == 0:
+        if quoted and text[at] == 34:
+            inside = not inside
+        if kind == 0 or (inside and kind == 1):
             filled = True
             continue
         if not merge and kind == 1 and (text[at] == 13 or text[at] == 10):
             continue  # the CR of CR LF ends no field
         if at > begin or not merge:
             start[words], stop[words] = _stripped(text, begin, at)
+            if quoted and text[start[words]] == 34 and text[stop[words] - 1] == 34:
+                start[words], stop[words] = _stripped(text, start[words] + 1, stop[words] - 1)
             words += 1
         begin = at + 1
         if kind == 2:
@@ -100,7 +112,7 @@ def _split(
                 words = line_first
             line_first = words
             line += 1
-            filled = False
+            filled = inside = False
     return words, rows
 
 

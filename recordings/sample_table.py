@@ -1,0 +1,159 @@
+"""The form of a table of text: its delimiter, its line of names, its units, its column of time.
+
+Looks at the first 64 KiB only. What the names mean is `sample_columns`' business.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from recordings.errors import UnreadableLog
+from recordings.logs import HEAD_BYTES
+from recordings.sample_columns import Plan, TimeColumn
+from recordings.sample_time import unit_ns, zone_of
+
+_DELIMITERS = ",;\t|"
+_SEARCHED_LINES = 300
+_NUMBER = re.compile(
+    r"[+-]?(?:\d+|\d{1,3}(?:[.,]\d{3})+|(?=[.,]\d))(?:[.,]\d*)?(?:e[+-]?\d+)?\s*%?", re.I
+)
+_DATE = re.compile(r"\d{1,4}[-/.]\w{1,9}[-/.]\d{1,4}|\d{1,2}:\d\d(?::\d\d)?|\d{14}|\d{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How the text is cut: where the names stand, and below which line the rows begin."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    first_row: int
+    example: tuple[str, ...]
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """How the time columns are read: as numbers (unit, kind) or as text, one or two of them."""
+
+    places: tuple[int, ...]
+    unit: int
+    kind: str
+    zone_min: int
+
+
+def table_of(path: Path, head: bytes) -> Table:
+    """Delimiter, names and units from the first 64 KiB; UnreadableLog where there is no table."""
+    if b"\0" in head:
+        raise UnreadableLog(f"{path} is no text")
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        # The head may end within a character; anything else is a Western code page.
+        text = head.decode("utf-8" if error.start > len(head) - 4 else "cp1252", "replace")
+    lines = text.splitlines()
+    if len(head) >= HEAD_BYTES:
+        lines = lines[:-1]
+    best: tuple[int, Table] | None = None
+    for delimiter in _DELIMITERS:
+        rows = [_cut(line, delimiter) for line in lines[:_SEARCHED_LINES]]
+        found = _header_of(rows, delimiter, '"' in text)
+        if found and (best is None or found[0] > best[0]):
+            best = found
+    if best is None:
+        raise UnreadableLog(f"{path} is no table with a line of column names above its numbers")
+    return best[1]
+
+
+def _cut(line: str, delimiter: str) -> list[str]:
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return [cell.strip() for cell in cells]
+
+
+def _header_of(rows: list[list[str]], delimiter: str, quoted: bool) -> tuple[int, Table] | None:
+    """(how much speaks for it, the table): of all lines of names above lines of values the one
+    with the most names and rows that agree with it; cyclers write a preamble of other widths."""
+    best: tuple[int, Table] | None = None
+    for at, names in enumerate(rows[:-1]):
+        filled = [name for name in names if name]
+        if len(filled) < 2 or any(map(_is_value, filled)):
+            continue
+        below = [row for row in rows[at + 1 :] if any(row)]
+        has_units = len(below) > 1 and _fits(below[0], names)
+        has_units = has_units and not any(map(_is_value, below[0]))
+        values = below[1:] if has_units else below
+        if not values or not _fits(values[0], names) or not any(map(_is_value, values[0])):
+            continue
+        good = sum(_fits(row, names) for row in values)
+        if best is None or len(filled) * good > best[0]:
+            first = next(k for k in range(at + 1, len(rows)) if any(rows[k]))
+            units = tuple(below[0]) if has_units else ()
+            start = first + (2 if has_units else 1)
+            table = Table(delimiter, tuple(names), units, start, tuple(values[0]), quoted)
+            best = len(filled) * good, table
+    return best
+
+
+def _fits(row: list[str], names: list[str]) -> bool:
+    return abs(len(row) - len(names)) <= 1
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell) or _DATE.match(cell))
+
+
+def stamp_of(path: Path, table: Table, found: Plan) -> Stamp:
+    """The best column of time that the first row fills, with a second one where the date and the
+    time of day stand apart."""
+    filled = [t for t in found.times if t.place < len(table.example) and table.example[t.place]]
+    if not filled:
+        raise UnreadableLog(f"{path} has no column of time: its columns are {listed(table.names)}")
+    texts = {t.place: table.example[t.place] for t in filled}
+    for first in filled:
+        zone = zone_of(first.header)
+        if _NUMBER.fullmatch(texts[first.place]) and not _is_compact(texts[first.place]):
+            whole = int(_plain_number(texts[first.place]))
+            unit, kind = unit_ns(_unit(first, table), whole, first.header)
+            return Stamp((first.place,), unit, kind, zone)
+        if ":" in texts[first.place] or len(texts[first.place]) > 10:
+            dated = re.search(r"[-/.\w]{6,}.*\d:", texts[first.place])
+            day = next((t for t in filled if ":" not in texts[t.place]), None)
+            if dated or day is None or _NUMBER.fullmatch(texts[day.place]):
+                return Stamp((first.place,), 0, "text", zone)
+            return Stamp((day.place, first.place), 0, "text", zone)
+        other = next((t for t in filled if ":" in texts[t.place]), None)
+        places = (first.place,) if other is None else (first.place, other.place)
+        return Stamp(places, 0, "text", zone)
+    raise AssertionError("the list is not empty")
+
+
+def _plain_number(text: str) -> float:
+    """A field that _NUMBER knows; the last of its marks is the decimal one."""
+    *parts, last = re.split(r"[.,]", text.strip(" %"))
+    return float(f"{''.join(parts)}.{last}" if parts else last)
+
+
+def _unit(column: TimeColumn, table: Table) -> str:
+    """The unit of a counting time: of its line of units, its brackets, or the end of its name."""
+    if column.unit:
+        return column.unit
+    last = re.search(
+        r"(?:[_\s.]|(?<=[a-z]))(ns|us|ms|s|sec|min|h|hours|days)$", column.header, re.I
+    )
+    return last[1] if last else ""
+
+
+def _is_compact(text: str) -> bool:
+    """20210505091000 and 20210505 are dates, not numbers."""
+    return bool(
+        re.fullmatch(r"(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d(?:[0-2]\d[0-5]\d(?:\d\d)?)?", text)
+    )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(name for name in names if name)
+    return shown if len(shown) < 300 else shown[:300] + " …"
