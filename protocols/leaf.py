@@ -13,6 +13,8 @@ temperatures are those of ZE0 and AZE0 (0x5C0 behind its multiplexer); a ZE1 mea
 there and never sets those bits.
 """
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,7 @@ PROBES = 4
 _WHY = "Nissan Leaf protocol"
 _TEN_BITS = (0x3FF,)
 _POLLED_FOR_GOOD = 3
+_SERIAL = re.compile(rb"[0-9A-Z]{8,20}")
 # The last byte of these is a checksum of the seven before it.
 _CHECKED_IDS = (0x1DB, 0x1DC, 0x55B)
 _CRC_POLYNOMIAL = 0x85
@@ -195,9 +198,9 @@ def serial(frames: Frames) -> str | None:
     for number in range(len(answers)):
         payload = answers.payload(number)
         if payload[:2] == b"\x61\x84":
-            letters = payload[5:20]
-            if len(letters) == 15 and letters.isascii() and letters.strip().isalnum():
-                return letters.strip().decode("ascii")
+            found = _SERIAL.match(payload, 2)
+            if found:
+                return found[0].decode("ascii")
     return None
 
 

@@ -24,10 +24,13 @@ _MODULES = {
     "twizy": "protocols.twizy",
     "imiev": "protocols.imiev",
     "simpbms": "protocols.simpbms",
+    "pylon_lv": "protocols.pylon_lv",
     "zeva": "protocols.zeva",
     "rjxzs": "protocols.rjxzs",
     "rjxzs_extended": "protocols.rjxzs:LONG_IDENTIFIER",
     "leaf": "protocols.leaf",
+    "hyundai_kia": "protocols.hyundai_kia",
+    "hyundai_kia_bus": "protocols.hyundai_kia:PACK_BUS",
 }
 
 

@@ -101,7 +101,8 @@ def test_remote_frames_shortened_frames_and_noise_do_no_harm(protocol: Protocol)
     noise.length[:] = random.integers(0, 9, len(noise))
     noise.data[:] = random.integers(0, 256, noise.data.shape)
     found = meaning(protocol, noise)
-    assert found
+    # Noise hardly ever makes a whole ISO-TP message.
+    assert found or all(example.isotp for example in protocol.examples)
     for role in found:
         parse_role(role)
 
