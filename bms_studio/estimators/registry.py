@@ -2,8 +2,11 @@
 
 from types import ModuleType
 
-from bms_studio.estimators import soc
+from bms_studio.estimators import leak, resistance, sag, soc
 
 ESTIMATORS: dict[str, ModuleType] = {
+    "leak": leak,
+    "resistance": resistance,
+    "sag": sag,
     "soc": soc,
 }

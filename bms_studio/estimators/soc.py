@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
 from bms_studio.estimators.kernel import HYPOTHESES, STATES, B, D, E, F, G, M, O, Z
 from bms_studio.estimators.model import CellModel
-from bms_studio.estimators.soc_loop import CONSTANTS, INTEGERS, REALS, SUMS, run
+from bms_studio.estimators.soc_loop import SUMS, run
+from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS
 
 MODE_START, MODE_RUN = 0, 1
 _PACK_COLUMNS = (

@@ -1,0 +1,244 @@
+"""The filter of the mean cell: one scan forward, one voltage, one rest.
+
+Numbers only; the places of the numbers are in `soc_state`.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bms_studio.estimators.kernel import STATES, B, D, E, F, G, K, M, O, Z, correct, grow, look_up
+from bms_studio.estimators.soc_state import (
+    C_ERR,
+    C_GAP,
+    C_GAP_C,
+    C_LENGTH,
+    C_MISSING,
+    C_NOISE,
+    C_OFF_C,
+    C_R0,
+    C_R1,
+    C_R2,
+    C_RATE,
+    C_SHARE,
+    C_SKEW,
+    C_SM,
+    C_SOCV,
+    C_STANDBY,
+    C_T1,
+    C_T2,
+    C_TAU,
+    GATE,
+    KINK_LENGTH,
+    KINK_SHARE,
+    LONG_SHARE,
+    R_ALPHA,
+    R_ANCHORED,
+    R_CONTRARY,
+    R_COULOMB,
+    R_HYST,
+    R_LAST_A,
+    R_M,
+    R_MEAN_A,
+    R_OFFSET_S,
+    R_Q,
+    R_QUIET,
+    R_SCALE,
+    R_SHIFT,
+    R_SLOPE,
+    R_SLOW,
+    R_SQUARE,
+    R_VAR_A,
+    R_X1,
+    R_X2,
+)
+
+
+@njit(nogil=True, cache=True)
+def kink_sigma(slope: float, scale: float, sigma_v: float) -> float:
+    """Sigma of the local error of the OCV table (V): its share, and 1 % of SOC beside."""
+    return math.sqrt((KINK_SHARE * scale * sigma_v) ** 2 + (0.01 * slope) ** 2)
+
+
+@njit(nogil=True, cache=True)
+def table_sigma(slope: float, scale: float, sigma_v: float) -> float:
+    """Sigma of the OCV table (V) where its slope is this: so many volts off, and 1 % of SOC beside
+    (another maker's electrodes are balanced differently)."""
+    return float(scale * math.sqrt(sigma_v * sigma_v + (0.01 * slope) ** 2))
+
+
+@njit(nogil=True, cache=True)
+def advance(
+    dt: float,
+    current: float,
+    unknown: bool,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    factor: float,
+    slope: float,
+) -> None:
+    """Circuit, charge and covariance over dt seconds with the mean `current` (A, measured)."""
+    q_as = 3600.0 * c[R_Q]
+    noise = np.zeros(STATES)
+    a = current - x[B]
+    if unknown:
+        a = 0.0
+        sigma = c[C_GAP_C] if dt > c[C_GAP] else c[C_MISSING]
+        lasting = min(dt, 1e9) if dt > c[C_GAP] else math.sqrt(120.0 * dt)
+        noise[Z] += (sigma * lasting / 3600.0) ** 2
+    d1 = math.exp(-dt / c[C_T1])
+    d2 = math.exp(-dt / c[C_T2])
+    r[R_X1] = d1 * r[R_X1] + (1 - d1) * a
+    r[R_X2] = d2 * r[R_X2] + (1 - d2) * a
+    moved = a * dt / q_as
+    fade = math.exp(-abs(moved) * c[C_RATE])
+    sign = 1.0 if a > 0 else -1.0
+    r[R_HYST] = fade * r[R_HYST] - (1 - fade) * sign
+    keep = math.exp(-dt / c[C_TAU])
+    r[R_SQUARE] = keep * r[R_SQUARE] + (1 - keep) * a * a
+    drop = (1 + x[G]) * moved
+    x[Z] -= drop
+    r[R_SHIFT] -= drop
+    if not unknown:
+        r[R_COULOMB] -= current * dt / q_as
+    # Between two readings the current is not a straight line.
+    noise[Z] += (0.1 * (current - r[R_LAST_A]) * dt / q_as) ** 2 + 1e-12 * dt
+    noise[Z] += (0.3 * math.sqrt(r[R_SQUARE]) * max(dt - 2.0, 0.0) / q_as) ** 2
+    # Resistances drift with what the model does not know: 10 % in an hour, 30 % over full swing.
+    noise[F] = 0.01 * dt / 3600.0 + 0.09 * abs(moved)
+    noise[D] = noise[F]
+    noise[B] = (0.1 * c[C_OFF_C] * c[R_Q]) ** 2 * dt / 3600.0
+    along = math.exp(-abs(drop) / c[C_LENGTH])
+    noise[O] = 1 - along * along
+    total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
+    spread = c[C_ERR] ** 2 + c[C_SHARE] ** 2 * total_r**2 * r[R_SQUARE]
+    noise[E] = r[R_ALPHA] * spread * (1 - keep * keep)
+    # The slope that the filter believes in follows the charge moved, never its own corrections:
+    # a slope that changes with each correction would pass for information (first-estimates
+    # Jacobian; G. P. Huang et al., Int. J. Robotics Research 29 (2010) 502).
+    r[R_SLOPE] += (slope - r[R_SLOPE]) * (1 - math.exp(-abs(drop) / 0.03))
+    near = math.exp(-abs(drop) / KINK_LENGTH)
+    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c[C_SOCV])
+    noise[K] = kink * kink * (1 - near * near)
+    x[K] *= near
+    x[O] *= along
+    x[E] *= keep
+    grow(cov, -moved, (1 + x[G]) * dt / q_as, along, keep, near, noise)
+    if cov[Z, Z] > 0.09:
+        scale = math.sqrt(0.09 / cov[Z, Z])
+        for i in range(STATES):
+            cov[Z, i] *= scale
+            cov[i, Z] *= scale
+
+
+@njit(nogil=True, cache=True)
+def polarised(
+    current: float,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    factor: float,
+) -> float:
+    """What hysteresis and resistances add to the OCV (V)."""
+    a = current - x[B]
+    slow = c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2]
+    fast = (1 + x[F]) * c[C_R0] * a
+    return float((c[R_M] + x[M]) * r[R_HYST] - factor * (fast + (1 + x[D]) * slow))
+
+
+@njit(nogil=True, cache=True)
+def learn_offset(
+    dt: float,
+    current: float,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+) -> None:
+    """A small current that stays the same for minutes is the sensor's offset, give or take what a
+    pack at rest draws."""
+    share = 1 - math.exp(-dt / 20.0)
+    change = current - r[R_MEAN_A]
+    r[R_MEAN_A] += share * change
+    r[R_VAR_A] += share * ((1 - share) * change * change - r[R_VAR_A])
+    unit = c[R_Q]
+    calm = math.sqrt(r[R_VAR_A]) < 0.01 * unit and abs(r[R_MEAN_A]) < 4 * c[C_OFF_C] * unit
+    r[R_QUIET] = r[R_QUIET] + dt if calm and abs(change) < 0.04 * unit else 0.0
+    r[R_OFFSET_S] += dt
+    # A vehicle that is on draws a little too; after ten minutes it sleeps.
+    standby = c[C_STANDBY] * unit
+    if r[R_QUIET] < 600.0:
+        standby = max(standby, 0.5 * abs(r[R_MEAN_A]), 0.5 * c[C_OFF_C] * unit)
+    floor = standby * standby
+    if r[R_QUIET] > 60.0 and r[R_OFFSET_S] > 60.0 and cov[B, B] > floor:
+        h = np.zeros(STATES)
+        h[B] = 1.0
+        correct(x, cov, h, r[R_MEAN_A] - x[B], floor + r[R_VAR_A] * 0.1, GATE, False)
+        r[R_OFFSET_S] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def read(
+    dt: float,
+    v: float,
+    current: float,
+    unknown: bool,
+    temperature: float,
+    c: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    entropic: NDArray[np.float64],
+    flat: NDArray[np.bool_],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    factor: float,
+) -> bool:
+    """Correct with one voltage; true when voltage and state have contradicted each other long."""
+    z = x[Z]
+    slope = r[R_SLOPE]
+    rest = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0)
+    amplitude = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
+    a = 0.0 if unknown else current
+    plain = v - rest - polarised(a + (x[B] if unknown else 0.0), c, r, x, factor)
+    total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
+    noise = r[R_ALPHA] * c[C_NOISE] ** 2
+    noise += (c[C_R0] * factor * (current - r[R_LAST_A]) * min(c[C_SKEW] / max(dt, 1e-3), 1.0)) ** 2
+    if unknown:
+        noise += (total_r * c[C_MISSING] * c[R_Q]) ** 2 * (1 + 120.0 / max(dt, 1e-3))
+    h = np.zeros(STATES)
+    h[Z] = slope
+    h[F] = -factor * c[C_R0] * (a - x[B])
+    h[D] = -factor * (c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2])
+    h[B] = total_r
+    h[O] = amplitude
+    h[M] = r[R_HYST]
+    h[K] = 1.0
+    h[E] = 1.0
+    level = int(min(max(z, 0.0), 1.0) * (len(flat) - 1) + 0.5)
+    usual = (
+        table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
+        + c[C_ERR] ** 2
+        + c[C_SM] ** 2
+        + slope * slope * cov[Z, Z]
+    )
+    usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
+    keep = math.exp(-dt / 30.0)
+    r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
+    if not flat[level]:
+        r[R_ANCHORED] += abs(a - x[B]) * dt / (3600.0 * c[R_Q])
+    far = r[R_SLOW] * r[R_SLOW] > 16.0 * usual
+    r[R_CONTRARY] = r[R_CONTRARY] + dt if far else 0.0
+    ratio = correct(
+        x, cov, h, plain - amplitude * x[O] - x[E] - x[K], noise, GATE, flat[level] and not far
+    )
+    pace = min(dt / 300.0, 0.05)
+    r[R_ALPHA] *= math.exp(pace * (min(ratio, 16.0) - 1.0))
+    r[R_ALPHA] = min(max(r[R_ALPHA], 1.0), 30.0)
+    x[F] = min(max(x[F], -0.9), 9.0)
+    x[D] = min(max(x[D], -0.9), 9.0)
+    x[Z] = min(max(x[Z], -0.05), 1.05)
+    return bool(r[R_CONTRARY] > 60.0)

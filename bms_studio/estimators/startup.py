@@ -1,0 +1,147 @@
+"""The start of the filter: hypotheses of an unknown state of charge, and the return to them.
+
+Numbers only; the places of the numbers are in `soc_state`.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bms_studio.estimators.kernel import (
+    HYPOTHESES,
+    STATES,
+    K,
+    O,
+    Z,
+    judge_hypotheses,
+    look_up,
+    slope_at,
+)
+from bms_studio.estimators.pack_filter import kink_sigma, polarised, table_sigma
+from bms_studio.estimators.soc_state import (
+    C_DOUBT,
+    C_ERR,
+    C_SM,
+    C_SOCV,
+    C_SR,
+    C_TABLE,
+    I_MODE,
+    I_RESTARTS,
+    LONG_SHARE,
+    R_ANCHORED,
+    R_CONTRARY,
+    R_CURRENT_S,
+    R_HINT,
+    R_HINT_S,
+    R_SCALE,
+    R_SHIFT,
+    R_SLOPE,
+    R_START_S,
+)
+
+
+@njit(nogil=True, cache=True)
+def listen(
+    dt: float,
+    v: float,
+    current: float,
+    temperature: float,
+    c: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    entropic: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+    factor: float,
+) -> None:
+    """One reading for every hypothesis of the start: running means weighted by time."""
+    weight = max(dt, 1e-3)
+    r[R_START_S] += weight
+    share = weight / r[R_START_S]
+    extra = polarised(current, c, r, x, factor)
+    r[R_CURRENT_S] += share * (abs(extra) - r[R_CURRENT_S])
+    for i in range(HYPOTHESES):
+        z = i / (HYPOTHESES - 1) + r[R_SHIFT]
+        model = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0) + extra
+        residuals[i] += share * (v - model - residuals[i])
+
+
+@njit(nogil=True, cache=True)
+def judge(
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+    final: bool,
+) -> None:
+    """Put mean and sigma of the hypotheses into the filter, with what they owe to the OCV table."""
+    circuit = c[C_ERR] ** 2 + (c[C_SR] * r[R_CURRENT_S]) ** 2 + c[C_SM] ** 2
+    variance = np.empty(HYPOTHESES)
+    for i in range(HYPOTHESES):
+        slope = slope_at(ocv, i / (HYPOTHESES - 1) + r[R_SHIFT], 0.01)
+        variance[i] = circuit + table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
+    # A state that voltage has long confirmed is doubted less than the table; a stated one more.
+    confirmed = r[R_ANCHORED] > 0.1
+    mean, sigma, wrong = judge_hypotheses(
+        residuals,
+        r[R_SHIFT],
+        variance,
+        r[R_HINT],
+        r[R_HINT_S],
+        0.01 if confirmed else c[C_DOUBT],
+        0.1 if confirmed else c[C_TABLE],
+    )
+    if final and wrong:
+        r[R_SCALE] = min(5.0 * r[R_SCALE], 25.0)
+    for i in range(STATES):
+        cov[Z, i] = 0.0
+        cov[i, Z] = 0.0
+        cov[O, i] = 0.0
+        cov[i, O] = 0.0
+        cov[K, i] = 0.0
+        cov[i, K] = 0.0
+    slope = max(slope_at(ocv, mean, min(max(sigma, 0.03), 0.1)), 0.0)
+    r[R_SLOPE] = slope
+    amplitude = table_sigma(slope, r[R_SCALE], c[C_SOCV])
+    x[Z] = mean
+    # Had SOC been found from voltage alone, its error would be the table's: so much of it is.
+    level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
+    kink = kink_sigma(slope, r[R_SCALE], c[C_SOCV])
+    told = slope * slope * sigma * sigma / (circuit + amplitude * amplitude)
+    told = min(told, 1.0) / max(slope, 0.05)
+    # Never more than the three sigmas allow together.
+    told = min(told, 0.95 * sigma / math.sqrt(level * level + kink * kink))
+    cov[Z, Z] = sigma * sigma
+    cov[O, O] = 1.0
+    cov[K, K] = kink * kink
+    cov[Z, O] = -told * level
+    cov[O, Z] = cov[Z, O]
+    cov[Z, K] = -told * kink * kink
+    cov[K, Z] = cov[Z, K]
+
+
+@njit(nogil=True, cache=True)
+def begin_again(
+    integers: NDArray[np.int64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    c: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+) -> None:
+    """Back to hypotheses, with the present answer as the hint."""
+    integers[I_MODE] = 0
+    integers[I_RESTARTS] += 1
+    r[R_HINT] = x[Z]
+    r[R_HINT_S] = math.sqrt(cov[Z, Z])
+    r[R_START_S] = 0.0
+    r[R_SHIFT] = 0.0
+    r[R_CURRENT_S] = 0.0
+    r[R_CONTRARY] = 0.0
+    residuals[:] = 0.0
+    x[O] = 0.0
+    x[K] = 0.0
