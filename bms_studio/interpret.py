@@ -49,9 +49,9 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
         if named not in available():
             raise ValueError(f"no protocol '{named}': there are {', '.join(available())}")
         protocol = load(named)
-        found = Interpretation(
-            protocol.title, (protocol.database,), protocol.mapping, 1.0, serial=protocol.serial
-        )
+        learned = protocol.specialise(frames) if protocol.specialise and len(frames) else None
+        database, mapping = learned or (protocol.database, protocol.mapping)
+        found = Interpretation(protocol.title, (database,), mapping, 1.0, serial=protocol.serial)
     else:
         recognised = _recognised(frames, request.databases)
         if recognised is None:

@@ -93,13 +93,19 @@ def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
             return None
         confidence += 0.25
         reasons.append(evidence.why)
-    cells = bus.cells(_cell_family(protocol))
-    if len(cells.medians) or not protocol.database.transfers:
+    several = protocol.specialise(frames) if protocol.specialise is not None else None
+    database, mapping = several or (protocol.database, protocol.mapping)
+    bus = bus if several is None else Bus((database,), frames)
+    family = _cell_family(mapping)
+    if not family.bindings:
+        if protocol.verify is None:
+            return None  # neither cells nor anything else to judge by
+    elif len((cells := bus.cells(family)).medians) or not database.transfers:
         if not cells.credible:
             return None
         confidence += 0.15
         reasons.append(_cell_words(cells))
-        if _sum_agrees(protocol, bus, cells):
+        if _sum_agrees(mapping, bus, cells):
             confidence += 0.12
             reasons.append("their sum is the pack voltage")
     else:
@@ -107,8 +113,6 @@ def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
     if confidence < LOWEST_CONFIDENCE:
         return None
     confidence = round(min(confidence, 0.99), 3)
-    several = protocol.specialise(frames) if protocol.specialise is not None else None
-    database, mapping = several or (protocol.database, protocol.mapping)
     mapping = replace(mapping, confidence=confidence)
     return Candidate(protocol.name, confidence, "; ".join(reasons), mapping, (database,))
 
@@ -130,8 +134,9 @@ def _fitting_lengths(protocol: Protocol, bus: Bus) -> float:
     return fitting / total if total else 0.0
 
 
-def _cell_family(protocol: Protocol) -> Family:
-    bindings = tuple(b for b in protocol.mapping.bindings if b.role.kind == "cell")
+def _cell_family(mapping: Mapping) -> Family:
+    """The cells of pack 1; further packs are judged by their protocol's `verify`."""
+    bindings = tuple(b for b in mapping.bindings if b.role.kind == "cell" and b.role.pack == 1)
     return Family("cell", 1, bindings, len(bindings), 0.0)
 
 
@@ -140,10 +145,10 @@ def _cell_words(cells: Cells) -> str:
     return f"{len(cells.medians)} cells of {low:.3f} to {high:.3f} V"
 
 
-def _sum_agrees(protocol: Protocol, bus: Bus, cells: Cells) -> bool:
+def _sum_agrees(mapping: Mapping, bus: Bus, cells: Cells) -> bool:
     """Whether the protocol's pack voltage is the sum of its cells, within 2 %."""
-    for binding in protocol.mapping.bindings:
-        if binding.role.field == "voltage":
+    for binding in mapping.bindings:
+        if binding.role.field == "voltage" and binding.role.pack == 1:
             values = bus.values(binding.message, binding.signal)
             if len(values):
                 voltage_v = float(np.median(values)) * binding.factor + binding.shift

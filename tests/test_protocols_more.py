@@ -108,6 +108,16 @@ def test_two_niu_batteries_are_two_packs() -> None:
         assert field(found, frames, "soc", pack) == pytest.approx(0.812)
 
 
+def test_a_niu_battery_alone_is_pack_one_from_either_bay() -> None:
+    volts = voltages(20)
+    for slot in (0, 1):
+        frames = frames_of(row for _ in range(3) for row in niu(volts, slot))
+        (found,) = detect(frames)
+        decoded = group(found, frames, "cell")
+        assert [decoded[n] for n in range(1, 21)] == pytest.approx(volts.tolist(), abs=1e-6)
+        assert found.confidence > 0.9
+
+
 def test_two_jk_packs_are_two_packs() -> None:
     a, b = voltages(14), voltages(8) - 0.2
     frames = frames_of(row for _ in range(3) for row in jk(a) + jk(b, pack=3))
@@ -263,14 +273,10 @@ def test_the_captures_of_the_low_voltage_family_mean_what_their_owners_saw(
     shared_data: Path, letter: str, member: str, serial: str | None, expected: dict[str, float]
 ) -> None:
     frames = captures(shared_data)[letter]
-    assert pylon_lv.verify(frames).score == 1.0
-    assert pylon_lv.member(frames) == member
+    (found,) = detect(frames)
+    assert (found.name, found.mapping.notes) == ("pylon_lv", (f"{member} layout",))
     assert pylon_lv.serial(frames) == serial
-    learned = pylon_lv.specialise(frames)
-    assert learned is not None
-    database, mapping = learned
-    _, index, value = decode(frames, compile_mapping([database], mapping)).group(3)
-    decoded = {FIELDS[i]: v for i, v in zip(index.tolist(), value.tolist(), strict=True)}
+    decoded = {FIELDS[n - 1]: value for n, value in group(found, frames, "pack").items()}
     assert {name: decoded[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
