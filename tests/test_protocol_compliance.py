@@ -115,3 +115,14 @@ def test_its_own_examples_pass_its_own_check(protocol: Protocol) -> None:
     assert evidence.score == 1.0
     assert evidence.why
     assert protocol.verify(empty_frames()).score == 0.0
+
+
+@pytest.mark.parametrize("name", available())
+def test_its_database_reaches_the_window_as_json_unchanged(name: str) -> None:
+    import json
+    from dataclasses import replace
+
+    from bms_studio.described import databases_from, describe
+
+    database = replace(load(name).database, text="")
+    assert databases_from(json.loads(json.dumps(describe([database])))) == (database,)
