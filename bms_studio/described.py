@@ -7,17 +7,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from protocols.signals import Database, Message, MuxCondition, Signal
+from protocols.signals import Database, Message, MuxCondition, Signal, Transfer
 
 
 def describe(databases: Iterable[Database]) -> list[dict[str, Any]]:
     """The databases without their texts, JSON-able."""
-    return [asdict(database) | {"text": ""} for database in databases]
+    return [
+        asdict(database)
+        | {"text": "", "transfers": [_transfer_words(t) for t in database.transfers]}
+        for database in databases
+    ]
+
+
+def _transfer_words(transfer: Transfer) -> dict[str, Any]:
+    return asdict(transfer) | {"prefix": transfer.prefix.hex()}
 
 
 def databases_from(described: Iterable[Mapping[str, Any]]) -> tuple[Database, ...]:
     """What `describe` described."""
-    return tuple(Database(d["name"], tuple(_message(m) for m in d["messages"])) for d in described)
+    return tuple(
+        Database(
+            d["name"],
+            tuple(_message(m) for m in d["messages"]),
+            repairs=tuple(d["repairs"]),
+            transfers=tuple(
+                Transfer(_message(t["message"]), bytes.fromhex(t["prefix"]), t["exact"])
+                for t in d["transfers"]
+            ),
+        )
+        for d in described
+    )
 
 
 def _message(value: Mapping[str, Any]) -> Message:
