@@ -187,6 +187,35 @@ def solve(
     # The mean of those that are always known, so that a silent cell does not move it.
     always = known.all(0) if known.all(0).any() else known.any(0)
     mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
+    volts_mean = (volts, mean_v, known)
+    run = (hours, z, moved, current, slow)
+    table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
+    # The mean cell leaks with its cells: more than the median one, which is taken not to.
+    leaking = np.nanmean(table[4]) - np.nanmedian(table[4]) if np.isfinite(table[4]).any() else 0.0
+    if len(hours) and abs(leaking) * hours[-1] > 0.002 * model.capacity_ah:
+        own_way = z - leaking * hours / model.capacity_ah
+        run = (hours, own_way, moved, current, slow)
+        table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
+    names = ("imbalance", "resistance_ohm", "slow_ohm", "inverse_capacity", "leak_a", "offset_v")
+    out = {name: table[i] for i, name in enumerate(names)}
+    out |= {f"{name}_sigma": table[TERMS + i] for i, name in enumerate(names)}
+    out["residual_v"] = table[-1]
+    out["capacity"] = -out["inverse_capacity"] / (1 + out["inverse_capacity"])
+    out["capacity_sigma"] = out["inverse_capacity_sigma"]
+    return out
+
+
+def _all_cells(
+    params: Params,
+    windows: Outputs,
+    run: tuple[NDArray[np.float64], ...],
+    volts_mean: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]],
+    mean_soc_sigma: float,
+) -> NDArray[np.float64]:
+    """(2 TERMS + 1, N): answers, their sigmas, residual."""
+    model = params.model
+    hours, z, moved, current, slow = run
+    volts, mean_v, known = volts_mean
     cells = volts.shape[1]
     table = np.full((2 * TERMS + 1, cells), np.nan)
     bled = windows["bled_s"] / 3600
@@ -203,24 +232,20 @@ def solve(
             np.asarray(taken / model.capacity_ah),
             1.0 - 1.0 / cells,
         )
-        run = (hours[rows], z[rows], moved[rows], current[rows], slow[rows], *rest)
-        answer, covariance, rms = _fit(params, *run)
+        chosen = (hours[rows], z[rows], moved[rows], current[rows], slow[rows], *rest)
+        answer, covariance, rms = _fit(params, *chosen)
         variance = np.diag(covariance).copy()
         if mean_soc_sigma > 0:
             # What the answer would be if the mean cell were one sigma higher.
-            shifted = _fit(params, run[0], np.minimum(z[rows] + mean_soc_sigma, 1.02), *run[2:])
+            shifted = _fit(
+                params, chosen[0], np.minimum(z[rows] + mean_soc_sigma, 1.02), *chosen[2:]
+            )
             variance += (shifted[0] - answer) ** 2
         variance[1] += (params.split_share * answer[1]) ** 2
         table[:TERMS, k] = answer
         table[TERMS:-1, k] = np.sqrt(np.maximum(variance, 0.0))
         table[-1, k] = rms
-    names = ("imbalance", "resistance_ohm", "slow_ohm", "inverse_capacity", "leak_a", "offset_v")
-    out = {name: table[i] for i, name in enumerate(names)}
-    out |= {f"{name}_sigma": table[TERMS + i] for i, name in enumerate(names)}
-    out["residual_v"] = table[-1]
-    out["capacity"] = -out["inverse_capacity"] / (1 + out["inverse_capacity"])
-    out["capacity_sigma"] = out["inverse_capacity_sigma"]
-    return out
+    return table
 
 
 def _fit(

@@ -34,6 +34,7 @@ from bms_studio.estimators.soc_state import (
     KINK_LENGTH,
     KINK_SHARE,
     LONG_SHARE,
+    MISSING_TAU_S,
     R_ALPHA,
     R_ANCHORED,
     R_CONTRARY,
@@ -88,7 +89,7 @@ def advance(
     if unknown:
         a = 0.0
         sigma = c[C_GAP_C] if dt > c[C_GAP] else c[C_MISSING]
-        lasting = min(dt, 1e9) if dt > c[C_GAP] else math.sqrt(120.0 * dt)
+        lasting = min(dt, 1e9) if dt > c[C_GAP] else math.sqrt(2 * MISSING_TAU_S * dt)
         noise[Z] += (sigma * lasting / 3600.0) ** 2
     d1 = math.exp(-dt / c[C_T1])
     d2 = math.exp(-dt / c[C_T2])
@@ -208,7 +209,7 @@ def read(
     noise = r[R_ALPHA] * c[C_NOISE] ** 2
     noise += (c[C_R0] * factor * (current - r[R_LAST_A]) * min(c[C_SKEW] / max(dt, 1e-3), 1.0)) ** 2
     if unknown:
-        noise += (total_r * c[C_MISSING] * c[R_Q]) ** 2 * (1 + 120.0 / max(dt, 1e-3))
+        noise += (total_r * c[C_MISSING] * c[R_Q]) ** 2 * (1 + 2 * MISSING_TAU_S / max(dt, 1e-3))
     h = np.zeros(STATES)
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
@@ -241,4 +242,4 @@ def read(
     x[F] = min(max(x[F], -0.9), 9.0)
     x[D] = min(max(x[D], -0.9), 9.0)
     x[Z] = min(max(x[Z], -0.05), 1.05)
-    return bool(r[R_CONTRARY] > 60.0)
+    return bool(r[R_CONTRARY] > 20.0)

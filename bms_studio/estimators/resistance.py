@@ -48,7 +48,7 @@ def start(params: Params, cells: int) -> State:
         "integers": np.zeros(3, np.int64),  # rows in a row without a gap, last ns, window
         "reals": np.zeros(
             8
-        ),  # last currents t-1, t-2, t-3; X; condition; its weight; scan period; -
+        ),  # last currents t-1, t-2, t-3; X; condition; its weight; scan period; last dX
         "last_v": np.full(cells, np.nan),
         "normal": np.zeros((cells, TERMS, TERMS)),
         "right": np.zeros((cells, TERMS)),
@@ -254,6 +254,8 @@ def _collect(
                         own[0] = terms[whole] * (1 - part) + terms[min(whole + 1, 2)] * part
                         own[1] = terms[min(whole + 1, 2)] * (1 - part) + terms[2] * part
                         own[2] = 0.0
+                        share = min(share, 1.0)
+                        own[3] = terms[3] * (1 - share) + reals[7] * share
                 dv = v - last_v[k]
                 for i in range(TERMS):
                     right[k, i] = fade * right[k, i] + own[i] * dv
@@ -265,6 +267,7 @@ def _collect(
                 squares[k, 2] = fade * squares[k, 2] + (current - reals[0]) ** 2
         for k in range(cells):
             last_v[k] = cells_v[t, k]
+        reals[7] = terms[3]
         reals[2] = reals[1]
         reals[1] = reals[0]
         reals[0] = current

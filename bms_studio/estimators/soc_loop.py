@@ -22,9 +22,11 @@ from bms_studio.estimators.soc_state import (
     I_BEGUN,
     I_LAST,
     I_MODE,
+    I_RESTARTS,
     I_ROWS,
     I_WINDOW,
     LONG_SHARE,
+    R_ANCHORED,
     R_COULOMB,
     R_HYST,
     R_LAST_A,
@@ -38,6 +40,7 @@ from bms_studio.estimators.soc_state import (
     R_WIN_A,
     R_WIN_AS,
     R_WIN_S,
+    RESTART_S,
 )
 from bms_studio.estimators.startup import begin_again, judge, listen
 
@@ -61,7 +64,8 @@ def mean_cell(row: Any, usual: NDArray[np.float64]) -> float:
 @njit(nogil=True, cache=True)
 def _doubt_table(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> None:
     """A table error beyond two of its sigmas says that the sigma is too small, not that the cell
-    is a rare one: the sigma grows (to ten times), the error stays what it is in volts."""
+    is a rare one: the sigma grows (to ten times), the error stays what it is in volts. Only once
+    voltage has confirmed the SOC: before, it is the SOC that is doubted."""
     level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
     kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c[C_SOCV])
     excess = abs(level * x[O] + x[K]) / (2 * math.sqrt(level * level + kink * kink))
@@ -98,7 +102,7 @@ def _close(
     z = min(max(x[Z], 0.0), 1.0)
     here = look_up(ocv, z)
     running = integers[I_MODE] == 1
-    if running:
+    if running and r[R_ANCHORED] > 0.1:
         _doubt_table(c, r, x)
     noise = c[C_NOISE] ** 2 + (0.03 * c[C_R0] * temperature_factor) ** 2 * r[R_SQUARE]
     noise *= 1 + 2 * c[C_TAU] / max(dt, 0.1)
@@ -240,7 +244,8 @@ def run(
             if integers[I_MODE] == 0:
                 if not (unknown and math.isnan(v)):
                     listen(dt, v, current, temperature, c, ocv, entropic, r, x, residuals, factor)
-                if r[R_START_S] >= c[C_STARTUP]:
+                listen_s = min(c[C_STARTUP], RESTART_S) if integers[I_RESTARTS] else c[C_STARTUP]
+                if r[R_START_S] >= listen_s:
                     judge(c, r, x, cov, ocv, residuals, True)
                     integers[I_MODE] = 1
                     r[R_SLOW] = 0.0

@@ -126,3 +126,8 @@ GATE = 5.0
 LONG_SHARE = 0.6
 KINK_SHARE = 0.8
 KINK_LENGTH = 0.06
+# An unmeasured current stays alike for half an hour (a ride, a charge).
+MISSING_TAU_S = 1800.0
+# Once running, a contradiction is looked at for so long before the hypotheses decide: a knee is
+# short.
+RESTART_S = 15.0
