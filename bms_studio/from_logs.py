@@ -14,6 +14,7 @@ import numpy as np
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
+from bms_studio.from_samples import holds_samples, import_samples
 from bms_studio.interpret import Request
 from bms_studio.worker import say, say_progress
 from protocols.frames import Frames, concatenate
@@ -143,11 +144,14 @@ def main(arguments: list[str]) -> int:
     _limit_memory()
     try:
         target, *logs = (Path(a) for a in arguments)
-        imported = import_logs(logs, target, Request(), progress=say_progress())
+        if len(logs) == 1 and holds_samples(logs[0]):
+            built, _ = import_samples(logs[0], target, Request(), progress=say_progress())
+        else:
+            built = import_logs(logs, target, Request(), progress=say_progress()).built
     except (ValueError, OSError, MemoryError) as problem:
         say({"error": str(problem) or "the log needs more memory than is allowed"})
         return 3
-    say({"result": {"files": [str(w.path) for w in imported.built.files]}})
+    say({"result": {"files": [str(w.path) for w in built.files]}})
     return 0
 
 

@@ -374,3 +374,22 @@ def test_a_newer_recording_and_a_cut_blf_are_told_apart_from_rubbish(tmp_path: P
     done = run("import", str(blf), "-o", str(tmp_path / "o.h5"), status=3)
     assert "a.blf" in done.stderr
     assert not (tmp_path / "o.h5").exists()
+
+
+def test_a_table_of_samples_becomes_a_recording_without_frames(tmp_path: Path) -> None:
+    rows = ["time,pack_voltage (V),pack_current (A),SOC (%),V_1,V_2,V_3,V_4,T_1 (degC)"]
+    for s in range(60):
+        volts = ",".join(f"{3.6 + 0.001 * k - 0.0005 * s:.4f}" for k in range(4))
+        rows.append(
+            f"2026-05-01 12:{s // 60:02d}:{s % 60:02d},14.4,{s % 7},{80 - s / 10},{volts},21"
+        )
+    table, rec = tmp_path / "trip.csv", tmp_path / "trip.h5"
+    table.write_text("\n".join(rows) + "\n")
+    done = run("import", str(table), "-o", str(rec))
+    assert "sign of current unverified" in done.stderr
+    document = json.loads(run("info", str(rec), "--json").stdout)
+    assert document["frames"]["count"] == 0
+    (pack,) = document["packs"]
+    assert (pack["cells"], pack["probes"]) == (4, 1)
+    assert pack["latest"]["soc"] == pytest.approx(0.741, abs=1e-6)
+    assert run("replay", str(rec), "-i", "virtual", "-c", "x", status=1).stderr.count("\n") == 1

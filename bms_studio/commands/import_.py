@@ -9,6 +9,7 @@ from bms_studio.commands.options import Progress, add_protocol, clear_errors, ne
 
 if TYPE_CHECKING:
     from bms_studio.from_logs import Imported
+    from recordings.logs import LogReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Import; prints the recording's path on standard output."""
     from bms_studio.from_logs import import_logs
+    from bms_studio.from_samples import holds_samples, import_samples
 
     target, wanted = new_file(options.output), request(options)
     logs = [Path(p) for p in options.logs]
+    if len(logs) == 1 and options.format is None and holds_samples(logs[0]):
+        with clear_errors():
+            built, report = import_samples(logs[0], target, wanted)
+        _tell(logs[0], report)
+        say(f"samples, no frames: {', '.join(built.files[0].rows)}")
+        print(built.files[0].path)
+        return DONE
     with clear_errors():
         imported = import_logs(
             logs,
@@ -43,18 +52,23 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _tell(path: Path, report: "LogReport") -> None:
+    count = f"{report.frames} frames" if report.frames else f"{report.lines} rows"
+    say(f"{path.name}: {report.format}, {count}, time {report.time_reference}")
+    if report.bad:
+        where = ", ".join(str(n) for n in report.bad_lines[:5])
+        say(f"  {report.bad} of {report.lines} lines could not be read (first: {where})")
+    if report.backwards:
+        say(f"  {report.backwards} had a time before their predecessor's and were put in order")
+    if report.truncated:
+        say(f"  {report.truncated}")
+    for note in report.notes:
+        say(f"  {note}")
+
+
 def _receipt(logs: list[Path], imported: "Imported") -> None:
     for path, report in zip(logs, imported.reports, strict=True):
-        say(f"{path.name}: {report.format}, {report.frames} frames, time {report.time_reference}")
-        if report.bad:
-            where = ", ".join(str(n) for n in report.bad_lines[:5])
-            say(f"  {report.bad} of {report.lines} lines could not be read (first: {where})")
-        if report.backwards:
-            say(f"  {report.backwards} frames had a time before their predecessor's: raised to it")
-        if report.truncated:
-            say(f"  {report.truncated}")
-        for note in report.notes:
-            say(f"  {note}")
+        _tell(path, report)
     built = imported.built
     span_s = (built.last_ns - built.first_ns) * 1e-9
     say(f"{built.frames} frames over {span_s:.1f} s")
