@@ -15,6 +15,7 @@ from bms_studio.from_logs import import_logs
 from bms_studio.interpret import Request
 from bms_studio.simulator.simulation import generate
 from bms_studio.timeline import Timeline
+from protocols.isotp import Reassembler
 from recordings.formats import write_log
 from widgets.plot_data import warm as warm_plots
 
@@ -33,6 +34,7 @@ def main() -> int:
         timeline.fetch(group, *span, 20)
         timeline.held(group, span[1])
     timeline.frames.by_id(span[1])
+    Reassembler([(0x7BB, False)]).push(blocks[0])
     with tempfile.TemporaryDirectory(prefix="bms-studio-warm-") as folder:
         for suffix in (".log", ".asc", ".blf"):
             log = Path(folder) / f"warm{suffix}"
