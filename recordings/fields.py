@@ -235,7 +235,7 @@ def _moments(
         if half and clocks > 0:
             clock[0] = clock[0] % 12 + (12 if half == 2 else 0)
         good = good and (dates == 3 or (dates == 0 and clocks >= 2))
-        if not good or clock[1] > 59 or clock[2] > 60 or (dates == 3 and clock[0] > 24):
+        if not good or clock[1] > 59 or clock[2] > 60 or clock[0] > (24 if dates == 3 else 99_999):
             continue
         for k in range(3):
             parts[row, k] = date[k]

@@ -26,6 +26,7 @@ from recordings.tokens import BAD, Lines, decimals, split
 from recordings.unpack import Plain, line_blocks, opened
 
 MAX_VALUES = 500_000_000
+_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +189,7 @@ class _Rows:
         if len(words) == 2:
             of_day = moments(lines, words[1])
             parts[:, 4:] = of_day[:, 4:]
-            parts[of_day[:, 4] == BAD] = BAD
+            parts[(of_day[:, 4] == BAD) | (of_day[:, 4] > _DAY_NS)] = BAD
         return parts
 
     def resolved(self) -> Times:

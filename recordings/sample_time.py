@@ -19,6 +19,7 @@ from recordings.word_frames import Clock
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 _HOUR = 3600 * _SECOND
+_YEAR = 366 * _DAY
 _UNITS = {
     "ns": 1,
     "us": 1000,
@@ -66,7 +67,7 @@ def unit_ns(word: str, whole: int, name: str) -> tuple[int, str]:
 def from_numbers(stamps: NDArray[np.int64], kind: str, zone_min: int) -> Times:
     """Times of numbers already multiplied by their unit. A count that falls starts again."""
     if kind == "utc":
-        return Times(stamps, "utc")
+        return Times(_near(stamps), "utc")
     good = stamps != BAD
     if kind == "sheet":
         wall = np.where(good, stamps + _SHEET_ZERO_S * _SECOND, BAD)
@@ -159,6 +160,7 @@ def _midnights(
 
 def _zoned(wall: NDArray[np.int64], zone_min: NDArray[np.int64], notes: tuple[str, ...]) -> Times:
     """Wall time brought to UTC by the zones given, else by this computer's."""
+    wall = _near(wall)
     good = wall != BAD
     known = zone_min != NO_ZONE
     time = np.where(good & known, wall - zone_min * 60 * _SECOND, wall)
@@ -171,6 +173,15 @@ def _zoned(wall: NDArray[np.int64], zone_min: NDArray[np.int64], notes: tuple[st
     return Times(
         time, "local-assumed", (*notes, "times without a zone: that of this computer is assumed")
     )
+
+
+def _near(time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """BAD instead of stamps more than ten years from the middle one: those are damaged."""
+    good = time != BAD
+    if not good.any():
+        return time
+    middle = np.sort(time[good])[int(good.sum()) // 2]
+    return np.where(good & (np.abs(time - middle) < 10 * _YEAR), time, BAD)
 
 
 def _offset_ns(hour: int) -> int:

@@ -389,3 +389,14 @@ def test_a_measured_leaf_says_its_unit_by_its_10_ms_frame() -> None:
     frames = concatenate(list(read_log(DATA / "leaf" / "EV-CANeplus2.log")))
     step = np.diff(frames.time[frames.id == 0x1DB])
     assert abs(float(np.median(step)) / 1e6 - 10) < 2
+
+
+def test_a_single_damaged_stamp_costs_only_itself(tmp_path: Path) -> None:
+    stamps = [k * 10_000 for k in range(100)]
+    for place in (0, 40):
+        spoiled = list(stamps)
+        spoiled[place] = 999_999_999_999
+        got, report = read(tmp_path / "a.csv", gvret(*spoiled))
+        expected = [max(k - (k == place), 1 if place == 0 else 0) * 10 for k in range(100)]
+        assert [int(t) // 10**6 for t in got.time] == expected
+        assert "far ahead" in report.notes[0]
