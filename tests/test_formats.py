@@ -72,6 +72,8 @@ def log(folder: Path, name: str, frames: Frames) -> Path:
     if FORMATS[name].write:
         write_log(path, [frames[: len(frames) // 3], frames[len(frames) // 3 :]], name)
         return path
+    if name == "mdf":
+        pytest.skip("a container that asammdf unpacks: test_formats_more.py")
     if name in WRITERS:
         path.write_bytes(WRITERS[name](frames))
         return path

@@ -4,9 +4,11 @@ The compliance test that all formats pass is in test_formats.py.
 """
 
 import contextlib
+import importlib.util
 from itertools import permutations
 from pathlib import Path
 
+import can
 import numpy as np
 import pytest
 from log_writers import WRITERS
@@ -400,3 +402,42 @@ def test_a_single_damaged_stamp_costs_only_itself(tmp_path: Path) -> None:
         expected = [max(k - (k == place), 1 if place == 0 else 0) * 10 for k in range(100)]
         assert [int(t) // 10**6 for t in got.time] == expected
         assert "far ahead" in report.notes[0]
+
+
+# --- MDF 4 --------------------------------------------------------------------------------------
+
+
+def test_mdf_4_names_the_extra_that_it_needs(tmp_path: Path) -> None:
+    if importlib.util.find_spec("asammdf"):
+        pytest.skip("the extra mdf is installed")
+    path = tmp_path / "a.mf4"
+    path.write_bytes(b"MDF     4.10    " + bytes(200))
+    assert detect_format(path) == "mdf"
+    with pytest.raises(UnreadableLog, match=r"needs the extra mdf .*bms-studio\[mdf\]"):
+        list(read_log(path))
+
+
+def test_mdf_4_frames_come_back_and_damage_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("asammdf", reason="the extra mdf is not installed")
+    path = tmp_path / "a.mf4"
+    frames = some(500)
+    with can.MF4Writer(str(path)) as writer:
+        for k in range(len(frames)):
+            message = can.Message(
+                timestamp=frames.time[k] / 1e9,
+                arbitration_id=int(frames.id[k]),
+                is_extended_id=bool(frames.flags[k] & EXTENDED),
+                data=frames.data[k].tobytes(),
+                channel=0,
+            )
+            writer.on_message_received(message)
+    reader = read_log(path)
+    got = concatenate(list(reader))
+    assert (reader.report.format, reader.report.time_reference) == ("mdf", "utc")
+    np.testing.assert_array_equal(got.id, frames.id)
+    np.testing.assert_array_equal(got.flags, frames.flags)
+    np.testing.assert_array_equal(got.data, frames.data)
+    assert np.abs(got.time - frames.time).max() < 1000
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UnreadableLog, match="damaged"):
+        list(read_log(path))

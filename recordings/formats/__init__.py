@@ -22,6 +22,7 @@ from recordings.formats import (
     canhacker_text,
     crtd,
     gvret,
+    mdf,
     slcan_text,
     trc,
 )
@@ -44,6 +45,7 @@ FORMATS: dict[str, LogFormat] = {
         battery_emulator,
         can_tester,
         canhacker_text,
+        mdf,
     )
 }
 _LIKELY = 0.5
