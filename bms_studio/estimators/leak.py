@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
-from bms_studio.estimators.model import CellModel, ocv_at
+from bms_studio.estimators.model import GAS_J_PER_MOL_K, CellModel, ocv_at
 
 TERMS = 6  # start, ohmic, slow, 1/capacity, leak, offset
 
@@ -28,8 +28,9 @@ class Params:
     the fit). Sigmas of what cells differ in before anything is known: SOC (5 %), resistance (half
     of R0), 1/capacity (5 %), leak (20 mA/Ah: a cell that is empty after two days), sensor offset
     (5 mV). spread_curve_v, curve_length: the open-circuit curves of two cells of one batch differ
-    by 2 mV, alike over 30 % of SOC (0.3 % between their electrodes). split_share: of a resistance
-    difference, how much the fit may put into the slow part. noise_v: one window's mean."""
+    by 2 mV, alike over 20 % of SOC (0.3 % between their electrodes). split_share: of a resistance
+    difference, how much the fit may put into the slow part. temperature_spread_k: how
+    much warmer one cell is than another unnoticed. noise_v: one window's mean."""
 
     model: CellModel
     window_s: float = 30.0
@@ -40,8 +41,9 @@ class Params:
     spread_capacity: float = 0.05
     spread_leak_per_h: float = 0.02
     spread_curve_v: float = 0.002
-    curve_length: float = 0.30
+    curve_length: float = 0.2
     split_share: float = 0.05
+    temperature_spread_k: float = 0.5
     spread_offset_v: float = 0.005
     noise_v: float = 0.0005
 
@@ -241,7 +243,9 @@ def _all_cells(
                 params, chosen[0], np.minimum(z[rows] + mean_soc_sigma, 1.02), *chosen[2:]
             )
             variance += (shifted[0] - answer) ** 2
-        variance[1] += (params.split_share * answer[1]) ** 2
+        warmer = params.temperature_spread_k * model.activation_j_per_mol / GAS_J_PER_MOL_K
+        warmer *= model.r0_ohm / 298.15**2
+        variance[1] += (params.split_share * answer[1]) ** 2 + warmer**2
         table[:TERMS, k] = answer
         table[TERMS:-1, k] = np.sqrt(np.maximum(variance, 0.0))
         table[-1, k] = rms

@@ -15,9 +15,11 @@ from bms_studio.estimators.soc_state import (
     C_GAP,
     C_GAP_C,
     C_LENGTH,
+    C_M,
     C_MISSING,
     C_NOISE,
     C_OFF_C,
+    C_Q,
     C_R0,
     C_R1,
     C_R2,
@@ -41,10 +43,8 @@ from bms_studio.estimators.soc_state import (
     R_COULOMB,
     R_HYST,
     R_LAST_A,
-    R_M,
     R_MEAN_A,
     R_OFFSET_S,
-    R_Q,
     R_QUIET,
     R_SCALE,
     R_SHIFT,
@@ -83,7 +83,7 @@ def advance(
     slope: float,
 ) -> None:
     """Circuit, charge and covariance over dt seconds with the mean `current` (A, measured)."""
-    q_as = 3600.0 * c[R_Q]
+    q_as = 3600.0 * c[C_Q]
     noise = np.zeros(STATES)
     a = current - x[B]
     if unknown:
@@ -112,7 +112,7 @@ def advance(
     # Resistances drift with what the model does not know: 10 % in an hour, 30 % over full swing.
     noise[F] = 0.01 * dt / 3600.0 + 0.09 * abs(moved)
     noise[D] = noise[F]
-    noise[B] = (0.1 * c[C_OFF_C] * c[R_Q]) ** 2 * dt / 3600.0
+    noise[B] = (0.1 * c[C_OFF_C] * c[C_Q]) ** 2 * dt / 3600.0
     along = math.exp(-abs(drop) / c[C_LENGTH])
     noise[O] = 1 - along * along
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
@@ -148,7 +148,7 @@ def polarised(
     a = current - x[B]
     slow = c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2]
     fast = (1 + x[F]) * c[C_R0] * a
-    return float((c[R_M] + x[M]) * r[R_HYST] - factor * (fast + (1 + x[D]) * slow))
+    return float((c[C_M] + x[M]) * r[R_HYST] - factor * (fast + (1 + x[D]) * slow))
 
 
 @njit(nogil=True, cache=True)
@@ -166,7 +166,7 @@ def learn_offset(
     change = current - r[R_MEAN_A]
     r[R_MEAN_A] += share * change
     r[R_VAR_A] += share * ((1 - share) * change * change - r[R_VAR_A])
-    unit = c[R_Q]
+    unit = c[C_Q]
     calm = math.sqrt(r[R_VAR_A]) < 0.01 * unit and abs(r[R_MEAN_A]) < 4 * c[C_OFF_C] * unit
     r[R_QUIET] = r[R_QUIET] + dt if calm and abs(change) < 0.04 * unit else 0.0
     r[R_OFFSET_S] += dt
@@ -209,7 +209,7 @@ def read(
     noise = r[R_ALPHA] * c[C_NOISE] ** 2
     noise += (c[C_R0] * factor * (current - r[R_LAST_A]) * min(c[C_SKEW] / max(dt, 1e-3), 1.0)) ** 2
     if unknown:
-        noise += (total_r * c[C_MISSING] * c[R_Q]) ** 2 * (1 + 2 * MISSING_TAU_S / max(dt, 1e-3))
+        noise += (total_r * c[C_MISSING] * c[C_Q]) ** 2 * (1 + 2 * MISSING_TAU_S / max(dt, 1e-3))
     h = np.zeros(STATES)
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
@@ -230,8 +230,8 @@ def read(
     keep = math.exp(-dt / 30.0)
     r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
     if not flat[level]:
-        r[R_ANCHORED] += abs(a - x[B]) * dt / (3600.0 * c[R_Q])
-    far = r[R_SLOW] * r[R_SLOW] > 16.0 * usual
+        r[R_ANCHORED] += abs(a - x[B]) * dt / (3600.0 * c[C_Q])
+    far = r[R_SLOW] * r[R_SLOW] > 9.0 * usual
     r[R_CONTRARY] = r[R_CONTRARY] + dt if far else 0.0
     ratio = correct(
         x, cov, h, plain - amplitude * x[O] - x[E] - x[K], noise, GATE, flat[level] and not far

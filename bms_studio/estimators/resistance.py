@@ -124,7 +124,8 @@ def _solve(params: Params, state: State) -> NDArray[np.float64]:
     # A weak belief in the usual pair and charge term keeps a single step solvable.
     prior = np.diag([0.0] * TAPS + [1.0 / (3 * params.model.r0_ohm) ** 2, 1.0 / 0.001**2]) * 1e-6
     ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(TERMS)
-    inverse = np.linalg.inv((normal + prior + ridge)[enough])
+    full = normal + np.triu(normal, 1).transpose(0, 2, 1)
+    inverse = np.linalg.inv((full + prior + ridge)[enough])
     answer = np.einsum("kij,kj->ki", inverse, right[enough])
     residual = squares[enough, 0] - np.einsum("ki,ki->k", answer, right[enough])
     count = np.maximum(squares[enough, 1] - TERMS, 1.0)
@@ -261,7 +262,6 @@ def _collect(
                     right[k, i] = fade * right[k, i] + own[i] * dv
                     for j in range(i, TERMS):
                         normal[k, i, j] = fade * normal[k, i, j] + own[i] * own[j]
-                        normal[k, j, i] = normal[k, i, j]
                 squares[k, 0] = fade * squares[k, 0] + dv * dv
                 squares[k, 1] = fade * squares[k, 1] + 1.0
                 squares[k, 2] = fade * squares[k, 2] + (current - reals[0]) ** 2

@@ -14,6 +14,7 @@ from bms_studio.estimators.soc_state import (
     C_EA,
     C_GAP,
     C_NOISE,
+    C_Q,
     C_R0,
     C_SOCV,
     C_STARTUP,
@@ -31,7 +32,6 @@ from bms_studio.estimators.soc_state import (
     R_HYST,
     R_LAST_A,
     R_MEAN_A,
-    R_Q,
     R_SCALE,
     R_SLOPE,
     R_SLOW,
@@ -95,7 +95,7 @@ def _close(
 ) -> None:
     """End of a window: correct the cells' differences, write one row of answers."""
     rows = integers[I_ROWS]
-    q_as = 3600.0 * c[R_Q]
+    q_as = 3600.0 * c[C_Q]
     dt = r[R_WIN_S]
     moved = r[R_WIN_AS] / q_as
     current = r[R_WIN_A] / rows

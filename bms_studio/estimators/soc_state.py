@@ -90,13 +90,13 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_SLOPE,
 ) = range(24)
 (
-    R_Q,
+    C_Q,
     C_R0,
     C_R1,
     C_T1,
     C_R2,
     C_T2,
-    R_M,
+    C_M,
     C_SM,
     C_RATE,
     C_EA,
