@@ -51,7 +51,7 @@ class Params:
     hint_doubt: float = 0.2
     table_doubt: float = 0.001
     startup_s: float = 60.0
-    ocv_length: float = 0.2
+    ocv_length: float = 0.5
     error_v: float = 0.002
     error_share: float = 0.15
     error_tau_s: float = 200.0
