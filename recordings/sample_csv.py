@@ -21,7 +21,7 @@ from recordings.logs import HEAD_BYTES, LogReport, TextBlock
 from recordings.sample_columns import Column, Plan, plan
 from recordings.sample_scale import scaled
 from recordings.sample_table import Stamp, Table, listed, stamp_of, table_of
-from recordings.sample_time import Times, from_numbers, from_parts
+from recordings.sample_time import Times, from_numbers, from_parts, refined
 from recordings.tokens import BAD, Lines, decimals, split
 from recordings.unpack import Plain, line_blocks, opened
 
@@ -148,6 +148,7 @@ class _Rows:
         self._width = len(table.names)
         self.values: list[NDArray[np.float64]] = []
         self.times: list[NDArray[np.int64]] = []
+        self.counted: list[NDArray[np.int64]] = []
         self.line: list[NDArray[np.int64]] = []
         self.odd = 0
 
@@ -168,6 +169,8 @@ class _Rows:
         self.odd += odd
         self.values.append(values)
         self.times.append(stamp[good])
+        place, unit = self._clock.counter
+        self.counted.append(decimals(lines, lines.word(place), unit))
         self.line.append(number)
         total = sum(len(part) for part in self.line) * len(self._places)
         if total > MAX_VALUES:
@@ -197,7 +200,8 @@ class _Rows:
         width = PARTS if self._clock.kind == "text" else 1
         parts = np.concatenate([*self.times, np.zeros((0, width), np.int64)])
         if self._clock.kind == "text":
-            return from_parts(parts, self._clock.zone_min)
+            times = from_parts(parts, self._clock.zone_min)
+            return refined(times, np.concatenate([*self.counted, np.zeros(0, np.int64)]))
         return from_numbers(parts[:, 0], self._clock.kind, self._clock.zone_min)
 
 

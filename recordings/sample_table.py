@@ -5,6 +5,7 @@ Looks at the first 64 KiB only. What the names mean is `sample_columns`' busines
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +36,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """How the time columns are read: as numbers (unit, kind) or as text, one or two of them."""
+    """How the time columns are read: as numbers (unit, kind) or as text, one or two of them.
+    counter: place and ns per unit of a column that counts beside dates, place -1 if there is none.
+    """
 
     places: tuple[int, ...]
     unit: int
     kind: str
     zone_min: int
+    counter: tuple[int, int] = (-1, 1)
 
 
 def table_of(path: Path, head: bytes) -> Table:
@@ -93,9 +97,15 @@ def _header_of(rows: list[list[str]], delimiter: str, quoted: bool) -> tuple[int
             first = next(k for k in range(at + 1, len(rows)) if any(rows[k]))
             units = tuple(below[0]) if has_units else ()
             start = first + (2 if has_units else 1)
-            table = Table(delimiter, tuple(names), units, start, tuple(values[0]), quoted)
+            table = Table(delimiter, tuple(names), units, start, _example(values, names), quoted)
             best = len(filled) * good, table
     return best
+
+
+def _example(rows: list[list[str]], names: list[str]) -> tuple[str, ...]:
+    """The first filled field of every column."""
+    columns = ([row[k] for row in rows if k < len(row) and row[k]] for k in range(len(names)))
+    return tuple(next(iter(column), "") for column in columns)
 
 
 def _fits(row: list[str], names: list[str]) -> bool:
@@ -113,22 +123,32 @@ def stamp_of(path: Path, table: Table, found: Plan) -> Stamp:
     if not filled:
         raise UnreadableLog(f"{path} has no column of time: its columns are {listed(table.names)}")
     texts = {t.place: table.example[t.place] for t in filled}
-    for first in filled:
-        zone = zone_of(first.header)
-        if _NUMBER.fullmatch(texts[first.place]) and not _is_compact(texts[first.place]):
-            whole = int(_plain_number(texts[first.place]))
-            unit, kind = unit_ns(_unit(first, table), whole, first.header)
-            return Stamp((first.place,), unit, kind, zone)
-        if ":" in texts[first.place] or len(texts[first.place]) > 10:
-            dated = re.search(r"[-/.\w]{6,}.*\d:", texts[first.place])
-            day = next((t for t in filled if ":" not in texts[t.place]), None)
-            if dated or day is None or _NUMBER.fullmatch(texts[day.place]):
-                return Stamp((first.place,), 0, "text", zone)
-            return Stamp((day.place, first.place), 0, "text", zone)
-        other = next((t for t in filled if ":" in texts[t.place]), None)
-        places = (first.place,) if other is None else (first.place, other.place)
-        return Stamp(places, 0, "text", zone)
-    raise AssertionError("the list is not empty")
+    first, text = filled[0], texts[filled[0].place]
+    zone = zone_of(first.header)
+    if _NUMBER.fullmatch(text) and not _is_compact(text):
+        unit, kind = unit_ns(_unit(first, table), int(_plain_number(text)), first.header)
+        return Stamp((first.place,), unit, kind, zone)
+    counter = _counter(filled[1:], texts, table)
+    if ":" not in text and len(text) <= 10:  # a date; the time of day stands elsewhere
+        other = [t.place for t in filled if ":" in texts[t.place]][:1]
+        return Stamp((first.place, *other), 0, "text", zone, counter)
+    dated = re.search(r"[-/.\w]{6,}.*\d:", text) or ":" not in text
+    day = next((t for t in filled if ":" not in texts[t.place]), None)
+    if dated or day is None or _NUMBER.fullmatch(texts[day.place]):
+        return Stamp((first.place,), 0, "text", zone, counter)
+    return Stamp((day.place, first.place), 0, "text", zone, counter)
+
+
+def _counter(others: Sequence[TimeColumn], texts: dict[int, str], table: Table) -> tuple[int, int]:
+    """A column that counts the time of the whole table: place and ns of its unit, or (-1, 1)."""
+    for column in others:
+        text = texts[column.place]
+        if not _NUMBER.fullmatch(text) or _is_compact(text) or "step" in column.header.lower():
+            continue
+        unit, kind = unit_ns(_unit(column, table), int(_plain_number(text)), column.header)
+        if kind == "relative":
+            return column.place, unit
+    return -1, 1
 
 
 def _plain_number(text: str) -> float:

@@ -96,6 +96,21 @@ def from_parts(parts: NDArray[np.int64], zone_min: int) -> Times:
     return _zoned(wall, zones, (note,) if note else ())
 
 
+def refined(times: Times, elapsed: NDArray[np.int64]) -> Times:
+    """Dates of whole seconds with the finer steps of a counter beside them, where both go together
+    over the whole table; else the dates as they are."""
+    both = (times.time != BAD) & (elapsed != BAD)
+    if both.sum() < 2 or not both.all() or np.any(times.time % _SECOND):
+        return times
+    moment = times.time - times.time[0]
+    counted = elapsed - elapsed[0]
+    fine = np.any(elapsed % _SECOND) and not np.any(np.diff(counted) < 0)
+    if not fine or np.abs(counted - moment).max() > 2 * _SECOND + moment[-1] // 1000:
+        return times
+    note = "steps of time by the counter beside the dates, which have whole seconds"
+    return Times(times.time[0] + counted, times.reference, (*times.notes, note))
+
+
 def _times_of_day(of_day: NDArray[np.int64]) -> Times:
     good = of_day != BAD
     clock = Clock(wrap_ns=_DAY)

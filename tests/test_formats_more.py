@@ -27,6 +27,7 @@ from protocols.frames import (
 from recordings.errors import UnreadableLog
 from recordings.formats import FORMATS, detect_format, read_log
 from recordings.logs import LogReport
+from recordings.sample_csv import is_sample_table
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "can"
 
@@ -332,6 +333,30 @@ def test_canhacker_text_wraps_after_a_minute(tmp_path: Path) -> None:
     assert millis(got) == [0, 200]
     got, _ = read(tmp_path / "b.txt", text.replace("59.900", "1059,900").replace("00.1", "1060,1"))
     assert millis(got) == [0, 200]
+
+
+def test_canhacker_traces_of_version_2_count_milliseconds(tmp_path: Path) -> None:
+    text = (
+        "@ TEXT @ 2 @ 64 @ 0 @ 591 @ 38782 @ 00:00:38.782 @\r"
+        "14,687\t1\t0004\t4E0\t8\t24 00 00 00 00 00 00 00\t00000000\t$\t\r"
+        "15,5\t1\t0004\t18FF1234\t1\t24\t00000000\t$\t\r"
+    )
+    got, report = read(tmp_path / "a.trc", text)
+    assert (report.format, report.bad) == ("canhacker", 0)
+    assert got.flags.tolist() == [0, EXTENDED]
+    assert millis(got) == [0, 318]
+    got, _ = read(tmp_path / "b.trc", text.replace("@ 2 @", "@ 3 @"))
+    assert got.time.tolist() == [14_000_687_000, 15_000_005_000]
+
+
+def test_logs_are_no_tables_of_samples_and_tables_no_logs(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for write in WRITERS.values():
+        path.write_bytes(write(some(60)))
+        assert not is_sample_table(path)
+    path.write_text("time,V_1,V_2,current\n" + "1620205800,3.6,3.6,1\n" * 50)
+    with pytest.raises(UnreadableLog):
+        detect_format(path)
 
 
 # --- what all have in common -------------------------------------------------------------------

@@ -307,6 +307,18 @@ def test_the_date_is_preferred_to_counters_and_step_times(tmp_path: Path) -> Non
     assert any("one cell" in note for note in got.report.notes)
 
 
+def test_a_counter_refines_dates_of_whole_seconds(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{k / 4},{k / 4 % 2},5/4/2017 7:36:{24 + k // 4} AM,3.6,3.61\n" for k in range(20)
+    )
+    got = read(tmp_path, "Total Time,Step time,Real Time,Cell 1,Cell 2\n" + rows)
+    assert millis(got) == [k * 250 for k in range(20)]
+    assert any("counter beside the dates" in note for note in got.report.notes)
+    rows = rows.replace("4.75,0.75", "400.75,0.75")
+    got = read(tmp_path, "Total Time,Step time,Real Time,Cell 1,Cell 2\n" + rows)
+    assert millis(got)[-1] == 4000
+
+
 # --- archives and hostile files -----------------------------------------------------------------
 
 

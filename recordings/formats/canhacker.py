@@ -1,9 +1,10 @@
 """CANHacker traces (also `.trc`, but nothing like PEAK's): tab-separated lines. Reading only.
 
 `26,641405<tab>1<tab>00000004<tab>112<tab>8<tab>00 20 C1 …<tab>00000000<tab>text`: seconds and
-microseconds since the trace began, channel, flags, id (3 or 8 hex digits), length, data. Lines end
-with CR, LF or both. Worked out from a measured trace; what the two flag words mean is not known, so
-they are not used. There is no date: time is relative.
+microseconds (version 2 of `@ TEXT @ 2`: milliseconds) since the trace began, channel, flags, id (3
+or 8 hex digits), length, data. Lines end with CR, LF or both. Worked out from a measured trace and
+SavvyCAN (framefileio.cpp, CARBUS Analyzer), which writes the microseconds without leading zeros;
+what the two flag words mean is not known, so they are not used. There is no date: time is relative.
 """
 
 import re
@@ -16,7 +17,7 @@ from protocols.frames import EXTENDED, Frames, empty_frames
 from recordings.logs import HEAD_BYTES, LogFormat, LogReport, text_blocks
 
 _LINE = re.compile(
-    rb"(\d{1,9}),(\d{6})\t(\d{1,3})\t[0-9A-Fa-f]{8}\t([0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})\t([0-8])\t"
+    rb"(\d{1,9}),(\d{1,6})\t(\d{1,3})\t[0-9A-Fa-f]{4,8}\t([0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})\t([0-8])\t"
     rb"((?:[0-9A-Fa-f]{2} ?)*) *(?:\t.*)?",
     re.S,
 )
@@ -32,7 +33,9 @@ def _sniff(head: bytes) -> float:
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     report.time_reference = "relative"
     with path.open("rb") as file:
-        ends = b"\n" if b"\n" in file.read(HEAD_BYTES) else b"\r"
+        head = file.read(HEAD_BYTES)
+    ends = b"\n" if b"\n" in head else b"\r"
+    part_ns = 1_000_000 if re.match(rb"\s*@ TEXT @ [12] @", head) else 1000
     numbers: dict[bytes, int] = {}
     for block in text_blocks(path, ends):
         lines = block.text.split(ends)
@@ -58,7 +61,7 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
             ):
                 report.add_bad(1, [number])
                 continue
-            frames.time[row] = int(match[1]) * 1_000_000_000 + int(match[2]) * 1000
+            frames.time[row] = int(match[1]) * 1_000_000_000 + int(match[2]) * part_ns
             frames.id[row], frames.flags[row] = identifier, EXTENDED if extended else 0
             frames.channel[row], frames.length[row] = numbers[match[3]], len(payload)
             frames.data[row, : len(payload)] = np.frombuffer(payload, np.uint8)
