@@ -95,6 +95,21 @@ def test_outputs_are_bounded_and_sigmas_not_negative(estimator: ModuleType) -> N
             assert np.all((known >= -0.05) & (known <= 1.05)), name
 
 
+def test_raw_values_that_mean_invalid_are_unknown(estimator: ModuleType) -> None:
+    data = ride(MODEL, cells=3, seconds=1200)
+    silent, invalid = data.cells_v.copy(), data.cells_v.copy()
+    rows = slice(300, 340)
+    silent[rows, 1] = np.nan
+    invalid[rows, 1] = 65.535
+    invalid[310, 1] = 0.0
+    answers = [
+        whole(estimator, samples(data.time_ns, data.current_a, volts, data.temperature_degc))[1]
+        for volts in (silent, invalid)
+    ]
+    for name in answers[0]:
+        np.testing.assert_array_equal(answers[0][name], answers[1][name], name)
+
+
 def test_no_samples_and_no_current_are_answered(estimator: ModuleType) -> None:
     data = ride(MODEL, cells=2, seconds=600)
     params = estimator.Params(MODEL)

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 Z, F, D, B, G, O, E, M, K = range(9)  # noqa: E741
 STATES = 9
 HYPOTHESES = 201
+# No lithium cell that can be estimated is outside: 0 V of an open wire, 65.535 V of a raw value
+# that means "invalid". Such a reading is unknown.
+LOW_V, HIGH_V = 0.5, 5.5
 
 
 @njit(nogil=True, cache=True)
@@ -29,6 +32,12 @@ def look_up(table: NDArray[np.float64], z: float) -> float:
     at = z * last
     k = min(max(math.floor(at), 0), last - 1)
     return float(table[k] + (table[k + 1] - table[k]) * (at - k))
+
+
+@njit(nogil=True, cache=True)
+def known(volts: float) -> bool:
+    """Whether this is a cell's voltage; false for NaN too."""
+    return LOW_V < volts < HIGH_V
 
 
 @njit(nogil=True, cache=True)

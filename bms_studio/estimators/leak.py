@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
+from bms_studio.estimators.kernel import known
 from bms_studio.estimators.model import GAS_J_PER_MOL_K, CellModel, ocv_at
 
 TERMS = 6  # start, ohmic, slow, 1/capacity, leak, offset
@@ -132,8 +133,8 @@ def _reduce(
                 pack[closed, 1 + i] = reals[1 + i] / n
                 reals[1 + i] = 0.0
             for k in range(len(sums)):
-                known = sums[k, 0] > 0
-                table[0, closed, k] = sums[k, 1] / sums[k, 0] if known else math.nan
+                some = sums[k, 0] > 0
+                table[0, closed, k] = sums[k, 1] / sums[k, 0] if some else math.nan
                 table[1, closed, k] = sums[k, 2]
                 sums[k, 0] = 0.0
                 sums[k, 1] = 0.0
@@ -152,7 +153,7 @@ def _reduce(
         reals[3] += 25.0 if math.isnan(temperatures[t]) else temperatures[t]
         for k in range(len(sums)):
             v = cells_v[t, k]
-            if not math.isnan(v):
+            if known(v):
                 sums[k, 0] += 1.0
                 sums[k, 1] += v
             if bleeding and not math.isnan(balancing[t, k]) and dt <= gap_s:
@@ -185,11 +186,11 @@ def solve(
     slow = windows["slow_a"] - offset_a
     z = mean_soc - moved
     volts = windows["cell_v"]
-    known = ~np.isnan(volts)
+    there = ~np.isnan(volts)
     # The mean of those that are always known, so that a silent cell does not move it.
-    always = known.all(0) if known.all(0).any() else known.any(0)
+    always = there.all(0) if there.all(0).any() else there.any(0)
     mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
-    volts_mean = (volts, mean_v, known)
+    volts_mean = (volts, mean_v, there)
     run = (hours, z, moved, current, slow)
     table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
     # The mean cell leaks with its cells: more than the median one, which is taken not to.
@@ -217,12 +218,12 @@ def _all_cells(
     """(2 TERMS + 1, N): answers, their sigmas, residual."""
     model = params.model
     hours, z, moved, current, slow = run
-    volts, mean_v, known = volts_mean
+    volts, mean_v, there = volts_mean
     cells = volts.shape[1]
     table = np.full((2 * TERMS + 1, cells), np.nan)
     bled = windows["bled_s"] / 3600
     for k in range(cells):
-        rows = known[:, k] & ~np.isnan(mean_v) & (z > 0.02) & (z < 1.02)
+        rows = there[:, k] & ~np.isnan(mean_v) & (z > 0.02) & (z < 1.02)
         if math.isnan(params.bleed_a) and len(bled):
             rows &= bled[:, k] == bled[0, k]
         if rows.sum() < 20:

@@ -73,6 +73,9 @@ USUAL = {
     "NMC": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
     "NCA": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
     "LCO": Usual(0.10, 0.008, 0.008, 30_000.0, 0.035),
+    "LMO": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
+    # A table of the user's own, measured on this cell.
+    "CUSTOM": Usual(0.08, 0.008, 0.008, 30_000.0, 0.012),
     "LFP": Usual(0.03, 0.016, 0.008, 28_000.0, 0.050),
 }
 
@@ -80,11 +83,16 @@ USUAL = {
 def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> CellModel:
     """The usual cell of a chemistry and capacity; `changes` replace fields by what is known.
 
-    Raises ValueError for a capacity that is not positive.
+    Raises ValueError for a capacity that is not positive and for an unknown chemistry.
     """
     if not capacity_ah > 0:
         raise ValueError(f"the capacity must be positive, not {capacity_ah} Ah")
-    usual = USUAL.get(chemistry.name, USUAL["NMC"])
+    if chemistry.name not in USUAL:
+        raise ValueError(
+            f"no usual circuit is known for the chemistry '{chemistry.name}': known are "
+            f"{', '.join(USUAL)}"
+        )
+    usual = USUAL[chemistry.name]
     r0 = usual.r0_capacity_v / capacity_ah
     soc = chemistry.soc
     model = CellModel(

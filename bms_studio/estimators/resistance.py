@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
-from bms_studio.estimators.kernel import look_up
+from bms_studio.estimators.kernel import known, look_up
 from bms_studio.estimators.model import GAS_J_PER_MOL_K, CellModel
 
 TAPS = 3
@@ -213,16 +213,16 @@ def _collect(
         # The newest step is the ohmic one: the pair sees the current of the time before it.
         reals[3] = keep * before + (1 - keep) * reals[0]
         reals[6] = dt if reals[6] == 0 else reals[6] + 0.01 * (dt - reals[6])
-        total, known = 0.0, 0
+        total, count = 0.0, 0
         for k in range(cells):
-            if not math.isnan(cells_v[t, k]):
+            if known(cells_v[t, k]):
                 total += cells_v[t, k]
-                known += 1
+                count += 1
         temperature = 25.0 if math.isnan(temperatures[t]) else temperatures[t]
         kelvin = max(temperature + 273.15, 200.0)
         factor = math.exp(activation / 8.314462618 * (1 / kelvin - 1 / 298.15))
-        if known:
-            factor *= look_up(shape, _rest_soc(ocv, total / known + current * r0 * factor))
+        if count:
+            factor *= look_up(shape, _rest_soc(ocv, total / count + current * r0 * factor))
         terms[0] = (current - reals[0]) * factor
         terms[1] = (reals[0] - reals[1]) * factor
         terms[2] = (reals[1] - reals[2]) * factor
@@ -242,7 +242,7 @@ def _collect(
             reals[5] = fade * reals[5] + weight
             for k in range(cells):
                 v = cells_v[t, k]
-                if math.isnan(v) or math.isnan(last_v[k]):
+                if not known(v) or not known(last_v[k]):
                     continue
                 for i in range(TERMS):
                     own[i] = terms[i]

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.kernel import B, E, F, K, O, Z, correct_cell, look_up, slope_at
+from bms_studio.estimators.kernel import B, E, F, K, O, Z, correct_cell, known, look_up, slope_at
 from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, read
 from bms_studio.estimators.soc_state import (
     C_BLEED,
@@ -52,13 +52,13 @@ _COUNT, _SUM_V, _SUM_BAL = range(3)
 def mean_cell(row: Any, usual: NDArray[np.float64]) -> float:
     """Mean of the known cells, each less its usual difference, so that a cell that falls silent
     does not move the mean; NaN when none is known."""
-    total, known = 0.0, 0
+    total, count = 0.0, 0
     for k in range(len(row)):
         v = row[k]
-        if not math.isnan(v):
+        if known(v):
             total += v - usual[k]
-            known += 1
-    return total / known if known else math.nan
+            count += 1
+    return total / count if count else math.nan
 
 
 @njit(nogil=True, cache=True)
@@ -257,7 +257,7 @@ def run(
             r[R_COULOMB] = x[Z]
         for k in range(len(cells)):
             value = cells_v[t, k]
-            if not math.isnan(value) and not math.isnan(v):
+            if known(value) and not math.isnan(v):
                 sums[k, _COUNT] += 1.0
                 sums[k, _SUM_V] += value - v
             if has_balancing:
