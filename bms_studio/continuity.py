@@ -41,6 +41,17 @@ class Continuity:
         """True between a gap and the decision."""
         return self._before is not None
 
+    @property
+    def held_back(self) -> int:
+        """Frames that wait for the decision."""
+        return sum(len(block) for block in self._held)
+
+    def mean(
+        self, fresh: Callable[[], Pipeline], serial: Callable[[Frames], str | None] | None
+    ) -> None:
+        """Frames mean something else now; what is known of the pack stays."""
+        self._fresh, self._serial = fresh, serial
+
     def learn(self, frames: Frames) -> None:
         """Look for the serial number while it is unknown."""
         if not self.serial and self._serial is not None:

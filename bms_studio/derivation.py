@@ -4,10 +4,11 @@ The live session feeds it from the ring; tests and `analyze` from wherever they 
 again from the frames it has kept, when their meaning becomes clearer. No Qt, no adapter, no files.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from bms_studio.continuity import Continuity
-from bms_studio.interpret import Interpretation, Request, interpret
+from bms_studio.interpret import Interpretation, Request, by_profile, interpret
 from bms_studio.monitor import Monitor
 from bms_studio.pack.chemistry import NAMES
 from bms_studio.pack.limits import resolve_limits
@@ -26,6 +27,7 @@ from protocols.signals import Message
 _LOOK_AGAIN_NS = (300_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000)
 _LOOK_FRAMES = 400_000
 _REDERIVE_BLOCK = 1 << 17
+_GAPS = ("gap", "lost", "suspend")
 
 
 class Derivation:
@@ -41,6 +43,7 @@ class Derivation:
         self._continuity: Continuity | None = None
         self._looks = 0
         self._first_ns = 0
+        self._since = 0  # number of the first frame of the pack that is on the bus
         self._signals: dict[str, Layout] = {}
         self._messages: dict[str, Message] = {}
 
@@ -65,6 +68,8 @@ class Derivation:
             self._continuity.learn(frames)
         if self._pipeline is before:  # else `_look` derived everything again, these frames too
             self._derive(frames)
+        for name, layout in list(self._signals.items()):
+            self._derive_signals(name, layout, frames)
 
     def gap(self, event: Event) -> None:
         """The link was interrupted: close what is open, and doubt who comes next."""
@@ -90,9 +95,7 @@ class Derivation:
         if self._looks >= len(_LOOK_AGAIN_NS):
             self._first_ns = now_ns - step // 2  # nothing found yet: keep looking twice a minute
         self._looks += 1
-        log = self.timeline.frames
-        recent = log.rows(max(log.first_row, log.count - _LOOK_FRAMES), _LOOK_FRAMES)
-        found = interpret(recent, self.request)
+        found = interpret(self._recent(), self.request)
         if found is None:
             return
         known = self.meaning.mapping.bindings if self.meaning is not None else ()
@@ -101,33 +104,59 @@ class Derivation:
         else:
             self.meaning = found  # the same meaning, better known: nothing to derive again
 
+    def _recent(self) -> Frames:
+        log = self.timeline.frames
+        first = max(log.first_row, self._since, log.count - _LOOK_FRAMES)
+        return log.rows(first, _LOOK_FRAMES)
+
+    def correct(self, change: Callable[[Profile], Profile]) -> None:
+        """A person's word on roles, sign or index base; everything is derived again under it."""
+        self.request = replace(self.request, profile=change(self.profile))
+        if self.meaning is not None:
+            self.adopt(by_profile(self.meaning, self.profile))
+        elif (found := interpret(self._recent(), self.request)) is not None:
+            self.adopt(found)
+
     def adopt(self, meaning: Interpretation) -> None:
         """Use this meaning and derive everything since connect again."""
         self.meaning = meaning
-        pipeline = Pipeline(meaning.databases, meaning.mapping)
-        self._pipeline = pipeline
-        serial = self._continuity.serial if self._continuity else ""
-        self._continuity = Continuity(
-            lambda: Pipeline(meaning.databases, meaning.mapping), meaning.serial
-        )
-        self._continuity.serial = serial
+
+        def fresh() -> Pipeline:
+            return Pipeline(meaning.databases, meaning.mapping)
+
+        self._pipeline = fresh()
+        if self._continuity is None:
+            self._continuity = Continuity(fresh, meaning.serial)
+        else:
+            self._continuity.mean(fresh, meaning.serial)
         self._begin_again()
 
     def _begin_again(self) -> None:
+        """All frames of this pack once more; those that wait for a decision keep waiting."""
         for group in self.timeline.groups():
-            self.timeline.forget(group)
+            if not group.startswith("signals/"):  # those do not depend on roles
+                self.timeline.forget(group)
         self.monitor = Monitor(self.limits)
         log = self.timeline.frames
-        for first in range(log.first_row, log.count, _REDERIVE_BLOCK):
-            block = log.rows(first, _REDERIVE_BLOCK)
-            if self._continuity is not None:
-                self._continuity.learn(block)
-            self._derive(block)
+        held_back = self._continuity.held_back if self._continuity else 0
+        first, end = max(log.first_row, self._since), log.count - held_back
+        gaps = {log.index_at(e.time): e.time for e in self.timeline.events if e.kind in _GAPS}
+        for edge in sorted({n for n in gaps if first < n <= end} | {end}):
+            for start in range(first, edge, _REDERIVE_BLOCK):
+                block = log.rows(start, min(_REDERIVE_BLOCK, edge - start))
+                if self._continuity is not None:
+                    self._continuity.learn(block)
+                self._derive(block)
+            first = edge
+            if edge in gaps and self._pipeline is not None:
+                self._append(self._pipeline.flush())
+                self.timeline.break_lines(gaps[edge])
 
     def _other_pack(self, word: str, time_ns: int) -> None:
         event = Event(time_ns, "pack-changed", "another pack", {"certainty": word})
         self.timeline.add_event(event)
         self.question = "question.pack_changed" if word == "doubt" else ""
+        self._since = self.timeline.frames.index_at(time_ns - 1)
         if self.meaning is not None:
             self._pipeline = Pipeline(self.meaning.databases, self.meaning.mapping)
         for group in self.timeline.groups():
@@ -139,8 +168,6 @@ class Derivation:
             self._append(self._pipeline.push(frames))
             for name, held, times in self._pipeline.held():
                 self.timeline.hold(name, held, times)
-        for name, layout in list(self._signals.items()):
-            self._derive_signals(name, layout, frames)
 
     def _append(self, parts: list[Rows]) -> None:
         # Pack fields first: the sum of cells is compared with a voltage of the same moment.

@@ -12,6 +12,7 @@ from typing import Any
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
+from bms_studio.pack.profile import PROFILE_IN_JOURNAL, ProfileError, parse_profile
 from bms_studio.requests import request_of
 from bms_studio.timeline import Event
 from bms_studio.worker import say, say_progress
@@ -41,7 +42,7 @@ def build_journal(
         raise JournalBusyError(
             f"{folder} is being written by process {pid}: stop the recording first"
         )
-    header = journal_header(folder)
+    header = _newest_word(journal_header(folder), folder)
     damage = Damage()
 
     def share(done: float) -> None:
@@ -58,6 +59,17 @@ def build_journal(
         cancelled=cancelled,
     )
     return built, damage
+
+
+def _newest_word(header: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The header under the profile as it was corrected while the recording ran."""
+    place = folder / PROFILE_IN_JOURNAL
+    try:
+        text = place.read_text("utf-8")
+        parse_profile(text, PROFILE_IN_JOURNAL)
+    except (FileNotFoundError, UnicodeDecodeError, ProfileError):
+        return header  # none, or a crash cut it: what the header says holds
+    return {**header, "profile": text}
 
 
 def _items(

@@ -3,17 +3,18 @@
 A profile, databases or a protocol named by the person come first; else detection. No Qt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bms_studio.pack.corrections import corrected, find_signal
 from bms_studio.pack.profile import Profile
 from protocols.detect import detect
 from protocols.frames import Frames
 from protocols.mapping import map_database
 from protocols.registry import available, load
-from protocols.roles import Binding, Mapping
+from protocols.roles import Mapping
 from protocols.signals import Database
 
 
@@ -28,7 +29,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """Databases, their mapping, and how sure; `serial` reads the pack's serial number."""
+    """Databases, their mapping, and how sure; `serial` reads the pack's serial number.
+
+    found: the mapping before the person's word (`by_profile`).
+    """
 
     title: str
     databases: tuple[Database, ...]
@@ -37,6 +41,7 @@ class Interpretation:
     runner_up: str = ""
     why: str = ""
     serial: Callable[[Frames], str | None] | None = None
+    found: Mapping | None = None
 
 
 def interpret(frames: Frames, request: Request) -> Interpretation | None:
@@ -53,11 +58,17 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
         database, mapping = learned or (protocol.database, protocol.mapping)
         found = Interpretation(protocol.title, (database,), mapping, 1.0, serial=protocol.serial)
     else:
-        recognised = _recognised(frames, request.databases)
+        recognised = _recognised(frames, request.databases) or _by_hand_only(request)
         if recognised is None:
             return None
         found = recognised
-    return replace(found, mapping=_overridden(found.mapping, found.databases, request.profile))
+    return by_profile(found, request.profile)
+
+
+def by_profile(meaning: Interpretation, profile: Profile) -> Interpretation:
+    """The same meaning under another word of the person: roles, sign, index base."""
+    found = meaning.found or meaning.mapping
+    return replace(meaning, mapping=corrected(found, meaning.databases, profile), found=found)
 
 
 def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation | None:
@@ -87,6 +98,15 @@ def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation |
     )
 
 
+def _by_hand_only(request: Request) -> Interpretation | None:
+    """Nothing is recognised by itself, but the person named roles in a database."""
+    given = request.databases
+    if not any(find_signal(given, name) for name, role in request.profile.mapping if role):
+        return None
+    title = ", ".join(d.name for d in given)
+    return Interpretation(title, given, Mapping(" + ".join(d.name for d in given), ()), 0.0)
+
+
 def _known_only(
     mapping: Mapping, given: tuple[Database, ...], frames: Frames
 ) -> Interpretation | None:
@@ -97,28 +117,3 @@ def _known_only(
     if not any(m.id in ids for m in messages):
         return None
     return Interpretation(", ".join(d.name for d in given), given, mapping, 0.0)
-
-
-def _overridden(mapping: Mapping, databases: Sequence[Database], profile: Profile) -> Mapping:
-    """The mapping with the profile's word in place of ours."""
-    bindings = list(mapping.bindings)
-    known = {(m.name, s.name) for d in databases for m in d.messages for s in m.signals}
-    for signal, role in profile.mapping:
-        message, _, name = signal.partition(".")
-        if (message, name) not in known:
-            raise ValueError(f"profile [mapping]: no database has a signal {signal}")
-        bindings = [
-            b for b in bindings if (b.message, b.signal) != (message, name) and b.role != role
-        ]
-        bindings.append(Binding(message, name, role, why="profile"))
-    sign = profile.current_sign or mapping.sign
-    if sign != mapping.sign:
-        bindings = [_turned(b) if b.role.field == "current" else b for b in bindings]
-    return replace(mapping, bindings=tuple(bindings), sign=sign)
-
-
-def _turned(binding: Binding) -> Binding:
-    low, high = binding.valid
-    return replace(
-        binding, factor=-binding.factor, shift=-binding.shift, valid=(-high, -low), why="turned"
-    )

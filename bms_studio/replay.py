@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +21,15 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.frame_log import FrameLog
 from bms_studio.jobs import Job
+from bms_studio.mapping_view import MappingView
 from bms_studio.monitor import Monitor
+from bms_studio.pack.corrections import check_role, with_first_cell, with_role
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile
+from bms_studio.pack.profile_file import save_profile, stated_protocol
+from bms_studio.pack.profile_text import profile_text
 from bms_studio.pack.state import StateOfUse
+from bms_studio.remapping import Remapping
 from bms_studio.scratch import UnpackFolder, scratch_folder
 from bms_studio.session import find_message
 from bms_studio.signal_rows import signal_rows
@@ -69,6 +75,10 @@ class Replay:
         self._snapshot: tuple[float, Status] | None = None
         self._acknowledged: set[str] = set()
         self._signals: set[str] = set()
+        self._remapping = Remapping(
+            described["attributes"], self._databases, self._profile, self.timeline
+        )
+        self._asked = False
         if described["frames"]:
             self.timeline.frames = FrameLog(fixed=_mapped_frames(self._folder))
         for when, kind, words in described["events"]:
@@ -299,6 +309,65 @@ class Replay:
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""
         return find_message(self._databases, frame_id, extended)
+
+    # -- what the signals mean -----------------------------------------------------------------
+
+    def mapping(self) -> MappingView:
+        """Every signal with role, reason and value at the playhead; `busy` until it is known."""
+        if not self._asked:
+            self._asked = True
+            self._post(self._remapping.settle)
+        return self._remapping.view(self._monitor.sign, self.now_ns)
+
+    def use_as(self, message: str, signal: str, role: str) -> None:
+        """Give a signal a role ("none": no role, "": what was found by itself again).
+
+        Everything is derived again from the frames, in the background; the file is not changed.
+        ValueError, one sentence, when it is no role or there are no frames.
+        """
+        if not self.timeline.frames.count:
+            raise ValueError("This recording was made of samples: it has no signals to use.")
+        name = f"{message}.{signal}"
+        check_role(self._databases, name, role)
+        self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
+
+    def turn_sign(self) -> None:
+        """Count the current the other way round, in everything that is shown of this recording."""
+        self._again(lambda: self._remapping.turn(self.now_ns))
+
+    def count_from(self, first: int) -> None:
+        """An index in the payload begins at 0 or 1."""
+        self._correct(partial(with_first_cell, first=first), f"first_cell = {first}")
+
+    def profile_text(self) -> str:
+        """The profile as it is now, as TOML."""
+        return profile_text(self._remapping.profile)
+
+    def save_profile(self, path: Path) -> None:
+        """Write the profile, and its databases beside it. OSError with its sentence."""
+        attributes = self._described["attributes"]
+        named = stated_protocol("", attributes["protocol"])
+        stored = [(str(name), str(text)) for name, text in attributes["databases"]]
+        save_profile(path, self._remapping.profile, stored, named)
+
+    def _correct(self, change: Callable[[Profile], Profile], words: str) -> None:
+        self._again(lambda: self._remapping.correct(change, words, self.now_ns))
+
+    def _again(self, work: Callable[[], None]) -> None:
+        self._remapping.waiting += 1
+        self._post(lambda: self._derive_again(work))
+
+    def _derive_again(self, work: Callable[[], None]) -> None:
+        work()
+        self._monitor = self._remapping.derivation.monitor
+        self._log_times = [finding.time for finding in self._monitor.log]
+        self._found = self._snapshot = None
+
+    def _post(self, work: Callable[[], None]) -> None:
+        self._posted.append(work)
+        self._wake.set()
+
+    # -- small things --------------------------------------------------------------------------
 
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding; kept while the window is open."""

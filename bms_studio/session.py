@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.mapping_view import MappingReader, MappingView
+from bms_studio.pack.corrections import (
+    check_role,
+    opposite,
+    with_first_cell,
+    with_role,
+    with_sign,
+)
+from bms_studio.pack.profile import PROFILE_IN_JOURNAL, Profile
+from bms_studio.pack.profile_file import save_profile, stated_protocol
+from bms_studio.pack.profile_text import profile_text
 from bms_studio.scratch import scratch_folder
 from bms_studio.status import LinkStatus, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
@@ -58,6 +70,7 @@ class Session:
         self._was_gone = False
         self._recording = RecordingStatus()
         self._target: Path | None = None
+        self._mapping = MappingReader()
         self._job: Job | None = None
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
@@ -128,6 +141,65 @@ class Session:
         """The message of a frame's identifier; None when no database knows it."""
         return find_message(self._databases(), frame_id, extended)
 
+    # -- what the signals mean -----------------------------------------------------------------
+
+    def mapping(self) -> MappingView:
+        """Every signal with role, reason and newest value; for one reader."""
+        derivation = self._derivation
+        return self._mapping.view(
+            derivation.meaning,
+            derivation.request.databases,
+            derivation.profile,
+            derivation.monitor.sign,
+            self.timeline.frames,
+            self.now_ns,
+            bool(self._posted),
+        )
+
+    def use_as(self, message: str, signal: str, role: str) -> None:
+        """Give a signal a role ("none": no role, "": what was found by itself again).
+
+        Everything since connect is derived again. ValueError, one sentence, when it is no role.
+        """
+        name = f"{message}.{signal}"
+        check_role(self._databases(), name, role)
+        self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
+
+    def turn_sign(self) -> None:
+        """Count the current the other way round, since connect; nothing is sent on the bus."""
+        meaning = self._derivation.meaning
+        if meaning is not None:
+            sign = opposite(meaning.mapping.sign)
+            self._correct(partial(with_sign, sign=sign), f"current_sign = {sign}")
+
+    def count_from(self, first: int) -> None:
+        """An index in the payload begins at 0 or 1, since connect."""
+        self._correct(partial(with_first_cell, first=first), f"first_cell = {first}")
+
+    def profile_text(self) -> str:
+        """The profile as it is now, as TOML."""
+        return profile_text(self._derivation.profile)
+
+    def save_profile(self, path: Path) -> None:
+        """Write the profile, and its databases beside it. OSError with its sentence."""
+        request, meaning = self._derivation.request, self._derivation.meaning
+        named = stated_protocol(request.protocol, meaning.mapping.protocol if meaning else "")
+        save_profile(path, request.profile, [(d.name, d.text) for d in request.databases], named)
+
+    def _correct(self, change: Callable[[Profile], Profile], words: str) -> None:
+        self._posted.append(lambda: self._corrected(change, words))
+
+    def _corrected(self, change: Callable[[Profile], Profile], words: str) -> None:
+        self._derivation.correct(change)
+        self.timeline.add_event(Event(self.now_ns, "parameter", words))
+        self.acquisition.event("parameter", words)
+        folder = self.acquisition.status().recording_folder
+        if folder:  # its header was written before: the builder asks for the newest word
+            place = Path(folder) / PROFILE_IN_JOURNAL
+            place.write_text(self._derivation.profile.text, "utf-8", newline="\n")
+
+    # -- the end -------------------------------------------------------------------------------
+
     def disconnect(self) -> None:
         """Let go of the adapter; a running recording is stopped and built first."""
         if self._recording.state == "recording":
@@ -158,7 +230,9 @@ class Session:
             "mode": self._settings.mode,
             "profile": request.profile.text,
             "databases": [[d.name, d.text] for d in request.databases],
-            "protocol": request.protocol or (meaning.mapping.protocol if meaning else ""),
+            "protocol": stated_protocol(
+                request.protocol, meaning.mapping.protocol if meaning else ""
+            ),
             "simulated": self.acquisition.status().simulated,
         }
 

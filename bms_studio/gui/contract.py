@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.jobs import Job
+from bms_studio.mapping_view import MappingView
 from bms_studio.status import Status
 from bms_studio.timeline import Timeline
 from protocols.signals import Message, Signal
@@ -60,6 +61,25 @@ class PackView(Protocol):
 
     def mark(self, text: str) -> None:
         """Write a mark at the present moment into the events."""
+
+    def mapping(self) -> MappingView:
+        """What every signal means, at the present moment; cheap enough for twice a second."""
+
+    def use_as(self, message: str, signal: str, role: str) -> None:
+        """Give a signal a role, "none" or "" (automatic). ValueError, one sentence, if it is none.
+        Everything is derived again, in the background."""
+
+    def turn_sign(self) -> None:
+        """Count the current the other way round."""
+
+    def count_from(self, first: int) -> None:
+        """An index in the payload begins at 0 or 1."""
+
+    def profile_text(self) -> str:
+        """The profile with all corrections, as TOML."""
+
+    def save_profile(self, path: Path) -> None:
+        """Write it, and its databases beside it. OSError with its sentence."""
 
     def disconnect(self) -> None:
         """Let go of the adapter or the recording."""

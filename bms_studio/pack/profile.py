@@ -11,6 +11,9 @@ from typing import Any
 from protocols.roles import Role, parse_role
 
 CHEMISTRIES = ("NMC", "NCA", "LFP", "LCO", "LMO", "custom")
+NOT_USED = "none"  # in [mapping]: this signal has no role, whatever its name says
+
+PROFILE_IN_JOURNAL = "profile.toml"  # what was corrected after the journal's header was written
 
 
 class ProfileError(ValueError):
@@ -42,7 +45,8 @@ class Profile:
     """A pack's description; every part may be missing. `text` is the TOML it came from.
 
     layout: rows of cell numbers as they lie in the pack, 0 = hole. databases: paths as written.
-    mapping: ("Message.Signal", role) overrides. first_cell: 0 or 1, None to learn it.
+    mapping: ("Message.Signal", role) overrides, role None where the signal is not to be used.
+    first_cell: 0 or 1, None to learn it.
     """
 
     name: str = ""
@@ -60,7 +64,7 @@ class Profile:
     databases: tuple[str, ...] = ()
     current_sign: str = ""
     first_cell: int | None = None
-    mapping: tuple[tuple[str, Role], ...] = ()
+    mapping: tuple[tuple[str, Role | None], ...] = ()
     adapter: dict[str, Any] = field(default_factory=dict)
     text: str = ""
 
@@ -101,9 +105,9 @@ def parse_profile(text: str, source: str = "profile") -> Profile:
             protocol=str(protocol.get("name", "")),
             databases=tuple(str(p) for p in protocol.get("dbc", ())),
             current_sign=_sign(source, protocol.get("current_sign", "")),
-            first_cell=protocol.get("first_cell"),
+            first_cell=_first_cell(source, protocol.get("first_cell")),
             mapping=tuple(
-                (signal, parse_role(str(role)))
+                (signal, None if role == NOT_USED else parse_role(str(role)))
                 for signal, role in tables.get("mapping", {}).items()
             ),
             adapter=dict(tables.get("adapter", {})),
@@ -150,6 +154,12 @@ def _sign(source: str, value: Any) -> str:
     if value not in ("", "+discharge", "+charge"):
         raise ProfileError(f'{source}: current_sign is "+discharge" or "+charge", not {value!r}')
     return str(value)
+
+
+def _first_cell(source: str, value: Any) -> int | None:
+    if value is None or (value in (0, 1) and not isinstance(value, bool)):
+        return None if value is None else int(value)
+    raise ProfileError(f"{source}: first_cell is 0 or 1, not {value!r}")
 
 
 def _probe(entry: Any) -> Probe:

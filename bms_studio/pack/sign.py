@@ -36,6 +36,11 @@ class SignCheck:
             self._against += int(np.count_nonzero(clear & (step_a * step_v > 0)))
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """Clear steps that agreed with the sign, and that spoke against it."""
+        return self._agree, self._against
+
+    @property
     def state(self) -> str:
         """What the steps so far say."""
         total = self._agree + self._against
