@@ -20,12 +20,15 @@ from recordings.fields import PARTS, moments, numbers
 from recordings.logs import HEAD_BYTES, LogReport, TextBlock
 from recordings.sample_columns import Column, Plan, plan
 from recordings.sample_scale import scaled
-from recordings.sample_table import Stamp, Table, listed, stamp_of, table_of
+from recordings.sample_table import Stamp, Table, is_number, listed, stamp_of, table_of
 from recordings.sample_time import Times, from_numbers, from_parts, refined
-from recordings.tokens import BAD, Lines, decimals, split
+from recordings.tokens import BAD, Lines, decimals, split, words
 from recordings.unpack import Plain, line_blocks, opened
 
 MAX_VALUES = 500_000_000
+_MAX_EVENTS = 10_000
+_TEXT_BYTES = 96
+_WELL = ("", "0", "ok", "none", "no", "normal", "-", "null", "nan", "false", "no warning")
 _DAY_NS = 86_400_000_000_000
 
 
@@ -37,9 +40,11 @@ class Samples:
     degC (N, probes); balancing: float32 0/1 (N, cells); each (N, 0) where the table has none.
     pack, location: name of the field (`protocols.roles`) to (N,), float32, positions and odometer
     float64; soc and soh 0..1; current as the table has it: its sign is unverified, the notes say
-    so. labels: headers of the cells and probes. columns: which header became which role, with the
-    factor and shift applied; unused: headers without a meaning here. report: rows as lines, bad
-    ones with their numbers, rows put in order as backwards, time reference, notes.
+    so. labels: headers of the cells and probes. events: (time ns, text) where a column of warnings
+    holds text that is new; warnings that are numbers are pack["fault"]. columns: which header
+    became which role, with the factor and shift applied; unused: headers without a meaning here.
+    report: rows as lines, bad ones with their numbers, rows put in order as backwards, time
+    reference, notes.
 
     Written as a recording::
 
@@ -49,6 +54,8 @@ class Samples:
                 writer.rows(group, time, columns)
             for group, names in samples.labels.items():
                 writer.labels(group, names)
+            for moment, text in samples.events:
+                writer.event(moment, "warning", text)
             writer.close()
     """
 
@@ -59,6 +66,7 @@ class Samples:
     pack: Mapping[str, NDArray[np.float32]]
     location: Mapping[str, NDArray[Any]]
     labels: Mapping[str, tuple[str, ...]]
+    events: tuple[tuple[int, str], ...]
     columns: tuple[Column, ...]
     unused: tuple[str, ...]
     report: LogReport
@@ -117,7 +125,8 @@ def read_samples(
                 f"{path} has no column of a battery: its columns are {listed(table.names)}"
             )
         clock = stamp_of(path, table, found)
-        rows = _Rows(path, table, found, clock, report)
+        found, texts = _without_texts(found, table)
+        rows = _Rows(path, table, found, clock, texts, report)
         for block in line_blocks(plain):
             if cancelled is not None and cancelled():
                 raise Cancelled(f"{path.name} was not read: cancelled")
@@ -126,6 +135,17 @@ def read_samples(
                 progress(plain.done)
         _close(plain, report)
     return _samples(path, found, rows, report)
+
+
+def _without_texts(found: Plan, table: Table) -> tuple[Plan, tuple[Column, ...]]:
+    """The plan without columns of warnings that hold text, and those."""
+    texts = tuple(
+        column
+        for column in found.columns
+        if column.role.field == "fault" and not is_number(table.example[column.place] or "0")
+    )
+    kept = tuple(column for column in found.columns if column not in texts)
+    return replace(found, columns=kept), texts
 
 
 def _close(plain: Plain, report: LogReport) -> None:
@@ -140,12 +160,20 @@ class _Rows:
     """The table's rows as they come: columns of numbers and the raw parts of time."""
 
     def __init__(
-        self, path: Path, table: Table, found: Plan, clock: Stamp, report: LogReport
+        self,
+        path: Path,
+        table: Table,
+        found: Plan,
+        clock: Stamp,
+        texts: tuple[Column, ...],
+        report: LogReport,
     ) -> None:
         self._path, self._table, self._clock, self._report = path, table, clock, report
         self._places = np.array([column.place for column in found.columns], np.int64)
         self._needed = max([*self._places.tolist(), *clock.places]) + 1
         self._width = len(table.names)
+        self._texts = texts
+        self.texts: list[NDArray[np.object_]] = []
         self.values: list[NDArray[np.float64]] = []
         self.times: list[NDArray[np.int64]] = []
         self.counted: list[NDArray[np.int64]] = []
@@ -171,6 +199,8 @@ class _Rows:
         self.times.append(stamp[good])
         place, unit = self._clock.counter
         self.counted.append(decimals(lines, lines.word(place), unit))
+        if self._texts:
+            self.texts.append(_texts(lines, self._texts))
         self.line.append(number)
         total = sum(len(part) for part in self.line) * len(self._places)
         if total > MAX_VALUES:
@@ -205,6 +235,18 @@ class _Rows:
         return from_numbers(parts[:, 0], self._clock.kind, self._clock.zone_min)
 
 
+def _texts(lines: Lines, columns: tuple[Column, ...]) -> NDArray[np.object_]:
+    """The texts of these columns as one per line, "" where they say that all is well."""
+    found = np.full(len(lines), "", object)
+    for column in columns:
+        names, which = words(lines, lines.word(column.place), _TEXT_BYTES)
+        said = [name.encode("latin-1").decode("utf-8", "replace") for name in names]
+        said = ["" if text.strip().lower() in _WELL else text for text in said]
+        part = np.array([*said, ""], object)[which]
+        found = np.where((found != "") & (part != ""), found + ", " + part, found + part)
+    return found
+
+
 def _kept(
     lines: Lines, number: NDArray[np.int64], kept: NDArray[np.bool_]
 ) -> tuple[Lines, NDArray[np.int64]]:
@@ -231,17 +273,27 @@ def _samples(path: Path, found: Plan, rows: _Rows, report: LogReport) -> Samples
         report.notes.append(f"{rows.odd} fields that are no numbers were left empty")
     time = times.time[good]
     values = np.concatenate(rows.values)[good]
+    text = np.concatenate(rows.texts)[good] if rows.texts else np.zeros(0, object)
     back = int(np.count_nonzero(np.diff(time) < 0))
     if back:
         # Every row bears its own stamp: late ones belong where they say.
         order = np.argsort(time, kind="stable")
-        time, values = time[order], values[order]
+        time, values, text = time[order], values[order], text[order] if len(text) else text
         report.backwards = back
         report.notes.append(f"{back} times a row was earlier than the one before: put in order")
     columns, notes = scaled(found.columns, values)
     report.notes += notes
     report.frames = 0
-    return _grouped(time, values, columns, found, report)
+    return _grouped(time, values, columns, found, _events(time, text), report)
+
+
+def _events(time: NDArray[np.int64], text: NDArray[np.object_]) -> tuple[tuple[int, str], ...]:
+    """Where a warning's text is not that of the row before; the first 10,000."""
+    if not len(text):
+        return ()
+    new = (text != "") & (text != np.concatenate([[""], text[:-1]]))
+    places = np.flatnonzero(new)[:_MAX_EVENTS].tolist()
+    return tuple((int(time[k]), str(text[k])) for k in places)
 
 
 def _grouped(
@@ -249,6 +301,7 @@ def _grouped(
     values: NDArray[np.float64],
     columns: tuple[Column, ...],
     found: Plan,
+    events: tuple[tuple[int, str], ...],
     report: LogReport,
 ) -> Samples:
     """The columns, already canonical, by kind."""
@@ -284,6 +337,7 @@ def _grouped(
         scalars["pack"],
         scalars["location"],
         labels,
+        events,
         kept,
         found.unused,
         report,

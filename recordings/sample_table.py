@@ -116,6 +116,11 @@ def _is_value(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell) or _DATE.match(cell))
 
 
+def is_number(cell: str) -> bool:
+    """Whether a field is a number in any usual writing."""
+    return bool(_NUMBER.fullmatch(cell))
+
+
 def stamp_of(path: Path, table: Table, found: Plan) -> Stamp:
     """The best column of time that the first row fills, with a second one where the date and the
     time of day stand apart."""

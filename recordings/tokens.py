@@ -141,11 +141,14 @@ def clocks(lines: Lines, word: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def words(lines: Lines, word: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """The different words (their first 32 bytes) and which of them each line has (-1: none)."""
-    letters = np.zeros((len(word), WORD_BYTES), np.uint8)
+def words(
+    lines: Lines, word: NDArray[np.int64], size: int = WORD_BYTES
+) -> tuple[list[str], NDArray[np.int64]]:
+    """The different words (their first `size` bytes as Latin-1) and which of them each line has
+    (-1: none)."""
+    letters = np.zeros((len(word), size), np.uint8)
     _copy_words(lines.text, lines.start, lines.stop, word, letters)
-    whole = letters.view(f"S{WORD_BYTES}").ravel()
+    whole = letters.view(f"S{size}").ravel()
     # Lines mostly repeat the word of the line before: only changes are sorted.
     change = np.ones(len(whole), np.bool_)
     change[1:] = whole[1:] != whole[:-1]

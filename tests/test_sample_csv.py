@@ -170,6 +170,17 @@ def test_impossible_values_are_unknown(tmp_path: Path) -> None:
     assert any("2 fields that are no numbers" in note for note in got.report.notes)
 
 
+def test_warnings_in_words_become_events(tmp_path: Path) -> None:
+    text = (
+        "time,V_1,V_2,Warnings\n1,3.6,3.6,OK\n2,3.6,3.6,Zelle 2 zu heiß\n"
+        "3,3.6,3.6,Zelle 2 zu heiß\n4,3.6,3.6,\n5,3.6,3.6,Zelle 2 zu heiß\n"
+    )
+    got = read(tmp_path, text)
+    assert got.events == ((2 * 10**9, "Zelle 2 zu heiß"), (5 * 10**9, "Zelle 2 zu heiß"))
+    assert "fault" not in got.pack
+    assert not any("no numbers" in note for note in got.report.notes)
+
+
 # --- the form of the table ----------------------------------------------------------------------
 
 
