@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 Z, F, D, B, G, O, E, M, K = range(9)  # noqa: E741
 STATES = 9
 HYPOTHESES = 201
+CELL_STATES = 5
 # No lithium cell that can be estimated is outside: 0 V of an open wire, 65.535 V of a raw value
 # that means "invalid". Such a reading is unknown.
 LOW_V, HIGH_V = 0.5, 5.5
@@ -183,10 +184,10 @@ def correct_cell(
     consider: bool,
 ) -> None:
     """One reading of a cell's difference to the pack's mean cell: d = (SOC, ohm, 1/capacity,
-    offset V); dV = slope dz - I dR + offset. consider: no correction of SOC and capacity."""
+    offset V, leak A); dV = slope dz - I dR + offset. consider: SOC and 1/capacity stay."""
     h0, h1 = slope, -current
-    ph = np.empty(4)
-    for i in range(4):
+    ph = np.empty(CELL_STATES)
+    for i in range(CELL_STATES):
         ph[i] = cov[i, 0] * h0 + cov[i, 1] * h1 + cov[i, 3]
     s = h0 * ph[0] + h1 * ph[1] + ph[3] + noise
     ratio = innovation * innovation / s
@@ -196,10 +197,10 @@ def correct_cell(
     if consider:
         k[0] = 0.0
         k[2] = 0.0
-    for i in range(4):
+    for i in range(CELL_STATES):
         d[i] += k[i] * innovation
-    for i in range(4):
-        for j in range(i, 4):
+    for i in range(CELL_STATES):
+        for j in range(i, CELL_STATES):
             p = cov[i, j] - k[i] * ph[j] - ph[i] * k[j] + k[i] * s * k[j]
             cov[i, j] = p
             cov[j, i] = p

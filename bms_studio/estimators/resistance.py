@@ -132,13 +132,20 @@ def _solve(params: Params, state: State) -> NDArray[np.float64]:
     variance = np.maximum(residual, 0.0) / count + 1e-8
     ohmic = np.array([1.0] * TAPS + [0.0, 0.0])
     ten = np.array([1.0] * TAPS + [1 - math.exp(-10.0 / RC_S), 0.0])
-    for row, sums in ((0, ohmic), (2, ten)):
-        out[row, enough] = -answer @ sums
+    # A tap that no current ever reached (known ages need fewer) says nothing.
+    diagonal = np.diagonal(normal[enough], axis1=1, axis2=2)
+    reached = diagonal > 1e-6 * diagonal.max(axis=1, keepdims=True)
+    model, share = params.model, params.temperature_spread_k / 298.15**2
+    share *= model.activation_j_per_mol / GAS_J_PER_MOL_K
+    for row, terms in ((0, ohmic), (2, ten)):
+        sums = np.where(reached | (np.arange(TERMS) >= TAPS), terms, 0.0)
+        out[row, enough] = -np.sum(answer * sums, axis=1)
         out[row + 1, enough] = np.sqrt(
-            np.maximum(variance * np.einsum("i,kij,j->k", sums, inverse, sums), 0.0)
+            np.maximum(variance * np.einsum("ki,kij,kj->k", sums, inverse, sums), 0.0)
         )
-        model, share = params.model, params.temperature_spread_k / 298.15**2
-        share *= model.activation_j_per_mol / GAS_J_PER_MOL_K
+        # No resistance is seen where voltage and current were not sampled together.
+        seen = out[row, enough] > 3 * out[row + 1, enough]
+        out[row, enough] = np.where(seen, out[row, enough], np.nan)
         out[row + 1, enough] = np.hypot(out[row + 1, enough], share * out[row, enough])
     total = answer[:, :TAPS].sum(1)
     centre = answer[:, :TAPS] @ np.arange(TAPS)

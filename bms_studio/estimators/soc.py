@@ -1,8 +1,8 @@
 """State of charge of the pack and of every cell, with sigma, and the coulomb count beside it.
 
-One filter follows the mean cell; per cell four differences (SOC, ohmic resistance, 1/capacity,
-sensor offset) follow it ("bar-delta": G. L. Plett, EVS-24, 2009), so that errors of current, OCV
-table and temperature that all cells share cancel. Arrays in, arrays out.
+One filter follows the mean cell; per cell five differences (SOC, ohmic resistance, 1/capacity,
+sensor offset, leak) follow it ("bar-delta": G. L. Plett, EVS-24, 2009), so that errors of current,
+OCV table and temperature that all cells share cancel. Arrays in, arrays out.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
-from bms_studio.estimators.kernel import HYPOTHESES, STATES, B, D, E, F, G, M, O, Z
+from bms_studio.estimators.kernel import CELL_STATES, HYPOTHESES, STATES, B, D, E, F, G, M, O, Z
 from bms_studio.estimators.model import CellModel
 from bms_studio.estimators.soc_loop import SUMS, run
 from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS
@@ -42,7 +42,10 @@ class Params:
     skew_s: unknown age between current and cells. offset_c: data sheet of a Hall sensor, 1 % of
     1C; standby_c: what a pack at rest may truly draw. gap_c: current that may have flowed in a gap
     of more than gap_s. missing_c: usual current where none is measured. bleed_a: current of a bleed
-    resistor, NaN: unknown, up to 0.1 A. window_s: how often cells are corrected and answers given.
+    resistor, NaN: unknown, up to 0.1 A. What cells differ in: imbalance_sigma (SOC), spread_r
+    (share of R0), spread_capacity, spread_offset_v, spread_leak_per_h (1 mA/Ah). window_s: how
+    often cells are corrected and answers given. A temperature that is unknown is taken for 25 degC:
+    the resistances, which are estimated too, then follow it.
     """
 
     model: CellModel
@@ -67,6 +70,7 @@ class Params:
     spread_r: float = 0.3
     spread_capacity: float = 0.03
     spread_offset_v: float = 0.003
+    spread_leak_per_h: float = 0.001
     window_s: float = 5.0
 
 
@@ -101,6 +105,7 @@ def start(params: Params, cells: int) -> State:
             params.spread_r * model.r0_ohm,
             params.spread_capacity,
             params.spread_offset_v,
+            params.spread_leak_per_h * model.capacity_ah,
         ]
     )
     return {
@@ -109,7 +114,7 @@ def start(params: Params, cells: int) -> State:
         "x": x,
         "covariance": covariance,
         "residuals": np.zeros(HYPOTHESES),
-        "cells": np.zeros((cells, 4)),
+        "cells": np.zeros((cells, CELL_STATES)),
         "cell_covariance": np.tile(np.diag(spread**2 * own), (cells, 1, 1)),
         "sums": np.zeros((cells, SUMS)),
         "usual": np.zeros(cells),

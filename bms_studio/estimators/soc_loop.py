@@ -7,7 +7,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.kernel import B, E, F, K, O, Z, correct_cell, known, look_up, slope_at
+from bms_studio.estimators.kernel import (
+    CELL_STATES,
+    B,
+    E,
+    F,
+    K,
+    O,
+    Z,
+    correct_cell,
+    known,
+    look_up,
+    slope_at,
+)
 from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, read
 from bms_studio.estimators.soc_state import (
     C_BLEED,
@@ -113,12 +125,13 @@ def _close(
         # The state moves over the window by what 1/capacity differs, and by what the bleeder takes.
         bleed = 0.1 if math.isnan(c[C_BLEED]) else c[C_BLEED]
         taken = sums[k, _SUM_BAL] / rows * dt / q_as
-        d[0] += moved * d[2] - (0.0 if math.isnan(c[C_BLEED]) else bleed * taken)
-        for j in range(4):
-            p[0, j] += moved * p[2, j]
-        for i in range(4):
-            p[i, 0] += moved * p[i, 2]
-        p[0, 0] += 4e-4 * dt / 86400.0 + (bleed * taken * 0.5) ** 2
+        span = dt / q_as
+        d[0] += moved * d[2] - span * d[4] - (0.0 if math.isnan(c[C_BLEED]) else bleed * taken)
+        for j in range(CELL_STATES):
+            p[0, j] += moved * p[2, j] - span * p[4, j]
+        for i in range(CELL_STATES):
+            p[i, 0] += moved * p[i, 2] - span * p[i, 4]
+        p[0, 0] += 2.5e-5 * dt / 86400.0 + (bleed * taken * 0.5) ** 2
         p[1, 1] += (0.05 * c[C_R0]) ** 2 * dt / 86400.0
         count = sums[k, _COUNT]
         if count > 0 and not single and running:
