@@ -1,17 +1,18 @@
 """Frames to recordings: the one piece of code behind Stop, import and repair.
 
-A stream of frame blocks and events goes in, verified HDF5 files come out (several when the pack was
-changed at a gap). `python -m bms_studio.build JOURNAL TARGET` builds a journal in a process of its
-own, printing progress as JSON lines. No Qt, no adapter.
+A stream of frame blocks and events goes in, verified HDF5 files come out: several when another pack
+was connected, after a gap, a silence, or with another serial number. No Qt, no adapter.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
-from bms_studio.continuity import Continuity
+from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.pipeline import Pipeline, Rows
 from bms_studio.signal_rows import signal_rows
@@ -33,6 +34,10 @@ LINK_GAPS = ("gap", "lost", "suspend")
 
 # No adapter stamps better than this; exact ages would be two thirds of the file, all of it noise.
 AGE_STEP_S = np.float32(2.0**-14)
+
+# A serial number is looked for piece by piece, in the first seconds of a block.
+_PIECE_NS = 1_500_000_000
+_LEARN_NS = 20_000_000_000
 
 _TARGETS = {"cell": "cells", "probe": "temperatures", "balancing": "balancing"}
 
@@ -68,7 +73,7 @@ def build(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Built:
-    """Build `target` (and `target`-2 … where another pack was connected after a gap).
+    """Build `target` (and `target`-2 … under free names where another pack was connected).
 
     signals: also write every signal of the databases to /signals/<message>.
     progress(0..1) speaks of verification only: the source knows its own. Raises what the source and
@@ -78,21 +83,13 @@ def build(
     head, meaning = _settle(stream, request)
     built = Built(meaning=meaning)
 
-    def open_writer(path: Path) -> RecordingWriter:
-        found = attributes
-        if meaning is not None:
-            found = replace(
-                attributes,
-                protocol=meaning.mapping.protocol,
-                protocol_confidence=meaning.confidence,
-                protocol_runner_up=meaning.runner_up,
-                databases=tuple((d.name, d.text) for d in meaning.databases if d.text),
-            )
+    def open_writer(path: Path, uuid: str) -> RecordingWriter:
+        found = replace(attributes, uuid=uuid) if uuid else attributes
         writer = RecordingWriter(path, found, progress=progress, cancelled=cancelled)
         writer.channels(channels)
         return writer
 
-    _Builder(built, target, open_writer, meaning, signals).run(_blocks(head, stream))
+    _Builder(built, target, open_writer, request, signals).run(_blocks(head, stream))
     return built
 
 
@@ -142,41 +139,46 @@ class _Builder:
         self,
         built: Built,
         target: Path,
-        open_writer: Callable[[Path], RecordingWriter],
-        meaning: Interpretation | None,
+        open_writer: Callable[[Path, str], RecordingWriter],
+        request: Request,
         signals: bool,
     ) -> None:
         self._built = built
         self._target = target
         self._open_writer = open_writer
-        self._meaning = meaning
-        self._pipeline = self._fresh()
-        self._continuity = Continuity(self._made, meaning.serial if meaning else None)
-        self._writer = open_writer(target)
+        self._request = request
+        self._with_signals = signals
+        self._writer = open_writer(target, "")
         self._late_events: list[Event] = []
         self._dropped: dict[str, int] = {}
+        self._last_ns = 0
+        self._mean(built.meaning)
+
+    def _mean(self, meaning: Interpretation | None) -> None:
+        """Read frames with this meaning from now on."""
+        self._meaning = meaning
+        self._built.meaning = self._built.meaning or meaning
+        self._pipeline = Pipeline(meaning.databases, meaning.mapping) if meaning else None
+        self._continuity = Continuity(self._fresh, meaning.serial if meaning else None)
         self._messages = (
             [(m, compile_messages([m])) for d in meaning.databases for m in d.messages]
-            if signals and meaning
+            if self._with_signals and meaning
             else []
         )
 
-    def _fresh(self) -> Pipeline | None:
+    def _fresh(self) -> Pipeline:
         meaning = self._meaning
-        return Pipeline(meaning.databases, meaning.mapping) if meaning else None
-
-    def _made(self) -> Pipeline:
-        pipeline = self._fresh()
-        assert pipeline is not None, "continuity is asked only where frames have a meaning"
-        return pipeline
+        assert meaning is not None, "continuity is asked only where frames have a meaning"
+        return Pipeline(meaning.databases, meaning.mapping)
 
     def run(self, items: Iterator[Item]) -> None:
         try:
             for item in items:
                 if item.event is not None:
                     self._event(item.event)
-                elif item.frames is not None and len(item.frames):
-                    self._frames(item.frames)
+                elif item.frames is not None:
+                    for silent, part in split_at_silence(item.frames, self._last_ns):
+                        self._part(part, silent)
             self._decide(ended=True)
             self._finish()
         except BaseException:
@@ -188,44 +190,90 @@ class _Builder:
         if lost:
             stage = str(event.parameters.get("stage", "unknown"))
             self._dropped[stage] = self._dropped.get(stage, 0) + lost
-        if event.kind in LINK_GAPS and event.parameters.get("stage") != "disk" and self._pipeline:
-            self._rows(self._pipeline.flush())
-            if self._built.frames:
-                self._continuity.gap(self._pipeline)
         if self._continuity.undecided:
             self._late_events.append(event)
-        else:
-            self._writer.event(event.time, event.kind, event.text)
+            return
+        self._writer.event(event.time, event.kind, event.text)
+        if event.kind in LINK_GAPS and event.parameters.get("stage") != "disk":
+            self._interrupt(silence=False)
 
-    def _frames(self, frames: Frames) -> None:
-        self._continuity.learn(frames)
+    def _interrupt(self, *, silence: bool) -> None:
+        if self._pipeline is not None and self._built.frames:
+            self._rows(self._pipeline.flush())
+            self._continuity.gap(self._pipeline, silence=silence)
+
+    def _part(self, frames: Frames, silent: bool) -> None:
+        if silent:
+            seconds = (int(frames.time[0]) - self._last_ns) * 1e-9
+            event = Event(
+                int(frames.time[0]), "silence", f"The bus was silent for {seconds:.1f} s."
+            )
+            self._event(event)
+            if not self._continuity.undecided:
+                self._interrupt(silence=True)
+        self._last_ns = int(frames.time[-1])
+        if self._meaning is None:
+            found = interpret(frames, self._request)  # a pack that was switched on late
+            if found is not None:
+                self._mean(found)
         if self._continuity.undecided:
             self._decide(frames)
+            return
+        for _, part in _pieces(frames):
+            self._continuity.learn(part)
+            if self._continuity.serial or part.time[-1] - frames.time[0] > _LEARN_NS:
+                break
+        if self._continuity.changed(frames):
+            self._split_by_serial(frames)
         else:
             self._store(frames)
+
+    def _split_by_serial(self, frames: Frames) -> None:
+        """Another serial number appears in these frames, without a gap before it."""
+        for first, part in _pieces(frames):
+            if self._continuity.changed(part):
+                self._other_pack("other", frames[first:])
+            self._continuity.learn(part)
+            self._store(part)
 
     def _decide(self, frames: Frames | None = None, ended: bool = False) -> None:
         if not self._continuity.undecided:
             return
-        block = concatenate([]) if frames is None else frames
-        decision = self._continuity.push(block, ended)
+        decision = self._continuity.push(concatenate([]) if frames is None else frames, ended)
         if decision is None:
             return
         if decision.word != "same":
-            self._other_pack(decision.word)
-        for event in self._late_events:
-            self._writer.event(event.time, event.kind, event.text)
-        self._late_events.clear()
+            self._other_pack(decision.word, decision.frames)
+        elif self._speaks_otherwise(decision.frames):
+            self._other_pack("other", decision.frames)
+        self._write_late_events()
+        self._continuity.learn(decision.frames)
         self._store(decision.frames)
 
-    def _other_pack(self, word: str) -> None:
+    def _speaks_otherwise(self, frames: Frames) -> bool:
+        """Frames that mean nothing as before, but something in another protocol."""
+        if self._meaning is None or self._fresh().push(frames):
+            return False
+        found = interpret(frames, self._request)
+        return found is not None and found.mapping.protocol != self._meaning.mapping.protocol
+
+    def _other_pack(self, word: str, frames: Frames) -> None:
         self._built.changes.append(word)
+        begins, number = int(frames.time[0]), len(self._built.files) + 2
+        target = self._target
+        while (target := self._numbered(number)).exists():
+            number += 1
+        uuid = str(uuid4())
+        self._writer.event(begins, "pack-changed", f"another pack ({word}): {target.name}")
+        late, self._late_events = self._late_events, []
         self._finish()
-        number = len(self._built.files) + 1
-        self._writer = self._open_writer(
-            self._target.with_name(f"{self._target.stem}-{number}{self._target.suffix}")
-        )
-        self._pipeline = self._fresh()
+        self._late_events = late
+        self._writer = self._open_writer(target, uuid)
+        self._writer.event(begins, "pack-changed", f"another pack ({word}) than in the file before")
+        self._mean(interpret(frames, self._request) or self._meaning)
+
+    def _numbered(self, number: int) -> Path:
+        return self._target.with_name(f"{self._target.stem}-{number}{self._target.suffix}")
 
     def _store(self, frames: Frames) -> None:
         built = self._built
@@ -250,16 +298,50 @@ class _Builder:
         for part in rows:
             write_rows(self._writer, part)
 
-    def _finish(self) -> None:
-        if self._pipeline is not None:
-            self._rows(self._pipeline.flush())
+    def _write_late_events(self) -> None:
         for event in self._late_events:
             self._writer.event(event.time, event.kind, event.text)
         self._late_events.clear()
+
+    def _finish(self) -> None:
+        if self._pipeline is not None:
+            self._rows(self._pipeline.flush())
+        self._write_late_events()
         if self._dropped:
-            self._writer.dropped(self._dropped)
+            self._writer.amend(dropped=self._dropped)
             self._dropped = {}
+        if self._meaning is not None:
+            meaning = self._meaning
+            self._writer.amend(
+                protocol=meaning.mapping.protocol,
+                protocol_confidence=meaning.confidence,
+                protocol_runner_up=meaning.runner_up,
+                databases=tuple((d.name, d.text) for d in meaning.databases if d.text),
+            )
+        self._label()
         self._built.files.append(self._writer.close())
+
+    def _label(self) -> None:
+        """The profile's own labels, for as many columns as there are."""
+        profile = self._request.profile
+        probes = tuple(probe.label for probe in profile.probes)
+        for kind, place, labels in (
+            ("cell", "/cells", profile.labels),
+            ("probe", "/temperatures", probes),
+        ):
+            scanner = self._pipeline.scanner(kind) if self._pipeline else None
+            if labels and scanner is not None and scanner.columns:
+                missing = range(len(labels), scanner.columns)
+                names = (*labels[: scanner.columns], *(str(n + 1) for n in missing))
+                self._writer.labels(place, names)
+
+
+def _pieces(frames: Frames) -> Iterator[tuple[int, Frames]]:
+    """The frames in pieces of about a second, each with the number of its first."""
+    edges = np.arange(frames.time[0], frames.time[-1] + _PIECE_NS, _PIECE_NS)
+    rows = np.unique(np.searchsorted(frames.time, edges))
+    for first, last in pairwise(np.unique([*rows.tolist(), len(frames)]).tolist()):
+        yield first, frames[first:last]
 
 
 def write_rows(writer: RecordingWriter, rows: Rows) -> None:

@@ -1,10 +1,13 @@
 """After a gap: does the same pack go on? Frames are held back until that can be said.
 
-Shared by the live session and the builder, so that both draw the line at the same place.
+A gap is a link that was lost, or a bus that fell silent: packs are swapped without unplugging the
+adapter. After mere silence only a clear "other" counts; after a lost link doubt counts too. Shared
+by the live session and the builder, so that both draw the line at the same place.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from protocols.frames import Frames, concatenate
 
 # Long enough for a slow BMS to send its serial number and every cell once or twice.
 DECIDE_AFTER_NS = 3_000_000_000
+SILENCE_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,7 @@ class Continuity:
         self._fresh = fresh
         self._serial = serial
         self._before: Fingerprint | None = None
+        self._silence = False
         self._held: list[Frames] = []
         self.serial = ""
 
@@ -57,10 +62,17 @@ class Continuity:
         if not self.serial and self._serial is not None:
             self.serial = self._serial(frames) or ""
 
-    def gap(self, pipeline: Pipeline) -> None:
+    def changed(self, frames: Frames) -> bool:
+        """Whether these frames carry another serial number than the one known."""
+        if not self.serial or self._serial is None:
+            return False
+        return (self._serial(frames) or self.serial) != self.serial
+
+    def gap(self, pipeline: Pipeline, *, silence: bool = False) -> None:
         """A gap begins; `pipeline` knows the pack that was there before."""
         if not self.undecided:
-            self._before = Fingerprint(self.serial, _cells(pipeline))
+            self._silence = silence
+            self._before = _fingerprint(self.serial, pipeline)
 
     def push(self, frames: Frames, ended: bool = False) -> Decision | None:
         """Frames after a gap; the decision once they suffice or the stream has ended."""
@@ -74,13 +86,29 @@ class Continuity:
             return None
         pipeline = self._fresh()
         pipeline.push(held)
-        word = same_pack(self._before, Fingerprint(serial, _cells(pipeline)))
+        word = same_pack(self._before, _fingerprint(serial, pipeline))
+        if word == "doubt" and self._silence:
+            word = "same"
         self._before, self._held = None, []
         if word != "same":
             self.serial = serial
         return Decision(word, held)
 
 
-def _cells(pipeline: Pipeline) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _fingerprint(serial: str, pipeline: Pipeline) -> Fingerprint:
     scanner = pipeline.scanner("cell")
-    return scanner.held.copy() if scanner is not None else np.empty(0)
+    if scanner is None:
+        return Fingerprint(serial, np.empty(0), complete=False)
+    return Fingerprint(serial, scanner.held.copy(), scanner.rounds > 0)
+
+
+def split_at_silence(frames: Frames, last_ns: int) -> list[tuple[bool, Frames]]:
+    """The frames cut where the bus was silent: (silence before it, part). last_ns: the newest frame
+    before these, 0 none."""
+    if not len(frames):
+        return []
+    before = np.concatenate([[last_ns or frames.time[0]], frames.time[:-1]])
+    cuts = np.flatnonzero(frames.time - before > SILENCE_NS)
+    edges = sorted({0, *cuts.tolist(), len(frames)})
+    silent = set(cuts.tolist())
+    return [(first in silent, frames[first:last]) for first, last in pairwise(edges)]

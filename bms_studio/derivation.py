@@ -7,7 +7,7 @@ again from the frames it has kept, when their meaning becomes clearer. No Qt, no
 from collections.abc import Callable
 from dataclasses import replace
 
-from bms_studio.continuity import Continuity
+from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.interpret import Interpretation, Request, by_profile, interpret
 from bms_studio.monitor import Monitor
 from bms_studio.pack.chemistry import NAMES
@@ -27,7 +27,8 @@ from protocols.signals import Message
 _LOOK_AGAIN_NS = (300_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000)
 _LOOK_FRAMES = 400_000
 _REDERIVE_BLOCK = 1 << 17
-_GAPS = ("gap", "lost", "suspend")
+_SERIAL_LOOK_NS = 2_000_000_000
+_GAPS = ("gap", "lost", "suspend", "silence")
 
 
 class Derivation:
@@ -43,6 +44,8 @@ class Derivation:
         self._continuity: Continuity | None = None
         self._looks = 0
         self._first_ns = 0
+        self._last_ns = 0
+        self._serial_looked_ns = 0
         self._since = 0  # number of the first frame of the pack that is on the bus
         self._signals: dict[str, Layout] = {}
         self._messages: dict[str, Message] = {}
@@ -53,6 +56,40 @@ class Derivation:
         """Take in a block of frames, whatever it means."""
         if not len(frames):
             return
+        for silent, part in split_at_silence(frames, self._last_ns):
+            if silent:
+                self._silence(int(part.time[0]))
+            self._last_ns = int(part.time[-1])
+            self._push(part)
+        if self._last_ns - self._serial_looked_ns > _SERIAL_LOOK_NS:
+            self._look_at_serial()
+
+    def _silence(self, time_ns: int) -> None:
+        """The bus said nothing for a while: packs are swapped without unplugging the adapter."""
+        if self._continuity is not None and self._continuity.undecided:
+            return  # a lost link says it already
+        text = f"The bus was silent for {(time_ns - self._last_ns) * 1e-9:.1f} s."
+        self.timeline.add_event(Event(time_ns, "silence", text))
+        if self._pipeline is not None and self._continuity is not None:
+            self._append(self._pipeline.flush())
+            self._continuity.gap(self._pipeline, silence=True)
+        self.timeline.break_lines(time_ns - 1)
+
+    def _look_at_serial(self) -> None:
+        """A serial number takes several frames; one that changed is another pack."""
+        first_ns = self._serial_looked_ns = self._last_ns
+        continuity, log = self._continuity, self.timeline.frames
+        if continuity is None or continuity.undecided:
+            return
+        first = max(self._since, log.index_at(first_ns - _SERIAL_LOOK_NS))
+        recent = log.rows(first, log.count - first)
+        if len(recent) and continuity.changed(recent):
+            continuity.serial = ""
+            self._other_pack("other", int(recent.time[0]))
+            self._begin_again()
+        continuity.learn(recent)
+
+    def _push(self, frames: Frames) -> None:
         self.timeline.append_frames(frames)
         self._first_ns = self._first_ns or int(frames.time[0])
         if self._continuity is not None and self._continuity.undecided:
@@ -157,6 +194,7 @@ class Derivation:
         self.timeline.add_event(event)
         self.question = "question.pack_changed" if word == "doubt" else ""
         self._since = self.timeline.frames.index_at(time_ns - 1)
+        self._looks, self._first_ns = 0, time_ns  # it may speak another protocol
         if self.meaning is not None:
             self._pipeline = Pipeline(self.meaning.databases, self.meaning.mapping)
         for group in self.timeline.groups():

@@ -24,7 +24,7 @@ GROUP_NAMES = {
 }
 
 
-_CELL, _PACK = KINDS.index("cell"), KINDS.index("pack")
+_CELL, _BALANCING, _PACK = (KINDS.index(kind) for kind in ("cell", "balancing", "pack"))
 _CELL_COUNT = [f.name for f in PACK_FIELDS].index("cell_count")
 _MOST_CELLS = 1000
 
@@ -66,7 +66,7 @@ class Pipeline:
         for group in sorted(self.scanners, key=lambda g: g % len(KINDS) != _PACK):
             scanner = self.scanners[group]
             time, index, value = samples.group(group)
-            if group % len(KINDS) == _CELL:
+            if group % len(KINDS) in (_CELL, _BALANCING):
                 scanner.widen(self._reported_cells(group // len(KINDS)))
             if len(time):
                 scans = scanner.push(time, index, value)

@@ -43,7 +43,7 @@ from protocols.signals import Message, Signal
 _CHUNK_ROWS = 1 << 16
 _STATUS_S = 0.05
 _STATE_LOOK_BACK_NS = 20_000_000_000
-_GAPS = ("gap", "lost", "suspend")
+_GAPS = ("gap", "lost", "suspend", "silence")
 
 
 class Replay:

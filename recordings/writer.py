@@ -126,9 +126,9 @@ class RecordingWriter:
         """The pack's own labels of the columns of "/cells" or "/temperatures"."""
         self._labels[group] = tuple(names)
 
-    def dropped(self, counts: Mapping[str, int]) -> None:
-        """Frames lost per stage, when that is known only at the end."""
-        self._attributes = replace(self._attributes, dropped=dict(counts))
+    def amend(self, **changes: Any) -> None:
+        """Root attributes that are known only at the end (fields of RecordingAttributes)."""
+        self._attributes = replace(self._attributes, **changes)
 
     def channels(self, names: Sequence[str]) -> None:
         """Names of the channels that `Frames.channel` counts."""

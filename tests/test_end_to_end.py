@@ -189,36 +189,6 @@ def test_replay_shows_what_was_live(simulator: Simulator, tmp_path: Path) -> Non
         replay.disconnect()
 
 
-def test_another_pack_after_a_gap_gets_a_file_of_its_own(tmp_path: Path) -> None:
-    from bms_studio.build import Item, build
-    from bms_studio.interpret import Request
-    from bms_studio.simulator.pack import PackSpec
-    from bms_studio.simulator.simulation import generate
-    from bms_studio.timeline import Event
-    from recordings.layout import RecordingAttributes
-
-    def frames(serial: str, start_s: int) -> Frames:
-        spec = PackSpec(serial=serial)
-        blocks = generate(6.0, 8, rate_hz=10, spec=spec, start_ns=start_s * 10**9)
-        return concatenate(list(blocks))
-
-    def items(second: str) -> list[Item]:
-        return [
-            Item(frames=frames("A-1", 1000)),
-            Item(event=Event(1007 * 10**9, "lost", "")),
-            Item(frames=frames(second, 1010)),
-        ]
-
-    attributes = RecordingAttributes("live")
-    other = build(items("B-2"), tmp_path / "two.h5", attributes, Request())
-    assert [w.path.name for w in other.files] == ["two.h5", "two-2.h5"]
-    assert other.changes == ["other"]
-    same = build(items("A-1"), tmp_path / "one.h5", attributes, Request())
-    assert [w.path.name for w in same.files] == ["one.h5"]
-    total = sum(w.rows["/frames"] for w in other.files)
-    assert total == same.files[0].rows["/frames"] == 2 * len(frames("A-1", 1000))
-
-
 @pytest.mark.parametrize(
     ("make", "arguments", "words"),
     [

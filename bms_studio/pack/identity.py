@@ -17,10 +17,14 @@ _MIN_CELLS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """What tells one pack from another: serial ("" unknown), and its newest cell voltages (N,)."""
+    """What tells one pack from another: serial ("" unknown), and its newest cell voltages (N,).
+
+    complete: a whole round of cells was seen, so that N is their number.
+    """
 
     serial: str
     voltages: NDArray[np.float64]
+    complete: bool = True
 
 
 def same_pack(before: Fingerprint, after: Fingerprint) -> str:
@@ -35,15 +39,16 @@ def same_pack(before: Fingerprint, after: Fingerprint) -> str:
     known_after = after.voltages[~np.isnan(after.voltages)]
     if not len(known_before) or not len(known_after):
         return "doubt"
-    if len(before.voltages) != len(after.voltages):
+    cells, cells_after = len(before.voltages), len(after.voltages)
+    if cells_after > cells or (cells_after < cells and before.complete and after.complete):
         return "other"
-    if len(known_before) < _MIN_CELLS:
+    both = ~np.isnan(before.voltages[:cells_after]) & ~np.isnan(after.voltages)
+    if both.sum() < _MIN_CELLS:
         return "doubt"
-    difference = (after.voltages - np.nanmedian(after.voltages)) - (
-        before.voltages - np.nanmedian(before.voltages)
-    )
-    typical = float(np.nanmedian(np.abs(difference)))
-    spread = float(np.nanmedian(np.abs(before.voltages - np.nanmedian(before.voltages))))
+    one, two = before.voltages[:cells_after][both], after.voltages[both]
+    difference = (two - np.median(two)) - (one - np.median(one))
+    typical = float(np.median(np.abs(difference)))
+    spread = float(np.median(np.abs(one - np.median(one))))
     if typical <= min(_SAME_PATTERN_V, max(spread, 0.002)):
         return "same"
     return "other" if typical > _OTHER_PATTERN_V else "doubt"

@@ -132,6 +132,11 @@ class Scanner:
         """The usual time from one scan's start to the next; NaN before two scans."""
         return float(self._clock[_PERIOD]) * 1e-9 if self._clock[_PERIOD] else float("nan")
 
+    @property
+    def rounds(self) -> int:
+        """Scans that have closed, one less than those begun; 0 before the second begins."""
+        return int(self._clock[_PERIODS]) + (1 if self._clock[_PREVIOUS_BEGIN] else 0)
+
     def widen(self, columns: int) -> None:
         """Know of at least this many columns; those that never come stay unknown."""
         if columns > self.columns:
