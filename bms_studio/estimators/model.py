@@ -6,6 +6,7 @@ given at 25 degC and 50 % and scale by exp(Ea/R (1/T - 1/298.15 K)) and by a sha
 Arrays and numbers only; no measurement enters except in `fit_model`.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,12 +71,12 @@ class Usual:
 # of the C/30 charge-discharge gap of A123 26650 is 15-20 mV. sigma_ocv: spread of published
 # tables of one chemistry (resources/chemistry/README.md: 10-40 mV, LFP 30-45 mV low).
 USUAL = {
-    "NMC": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
-    "NCA": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
-    "LCO": Usual(0.10, 0.008, 0.008, 30_000.0, 0.035),
-    "LMO": Usual(0.08, 0.008, 0.008, 30_000.0, 0.035),
+    "NMC": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
+    "NCA": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
+    "LCO": Usual(0.10, 0.004, 0.004, 30_000.0, 0.035),
+    "LMO": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
     # A table of the user's own, measured on this cell.
-    "CUSTOM": Usual(0.08, 0.008, 0.008, 30_000.0, 0.012),
+    "CUSTOM": Usual(0.08, 0.004, 0.004, 30_000.0, 0.012),
     "LFP": Usual(0.03, 0.016, 0.008, 28_000.0, 0.050),
 }
 
@@ -101,7 +102,7 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         docv_dt_v_per_k=np.zeros(len(soc)),
         # Charge transfer and diffusion grow towards empty: doubled at 5 %, +10 % at 20 %.
         r_shape=(1 + 2.2 * np.exp(-soc / 0.06)) / (1 + 2.2 * np.exp(-0.5 / 0.06)),
-        plateau=plateau_of(soc, chemistry.ocv_v, usual.sigma_ocv_v),
+        plateau=np.zeros(len(soc), np.bool_),
         capacity_ah=float(capacity_ah),
         r0_ohm=r0,
         r1_ohm=0.35 * r0,
@@ -118,7 +119,7 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         cell_voltage_min=chemistry.cell_voltage_min,
         cell_voltage_max=chemistry.cell_voltage_max,
     )
-    return _finished(replace(model, **changes), changes)
+    return _finished(replace(model, **changes), {"ocv_v": None, **changes})
 
 
 def with_changes(model: CellModel, **changes: Any) -> CellModel:
@@ -127,13 +128,13 @@ def with_changes(model: CellModel, **changes: Any) -> CellModel:
 
 
 def plateau_of(
-    soc: NDArray[np.float64], ocv_v: NDArray[np.float64], sigma_ocv_v: float
+    soc: NDArray[np.float64], ocv_v: NDArray[np.float64], sigma_v: float
 ) -> NDArray[np.bool_]:
-    """Where the OCV, smoothed over 6 % of SOC, is too flat for its own uncertainty to locate SOC
-    to PLATEAU_SIGMA."""
+    """Where the OCV, smoothed over 6 % of SOC, is too flat for a reading that is uncertain by
+    sigma_v (table and hysteresis) to locate SOC to PLATEAU_SIGMA."""
     low, high = np.maximum(soc - 0.03, 0.0), np.minimum(soc + 0.03, 1.0)
     slope = (np.interp(high, soc, ocv_v) - np.interp(low, soc, ocv_v)) / (high - low)
-    return np.asarray(slope < sigma_ocv_v / PLATEAU_SIGMA, np.bool_)
+    return np.asarray(slope < sigma_v / PLATEAU_SIGMA, np.bool_)
 
 
 def resistance_factor(model: CellModel, soc: Any, temperature_degc: Any) -> NDArray[np.float64]:
@@ -184,10 +185,16 @@ def fit_model(
     swing = _hysteresis(time_s, current_a, model)
     # What the table lacks: a constant and a slope within its sigma; residuals 5 mV alike for 200 s.
     prior = np.array(
-        [3.0 * model.r0_ohm] * 3 + [model.sigma_hysteresis_v] + [model.sigma_ocv_v] * 2
+        [model.r0_ohm] * 2
+        + [3.0 * model.r0_ohm]
+        + [model.sigma_hysteresis_v]
+        + [model.sigma_ocv_v] * 2
     )
-    start = np.array([0.0, 0.0, 0.0, model.hysteresis_v, 0.0, 0.0])
-    weight = float(np.median(np.diff(time_s))) / 200.0 / 0.005**2
+    start = np.array([model.r0_ohm, model.r1_ohm, model.r2_ohm, model.hysteresis_v, 0.0, 0.0])
+    # The table is also 1 % of SOC beside: where it is steep, near empty, a run says nothing of R.
+    low, high = np.maximum(soc - 0.02, 0.0), np.minimum(soc + 0.02, 1.0)
+    steep = (ocv_at(model, high) - ocv_at(model, low)) / np.maximum(high - low, 1e-6)
+    weight = float(np.median(np.diff(time_s))) / 200.0 / (0.005**2 + (0.01 * steep) ** 2)
     best: tuple[float, float, float, NDArray[np.float64]] | None = None
     for tau1 in (4.0, 8.0, 16.0, 30.0):
         x1 = relaxed_current(time_s, current_a, tau1)
@@ -195,10 +202,10 @@ def fit_model(
             x2 = relaxed_current(time_s, current_a, tau2)
             parts = [-current_a * factor, -x1 * factor, -x2 * factor, swing, np.ones(len(soc)), soc]
             columns = np.stack(parts, 1)
-            normal = weight * columns.T @ columns + np.diag(1 / prior**2)
+            normal = columns.T @ (weight[:, None] * columns) + np.diag(1 / prior**2)
             gap = target - columns @ start
-            answer = start + np.linalg.solve(normal, weight * columns.T @ gap)
-            cost = weight * float(np.sum((target - columns @ answer) ** 2))
+            answer = start + np.linalg.solve(normal, columns.T @ (weight * gap))
+            cost = float(np.sum(weight * (target - columns @ answer) ** 2))
             cost += float(np.sum(((answer - start) / prior) ** 2))
             if (best is None or cost < best[0]) and np.all(answer[:3] > 0):
                 best = (cost, tau1, tau2, np.asarray(answer, np.float64))
@@ -214,7 +221,6 @@ def fit_model(
         r2_ohm=r2,
         tau2_s=tau2,
         hysteresis_v=max(m, 0.0),
-        sigma_hysteresis_v=0.5 * model.sigma_hysteresis_v,
         sigma_r=0.2,
         capacity_sigma=0.5 * model.capacity_sigma,
     )
@@ -235,6 +241,8 @@ def _hysteresis(
 
 
 def _finished(model: CellModel, changes: dict[str, Any]) -> CellModel:
-    if ("ocv_v" in changes or "sigma_ocv_v" in changes) and "plateau" not in changes:
-        return replace(model, plateau=plateau_of(model.soc, model.ocv_v, model.sigma_ocv_v))
-    return model
+    moved = {"ocv_v", "sigma_ocv_v", "sigma_hysteresis_v"} & set(changes)
+    if not moved or "plateau" in changes:
+        return model
+    sigma_v = math.hypot(model.sigma_ocv_v, model.sigma_hysteresis_v)
+    return replace(model, plateau=plateau_of(model.soc, model.ocv_v, sigma_v))

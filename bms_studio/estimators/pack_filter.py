@@ -227,6 +227,7 @@ def read(
         + slope * slope * cov[Z, Z]
     )
     usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
+    usual += h[F] * h[F] * cov[F, F] + h[D] * h[D] * cov[D, D]
     keep = math.exp(-dt / 30.0)
     r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
     if not flat[level]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bms_studio.estimators.kernel import (
     CELL_STATES,
     B,
+    D,
     E,
     F,
     K,
@@ -22,6 +23,7 @@ from bms_studio.estimators.kernel import (
 )
 from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, read
 from bms_studio.estimators.soc_state import (
+    ACTIVATION_SIGMA_K,
     C_BLEED,
     C_EA,
     C_GAP,
@@ -161,6 +163,8 @@ def _close(
     pack[row, 5] = 1.0 if running and not flat[int(z * (len(flat) - 1) + 0.5)] else 0.0
     pack[row, 6] = r[R_HYST]
     pack[row, 7] = LONG_SHARE * r[R_SCALE] * c[C_SOCV] * x[O] + x[E] + x[K]
+    pack[row, 8] = r[R_SCALE]
+    pack[row, 9] = integers[I_RESTARTS]
     integers[I_ROWS] = 0
     r[R_WIN_S] = 0.0
     r[R_WIN_AS] = 0.0
@@ -240,6 +244,10 @@ def run(
         if unknown:
             current = x[B]
         elif not integers[I_BEGUN]:
+            # Far from 25 degC the resistances are known as well as the activation energy is.
+            cold = ACTIVATION_SIGMA_K * (1 / kelvin - 1 / 298.15)
+            cov[F, F] += cold * cold
+            cov[D, D] += cold * cold
             before = current
             r[R_LAST_A] = current
             r[R_MEAN_A] = current

@@ -131,3 +131,5 @@ MISSING_TAU_S = 1800.0
 # Once running, a contradiction is looked at for so long before the hypotheses decide: a knee is
 # short.
 RESTART_S = 15.0
+# Activation energies of cells of one chemistry differ by 6 kJ/mol (22 to 36 measured), over R.
+ACTIVATION_SIGMA_K = 722.0
