@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bms_studio.frame_log import FrameLog
 from bms_studio.interpret import Interpretation
-from bms_studio.pack.corrections import all_messages
+from bms_studio.pack.corrections import SIGN_NOTE, all_messages
 from bms_studio.pack.profile import NOT_USED, Profile
 from bms_studio.pack.sign import SignCheck
 from protocols.decode import compile_messages, decode
@@ -104,7 +104,9 @@ class MappingReader:
         values = self._values.at(log, t)
         if meaning is None:
             return MappingView(repairs=repairs, rows=self._rows, values=values, busy=busy)
-        mapping = meaning.mapping
+        mapping, notes = meaning.mapping, meaning.mapping.notes
+        if sign.state != "unverified":  # the steps know more than the names did
+            notes = tuple(n for n in notes if not n.startswith(SIGN_NOTE))
         indexed = [b.index for b in bindings if b.index is not None]
         note = next((n for n in mapping.notes if any(i.signal in n for i in indexed)), "")
         has_current = any(b.role.field == "current" for b in bindings)
@@ -113,7 +115,7 @@ class MappingReader:
             meaning.confidence,
             meaning.runner_up,
             meaning.why,
-            mapping.notes,
+            notes,
             repairs,
             self._rows,
             values,

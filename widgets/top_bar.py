@@ -2,7 +2,8 @@
 
     TopBar(parent=None)
       .set(TopBarState(...))                one frozen dataclass of words and states, at any rate
-    signals change_clicked, record_clicked, mark_clicked, language_clicked, settings_clicked ()
+    signals change_clicked, protocol_clicked, record_clicked, mark_clicked, language_clicked,
+            settings_clicked ()
 Where the window is narrow, words go in a fixed order (product name, "Mark", language, the words of
 the record button, the length of the adapter's name, and below 1280 px the bus load); state, mode,
 frames per second, losses and recording never do. All words come from the caller.
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QLayout, QSizePolicy, QWidget
 
 from widgets.action_button import ActionButton
@@ -35,6 +44,7 @@ class TopBarState:
     link: str = "none"
     adapter: str = ""
     protocol: str = ""
+    protocol_hint: str = ""
     mode: str = ""
     mode_tone: str = "ok"
     change: str = ""
@@ -131,6 +141,18 @@ class _Pill(QWidget):
         painter.end()
 
 
+class _Link(TextLine):
+    """Words that can be clicked."""
+
+    clicked = Signal()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(
+            event.position().toPoint()
+        ):
+            self.clicked.emit()
+
+
 class _SettingsButton(ActionButton):
     """Icon only, without a frame."""
 
@@ -150,6 +172,7 @@ class TopBar(QWidget):
     """See the module."""
 
     change_clicked = Signal()
+    protocol_clicked = Signal()
     record_clicked = Signal()
     mark_clicked = Signal()
     language_clicked = Signal()
@@ -163,7 +186,9 @@ class TopBar(QWidget):
         self._product = TextLine(size=17, bold=True, least=400)
         self._link_dot, self._record_dot = _Dot(), _Dot()
         self._adapter = TextLine(least=90, middle=True)
-        self._protocol = TextLine(bold=True, least=96)
+        self._protocol = _Link(bold=True, least=96)
+        self._protocol.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._protocol.clicked.connect(self.protocol_clicked)
         self._mode = Badge()
         self._change = ActionButton(tone="link", size=12)
         self._rate = TextLine(bold=True, steady=True, least=400)
@@ -216,6 +241,7 @@ class TopBar(QWidget):
         self._link_dot.set(tone, state.link in ("connected", "stale", "replay"))
         self._adapter.set_text(state.adapter)
         self._protocol.set_text(state.protocol)
+        self._protocol.setToolTip(state.protocol_hint)
         self._protocol.setVisible(bool(state.protocol))
         self._mode.set(state.mode, state.mode_tone)
         self._change.set_text(state.change)

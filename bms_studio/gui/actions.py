@@ -26,6 +26,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("record", "Record, or stop recording", ("Ctrl+R",), "Pack", "live"),
     Action("mark", "Mark this moment", ("M",), "Pack", "pack"),
     Action("reset_extremes", "Reset the extreme deviations", (), "Pack", "pack"),
+    Action("mapping", "What the signals mean…", ("Ctrl+M",), "Pack", "pack"),
     Action("quit", "Quit", ("Ctrl+Q",), "Pack"),
     Action("play", "Play or pause; freeze when live", ("Space",), "Time", "pack"),
     Action("step_back", "One sample back", ("Left",), "Time", "pack"),

@@ -16,6 +16,7 @@ from bms_studio.gui.actions import ACTIONS, Action
 from bms_studio.gui.connect_dialog import ConnectDialog
 from bms_studio.gui.contract import ConnectSettings, PackView, Recordable
 from bms_studio.gui.diagnostic_zip import program_version, write_diagnostic_zip
+from bms_studio.gui.mapping_dialog import MappingDialog
 from bms_studio.gui.open_dialogs import HelpDialog, choose_files, choose_target, show_error
 from bms_studio.gui.picture import title_picture
 from bms_studio.gui.screenshot import grab_scaled, save_image
@@ -114,6 +115,14 @@ class Deeds:
     def _reset_extremes(self) -> None:
         if self._window.view is not None:
             self._window.view.reset_extremes()
+
+    def _mapping(self) -> None:
+        window = self._window
+        view, signal = window.view, window.context.signal
+        window.context.signal = ""
+        if view is not None:
+            folder = Path(window.settings.string("folder", str(Path.home())))
+            MappingDialog(view, folder, signal, window).open()
 
     def _quit(self) -> None:
         self._window.close()

@@ -128,6 +128,7 @@ def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState
         link=_LINK_STATES.get(link.state, "none"),
         adapter=adapter_words(link),
         protocol=status.protocol or ("" if replay else text("finding the protocol")),
+        protocol_hint=text("What the signals mean…"),
         mode=mode_word("replay" if replay else link.mode),
         mode_tone=_MODE_TONES.get("replay" if replay else link.mode, "accent"),
         change=text("Change…"),

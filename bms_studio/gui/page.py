@@ -24,6 +24,7 @@ class Context:
     time: TimeView
     do: Callable[[str], None]
     view: PackView | None = None
+    signal: str = ""  # "Message.Signal" that an action is about, "" none
     _readings: Readings | None = field(default=None, repr=False)
     _key: tuple[object, ...] = field(default=(), repr=False)
 

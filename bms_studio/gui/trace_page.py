@@ -97,6 +97,12 @@ class TracePage(Page):
         self.bits.set_empty(text("Select a frame to see its bits"))
         self.bit_panel = Panel(text("Bits"))
         self.bit_panel.add(self.bits, 1)
+        self._signal = ""
+        self.use_as = ActionButton(text("Use as…"), size=12)
+        self.use_as.setToolTip(text("Say what the selected signal is"))
+        self.use_as.clicked.connect(self._use_signal)
+        self.bit_panel.add_to_header(self.use_as)
+        self.bits.signal_selected.connect(self._signal_chosen)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -128,6 +134,7 @@ class TracePage(Page):
 
     def _show_no_bits(self) -> None:
         self._chosen = None
+        self._signal_chosen("")
         self.bits.set_frame("", None, 8)
         self._arrange()
 
@@ -217,10 +224,27 @@ class TracePage(Page):
         payload = rows.data[0, : rows.length[0]].tobytes()
         self._show_bits(int(rows.id[0]), int(rows.flags[0]), payload)
 
+    def _signal_chosen(self, name: str) -> None:
+        self._signal = name
+        self.bits.set_highlight(name)
+        self.use_as.setVisible(bool(name))
+
+    def _use_signal(self) -> None:
+        """What the selected signal is, said in the dialog of all signals."""
+        if self._chosen is None or self._words is None:
+            return
+        message = self._words.message(*self._chosen[:2])
+        if message is not None and self._signal:
+            self.context.signal = f"{message.name}.{self._signal}"
+            self.context.do("mapping")
+
     def _show_bits(self, frame_id: int, flags: int, payload: bytes) -> None:
         if (frame_id, flags, payload) == self._chosen or self._words is None:
             return
-        was_empty, self._chosen = self._chosen is None, (frame_id, flags, payload)
+        before, self._chosen = self._chosen, (frame_id, flags, payload)
+        was_empty = before is None
+        if before is None or before[:2] != (frame_id, flags):
+            self._signal_chosen("")
         if was_empty:
             self._arrange()
         message = self._words.message(frame_id, flags)

@@ -168,6 +168,7 @@ class Window(QMainWindow):
         )
         self.rail.page_selected.connect(self.show_page)
         self.top.change_clicked.connect(lambda: self.deeds.do("connect"))
+        self.top.protocol_clicked.connect(lambda: self.deeds.do("mapping"))
         self.top.record_clicked.connect(lambda: self.deeds.do("record"))
         self.top.mark_clicked.connect(lambda: self.deeds.do("mark"))
         self.top.language_clicked.connect(lambda: self.deeds.do("language"))

@@ -16,7 +16,7 @@ from protocols.signals import Database, Message, Signal
 SIGNS = ("+discharge", "+charge")
 _MOST_CELLS = 1000
 _MOST_PACKS = 16
-_SIGN_NOTE = "sign of current"
+SIGN_NOTE = "sign of current"
 
 
 def corrected(mapping: Mapping, databases: Sequence[Database], profile: Profile) -> Mapping:
@@ -48,7 +48,7 @@ def corrected(mapping: Mapping, databases: Sequence[Database], profile: Profile)
     if sign != mapping.sign:
         bindings = [_turned(b, _why(b)) if b.role.field == "current" else b for b in bindings]
     if profile.current_sign:
-        notes = [n for n in notes if not n.startswith(_SIGN_NOTE)]
+        notes = [n for n in notes if not n.startswith(SIGN_NOTE)]
     return replace(mapping, bindings=tuple(bindings), sign=sign, notes=tuple(notes))
 
 
