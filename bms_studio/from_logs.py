@@ -4,7 +4,6 @@
 memory, and prints JSON lines for `bms_studio.jobs`. No Qt, no adapter.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
+from bms_studio.digest import sha256
 from bms_studio.from_samples import holds_samples, import_samples
 from bms_studio.interpret import Request
 from bms_studio.worker import say, say_progress
@@ -22,7 +22,6 @@ from recordings.formats import read_log
 from recordings.layout import RecordingAttributes
 from recordings.logs import LogReader, LogReport
 
-_HASH_BLOCK = 1 << 20
 _READING_SHARE = 0.6
 _WORKER_BYTES = 6 << 30
 
@@ -47,7 +46,7 @@ def import_logs(
 ) -> Imported:
     """Merge logs by time into `target`. Raises UnreadableLog, ValueError, OSError."""
     readers = [read_log(path, format_name) for path in logs]
-    digests = tuple(_sha256(path) for path in logs)
+    digests = tuple(sha256(path) for path in logs)
     size = sum(path.stat().st_size for path in logs)
     first, blocks = _first(_merged([_numbered(r, i) for i, r in enumerate(readers)]))
     reports = tuple(reader.report for reader in readers)
@@ -129,14 +128,6 @@ def _reference(reports: Sequence[LogReport]) -> str:
         if word in known:
             return word
     return "utc"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_HASH_BLOCK):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def main(arguments: list[str]) -> int:

@@ -3,12 +3,12 @@
 `recordings.sample_csv` reads; here it is only written down. No Qt, no adapter.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from bms_studio import __version__
 from bms_studio.build import Built
+from bms_studio.digest import sha256
 from bms_studio.interpret import Request
 from recordings.errors import UnreadableLog
 from recordings.formats import detect_format
@@ -43,7 +43,7 @@ def import_samples(
         title=path.stem,
         software=f"BMS Studio {__version__}",
         source_names=(path.name,),
-        source_sha256=(hashlib.sha256(path.read_bytes()).hexdigest(),),
+        source_sha256=(sha256(path),),
         profile=request.profile.text,
     )
     with RecordingWriter(target, attributes, progress=progress, cancelled=cancelled) as writer:
@@ -51,6 +51,8 @@ def import_samples(
             writer.rows(group, time, columns)
         for group, names in samples.labels.items():
             writer.labels(group, names)
+        for when, text in samples.events:
+            writer.event(when, "warning", text)
         written = writer.close()
     first, last = int(samples.time[0]), int(samples.time[-1])
     return Built([written], first_ns=first, last_ns=last), samples.report

@@ -10,12 +10,15 @@ import numpy as np
 
 from bms_studio.pack.corrections import corrected, find_signal
 from bms_studio.pack.profile import Profile
-from protocols.detect import detect
+from protocols.detect import Candidate, detect
 from protocols.frames import Frames
 from protocols.mapping import map_database
 from protocols.registry import available, load
 from protocols.roles import Mapping
 from protocols.signals import Database
+
+# A database below the first is not believed where a built-in protocol stands above the second.
+_DOUBTFUL, _CERTAIN = 0.65, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,19 @@ def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation |
     """What detection says; databases that a person gave win over what is only recognised."""
     candidates = detect(frames, given)
     if given:
+        names = ", ".join(database.name for database in given)
         chosen = [c for c in candidates if any(d is given[0] for d in c.databases)]
-        if not chosen:
+        others = [c for c in candidates if c not in chosen]
+        if not chosen and not others:
             mapping = map_database(given)  # nothing of it on the bus yet: by its names alone
-            seen = replace(mapping, confidence=0.0)
-            return _known_only(seen, given, frames)
-        candidates = chosen + [c for c in candidates if c not in chosen]
+            return _known_only(replace(mapping, confidence=0.0), given, frames)
+        if not chosen:
+            candidates = [_noted(others[0], f"nothing of {names} is on this bus"), *others[1:]]
+        elif others and chosen[0].confidence < _DOUBTFUL and others[0].confidence >= _CERTAIN:
+            word = f"{names} fits badly ({chosen[0].confidence:.2f})"
+            candidates = [_noted(others[0], word), *chosen, *others[1:]]
+        else:
+            candidates = chosen + others
     if not candidates:
         return None
     best = candidates[0]
@@ -96,6 +106,13 @@ def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation |
         best.why,
         protocol.serial if protocol else None,
     )
+
+
+def _noted(candidate: Candidate, word: str) -> Candidate:
+    """The candidate, saying why it was taken instead of what the person gave."""
+    note = f"{word}: the built-in protocol {candidate.name} is used"
+    mapping = candidate.mapping
+    return replace(candidate, mapping=replace(mapping, notes=(*mapping.notes, note)))
 
 
 def _by_hand_only(request: Request) -> Interpretation | None:

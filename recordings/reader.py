@@ -184,6 +184,10 @@ class Recording:
         except TooLarge as error:
             raise ValueError(str(error)) from None
         except _DAMAGE as error:
+            if "locking flag" in str(error):
+                raise UnreadableRecording(
+                    f"{self.path} is open in another way in this program: close it there first"
+                ) from error
             raise UnreadableRecording(
                 f"{self.path} is damaged and cannot be read ({_first_line(error)}): "
                 "if its journal is still there, 'bms-studio repair' makes it anew"

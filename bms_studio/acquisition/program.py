@@ -106,16 +106,21 @@ class Program:
         result: dict[str, Any] = {}
         problems: list[Exception] = []
 
+        given_up = threading.Event()
+
         def run() -> None:
+            if given_up.is_set():
+                return  # its caller was told that it failed
             try:
                 result.update(work())
-            except (AdapterError, OSError, RuntimeError, ValueError, TypeError) as problem:
+            except Exception as problem:  # it is the caller's: the loop goes on
                 problems.append(problem)
             finally:
                 done.set()
 
         self._loop.post(run)
         if not done.wait(_LOOP_S):
+            given_up.set()
             raise RuntimeError("the acquisition loop is busy (the adapter does not answer)")
         if problems:
             raise problems[0]

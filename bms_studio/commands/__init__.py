@@ -5,7 +5,9 @@ Results go to standard output, progress and messages to standard error. Exit sta
 """
 
 import argparse
+import contextlib
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,8 +37,9 @@ class CommandError(Exception):
 
 
 def say(message: str) -> None:
-    """A message for the person, on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    """A message for the person, on standard error; nobody reading it is no reason to stop."""
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,6 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     if options.verb is None:
         return _window()
+    signal.signal(signal.SIGTERM, _interrupt)  # being told to end is an end in good order
     try:
         return int(verb.run(options))
     except CommandError as problem:
@@ -55,6 +59,10 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
     except BrokenPipeError:
         return FAILED  # whoever read our output has gone
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, Any]:

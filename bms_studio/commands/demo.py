@@ -40,6 +40,13 @@ def run(options: argparse.Namespace) -> int:
         options.screenshot = options.screenshot or "demo.png"
     if not 1 <= options.cells <= 400:
         raise CommandError(f"--cells {options.cells}: the demo has 1 to 400 cells", USAGE)
+    from bms_studio.simulator.faults import parse_fault
+
+    try:
+        for fault in options.fault:
+            parse_fault(fault, options.cells)
+    except ValueError as problem:
+        raise CommandError(str(problem), USAGE) from None
     target = new_file(options.output) if options.output else None
     picture = new_file(options.screenshot) if options.screenshot else None
 

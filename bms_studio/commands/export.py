@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from bms_studio.commands import DONE, say
+from bms_studio.commands import DONE, USAGE, CommandError, say
 from bms_studio.commands.options import Progress, clear_errors, new_file
+
+SUFFIXES = (".csv", ".parquet", ".log", ".asc", ".blf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +22,11 @@ def run(options: argparse.Namespace) -> int:
     from recordings.export import export
     from recordings.reader import Recording
 
-    target = new_file(options.output)
+    target = new_file(options.output, [options.recording])
+    if target.suffix.lower() not in SUFFIXES:
+        raise CommandError(
+            f"{target.name}: the suffix says the format, one of {', '.join(SUFFIXES)}", USAGE
+        )
     with clear_errors():
         export(Recording(Path(options.recording)), target, progress=Progress("exporting"))
     say(f"wrote {target}")

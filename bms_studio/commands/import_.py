@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bms_studio.commands import DONE, say
+from bms_studio.commands import DONE, UNREADABLE, USAGE, CommandError, say
 from bms_studio.commands.options import Progress, add_protocol, clear_errors, new_file, request
 
 if TYPE_CHECKING:
@@ -27,9 +27,14 @@ def run(options: argparse.Namespace) -> int:
     """Import; prints the recording's path on standard output."""
     from bms_studio.from_logs import import_logs
     from bms_studio.from_samples import holds_samples, import_samples
+    from recordings.formats import FORMATS
 
-    target, wanted = new_file(options.output), request(options)
     logs = [Path(p) for p in options.logs]
+    target = new_file(options.output, [*options.logs, *options.dbc, options.profile])
+    wanted = request(options)
+    if options.format is not None and options.format not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise CommandError(f"--format {options.format}: there are {known}", USAGE)
     if len(logs) == 1 and options.format is None and holds_samples(logs[0]):
         with clear_errors():
             built, report = import_samples(logs[0], target, wanted)
@@ -46,7 +51,16 @@ def run(options: argparse.Namespace) -> int:
             signals=options.signals,
             progress=Progress("importing"),
         )
-    _receipt(logs, imported)
+    cut = next((r for r in imported.reports if r.truncated and r.format == "blf"), None)
+    if cut is not None:
+        for written in imported.built.files:
+            print(written.path)
+        raise CommandError(
+            f"{logs[imported.reports.index(cut)]}: {cut.truncated}; the {cut.frames} frames before "
+            "that are in the recording",
+            UNREADABLE,
+        )
+    _receipt(logs, imported, [database.name for database in wanted.databases])
     for written in imported.built.files:
         print(written.path)
     return DONE
@@ -66,13 +80,16 @@ def _tell(path: Path, report: "LogReport") -> None:
         say(f"  {note}")
 
 
-def _receipt(logs: list[Path], imported: "Imported") -> None:
+def _receipt(logs: list[Path], imported: "Imported", databases: list[str]) -> None:
     for path, report in zip(logs, imported.reports, strict=True):
         _tell(path, report)
     built = imported.built
     span_s = (built.last_ns - built.first_ns) * 1e-9
     say(f"{built.frames} frames over {span_s:.1f} s")
     meaning = built.meaning
+    if meaning is None and databases:
+        say(f"no BMS data: nothing of a battery in {', '.join(databases)} is on this bus")
+        return
     if meaning is None:
         say("no BMS data recognised: give the database of this bus with --dbc FILE")
         return

@@ -6,6 +6,8 @@ from pathlib import Path
 from bms_studio.commands import UNREADABLE, USAGE, CommandError
 from bms_studio.commands.options import clear_errors, has_display, new_file, paint_offscreen
 
+_LARGEST = 8192
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """REC.h5, --screenshot, --page, --size, --theme, --language."""
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_picture(parser: argparse.ArgumentParser) -> None:
     """What a picture of the window needs."""
     parser.add_argument("--screenshot", metavar="PNG", help="save a picture and end")
-    parser.add_argument("--page", default="", help="live, plots or trace")
+    parser.add_argument("--page", default="", choices=("", "live", "plots", "trace"))
     parser.add_argument("--size", default="", metavar="WxH", help="in pixels, e.g. 1600x1000")
     parser.add_argument("--theme", default="", choices=("", "dark", "light"))
     parser.add_argument("--language", default="", choices=("", "en", "zh_CN"))
@@ -62,4 +64,6 @@ def parse_size(text: str) -> tuple[int, int] | None:
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
         raise CommandError(f"--size {text}: write it like 1600x1000", USAGE)
+    if max(int(width), int(height)) > _LARGEST:
+        raise CommandError(f"--size {text}: at most {_LARGEST} pixels a side", USAGE)
     return int(width), int(height)

@@ -3,26 +3,29 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bms_studio.commands import DEVICE, FAILED, UNREADABLE, CommandError
+from bms_studio.commands import DEVICE, FAILED, UNREADABLE, USAGE, CommandError
 
 if TYPE_CHECKING:
     from bms_studio.acquisition.settings import AdapterSettings
     from bms_studio.interpret import Request
 
 
-def add_adapter(parser: argparse.ArgumentParser) -> None:
-    """python-can's own flags, and the three bus modes."""
+def add_adapter(parser: argparse.ArgumentParser, *, transmits: bool = False) -> None:
+    """python-can's own flags, and the three bus modes (a verb that transmits has no choice)."""
     group = parser.add_argument_group("adapter")
     group.add_argument("-i", "--interface", required=True, help="slcan, socketcan, pcan, …")
     group.add_argument("-c", "--channel", required=True, help="port or channel, e.g. COM5, can0")
     group.add_argument("-b", "--bitrate", type=int, default=500_000, help="bit/s, default 500000")
     group.add_argument("--fd", action="store_true", help="CAN FD")
     group.add_argument("--data-bitrate", type=int, default=2_000_000, help="of CAN FD, bit/s")
+    if transmits:
+        parser.set_defaults(mode="active")
+        return
     modes = group.add_mutually_exclusive_group()
     modes.add_argument(
         "--listen-only",
@@ -120,9 +123,12 @@ def paint_offscreen() -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
-def new_file(text: str) -> Path:
-    """A path for output whose folder exists; CommandError otherwise."""
+def new_file(text: str, inputs: Sequence[str] = ()) -> Path:
+    """A path for output: its folder exists, it is none of `inputs`; else CommandError."""
     path = Path(text)
+    for name in inputs:
+        if name and path.exists() and Path(name).exists() and path.samefile(name):
+            raise CommandError(f"{path} is what is being read: name another output", USAGE)
     if not path.parent.is_dir():
         raise CommandError(f"{path.parent} is no folder: create it or name another")
     if path.is_dir():

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Record until Ctrl-C, SIGTERM or --seconds, then build the recording."""
     from bms_studio.acquisition import client
 
-    target = new_file(options.output)
+    target = new_file(options.output, [*options.dbc, options.profile])
     settings, wanted = adapter_settings(options), request(options)
     journal = target.with_name(target.name + ".journal")
     if journal.exists():
@@ -52,13 +52,29 @@ def run(options: argparse.Namespace) -> int:
     with clear_errors(), _Stop() as stop:
         acquisition = client.start(settings, journal, owned=True, header=header)
         say(f"recording {settings.channel} at {settings.bitrate} bit/s, mode {settings.mode}")
-        lost = _watch(acquisition, stop, options.seconds)
-        acquisition.quit()
-        acquisition.close()
-        _build(journal, target)
+        if note := acquisition.status().note:
+            say(note)
+        try:
+            lost = _watch(acquisition, stop, options.seconds)
+        finally:
+            acquisition.quit()
+            acquisition.close()
+            _keep_earlier(target)
+            _build(journal, target)
     if lost:
         raise CommandError(f"{target} is saved, but the acquisition ended early: {lost}", DEVICE)
     return DONE
+
+
+def _keep_earlier(target: Path) -> None:
+    """A recording that stands under this name cannot be made again: it moves aside."""
+    if not target.exists():
+        return
+    number = 1
+    while (aside := target.with_name(f"{target.stem}-before-{number}{target.suffix}")).exists():
+        number += 1
+    target.rename(aside)
+    say(f"{target} was there already: it is now {aside}")
 
 
 def _watch(acquisition: "object", stop: "_Stop", seconds: float) -> str:
@@ -90,6 +106,8 @@ def _build(journal: Path, target: Path) -> None:
     remove_journal(journal)
     for written in built.files:
         say(f"saved {written.path}: {written.rows.get('/frames', 0)} frames")
+    for word in built.changes:
+        say(f"another pack was connected ({word}): it has a file of its own")
     if built.meaning is None:
         say("no BMS data were recognised; add a database with: bms-studio import --dbc FILE")
     if damage.bad_blocks or damage.missing_blocks:
@@ -103,7 +121,10 @@ class _Stop:
         self.asked = False
 
     def __enter__(self) -> "_Stop":
-        self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        # A terminal that is closed and a session that ends are no reason to lose the file.
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+        signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._before = {s: signal.signal(s, self._ask) for s in signals}
         return self
 
     def __exit__(self, *_: object) -> None:

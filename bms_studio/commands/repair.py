@@ -1,4 +1,7 @@
-"""`repair`: recordings from journals that a crash or a full disk left. The source stays."""
+"""`repair`: recordings from journals that a crash or a full disk left.
+
+A journal goes when the recording built from it has been verified; a damaged one stays.
+"""
 
 import argparse
 from pathlib import Path
@@ -39,6 +42,7 @@ def find_journals(path: Path) -> list[Path]:
     """The journal folders that PATH names or holds; CommandError if there are none."""
     from recordings.journal import segments
 
+    path = path.absolute()
     beside = path.with_name(path.name + ".journal")
     if path.is_dir():
         if segments(path) or (path / "header.bmsj").exists():
@@ -57,6 +61,7 @@ def find_journals(path: Path) -> list[Path]:
 
 def _build(journal: Path) -> None:
     from bms_studio.from_journal import build_journal
+    from recordings.journal import remove_journal
 
     target = free_target(journal)
     built, damage = build_journal(journal, target, progress=Progress(journal.name))
@@ -68,7 +73,11 @@ def _build(journal: Path) -> None:
             f"{journal.name}: {damage.bad_blocks} damaged and {damage.missing_blocks} missing "
             "blocks were skipped"
         )
-    say(f"{journal} was left as it is; delete it when the recording is good")
+        # The block that was being written when the power went is torn: nobody will ever read it.
+        if damage.missing_blocks or damage.bad_blocks > 1:
+            say(f"{journal} was kept, because not all of it could be read")
+            return
+    remove_journal(journal)
 
 
 def free_target(journal: Path) -> Path:

@@ -16,7 +16,7 @@ _AHEAD_S = 0.005
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """REC.h5, -i -c -b, --speed, --include-transmitted."""
     parser.add_argument("recording", metavar="REC.h5")
-    add_adapter(parser)
+    add_adapter(parser, transmits=True)
     parser.add_argument("--speed", type=float, default=1.0, help="times real time, default 1")
     parser.add_argument(
         "--include-transmitted",
@@ -27,10 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Send every frame; Ctrl-C stops."""
-    from dataclasses import replace
-
     from bms_studio.acquisition.adapters import open_adapter
-    from bms_studio.acquisition.settings import ACTIVE
     from protocols.frames import ERROR, TRANSMITTED
     from recordings.reader import Recording
 
@@ -40,8 +37,7 @@ def run(options: argparse.Namespace) -> int:
         rec = Recording(Path(options.recording))
         if not rec.rows("/frames"):
             raise CommandError(f"{rec.path} was made of samples: it has no frames to send")
-        # Asked to send: that is what active means.
-        adapter = open_adapter(replace(adapter_settings(options), mode=ACTIVE))
+        adapter = open_adapter(adapter_settings(options))
         sent, begun, first = 0, time.monotonic(), None
         unwanted = ERROR if options.include_transmitted else ERROR | TRANSMITTED
         try:

@@ -9,7 +9,7 @@ from bms_studio.commands.options import adapter_settings, add_adapter, clear_err
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """-i -c -b, --protocol, --cells, --fault, --rate, --seconds."""
-    add_adapter(parser)
+    add_adapter(parser, transmits=True)
     parser.add_argument("--protocol", default="scooter", choices=("scooter", "vesc"))
     parser.add_argument("--cells", type=int, default=20)
     parser.add_argument("--fault", action="append", default=[], metavar="NAME:CELL")
@@ -21,10 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Send until Ctrl-C or --seconds."""
-    from dataclasses import replace
-
     from bms_studio.acquisition.adapters import open_adapter
-    from bms_studio.acquisition.settings import ACTIVE
     from bms_studio.simulator.faults import parse_fault
     from bms_studio.simulator.pack import PackSpec
     from bms_studio.simulator.simulation import Simulation
@@ -45,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         return bool(options.seconds) and time.monotonic() - begun >= options.seconds
 
     with clear_errors():
-        adapter = open_adapter(replace(adapter_settings(options), mode=ACTIVE))
+        adapter = open_adapter(adapter_settings(options))
         say(
             f"sending {options.cells} cells as {options.protocol} on {options.channel}; Ctrl-C ends"
         )

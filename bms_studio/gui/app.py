@@ -182,7 +182,11 @@ def _arrange_picture(window: Window, start: Start) -> None:
     page = start.page or "live"
 
     def take() -> None:
-        grab(window, target, start.size)
+        try:
+            grab(window, target, start.size)
+        except OSError as problem:
+            sys.stderr.write(f"{problem}\n")
+            window.exit_status = 1
         window.end()
 
     def shown() -> None:
