@@ -150,7 +150,7 @@ class Derivation:
         """A person's word on roles, sign or index base; everything is derived again under it."""
         self.request = replace(self.request, profile=change(self.profile))
         if self.meaning is not None:
-            self.adopt(by_profile(self.meaning, self.profile))
+            self.adopt(by_profile(self.meaning, self.request))
         elif (found := interpret(self._recent(), self.request)) is not None:
             self.adopt(found)
 

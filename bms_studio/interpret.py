@@ -65,13 +65,20 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
         if recognised is None:
             return None
         found = recognised
-    return by_profile(found, request.profile)
+    return by_profile(found, request)
 
 
-def by_profile(meaning: Interpretation, profile: Profile) -> Interpretation:
-    """The same meaning under another word of the person: roles, sign, index base."""
-    found = meaning.found or meaning.mapping
-    return replace(meaning, mapping=corrected(found, meaning.databases, profile), found=found)
+def by_profile(meaning: Interpretation, request: Request) -> Interpretation:
+    """The same meaning under another word of the person: roles, sign, index base.
+
+    A database that was given and is named there counts even where it was not recognised.
+    """
+    found, databases, profile = meaning.found or meaning.mapping, meaning.databases, request.profile
+    for name, _ in profile.mapping:
+        if find_signal(databases, name) is None:
+            databases += tuple(d for d in request.databases if find_signal([d], name))[:1]
+    mapping = corrected(found, databases, profile)
+    return replace(meaning, databases=databases, mapping=mapping, found=found)
 
 
 def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation | None:

@@ -92,8 +92,9 @@ class MappingReader:
         t: int,
         busy: bool = False,
     ) -> MappingView:
-        """The mapping with values as of t; databases count while there is no meaning."""
-        used = tuple(meaning.databases if meaning else databases)
+        """The mapping with values as of t; databases: given, also where they are not in use."""
+        known = meaning.databases if meaning else ()
+        used = (*known, *(d for d in databases if d.name not in {k.name for k in known}))
         bindings = meaning.mapping.bindings if meaning else ()
         key = (*(id(d) for d in used), bindings, profile.mapping)
         if key != self._key:

@@ -162,7 +162,7 @@ class Session:
         Everything since connect is derived again. ValueError, one sentence, when it is no role.
         """
         name = f"{message}.{signal}"
-        check_role(self._databases(), name, role)
+        check_role((*self._databases(), *self._derivation.request.databases), name, role)
         self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
 
     def turn_sign(self) -> None:

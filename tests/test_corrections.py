@@ -264,3 +264,25 @@ def test_a_saved_profile_brings_its_databases_and_overwrites_none(tmp_path: Path
     assert (tmp_path / "odd.dbc").read_text("utf-8") == "somebody else's"
     assert loaded.mapping == (("Cells.Alpha", parse_role("cell.4.voltage")),)
     assert loaded.current_sign == "+charge"
+
+
+def test_a_given_database_that_is_not_in_use_can_still_be_named() -> None:
+    """The first database is recognised, the other says nothing by its names."""
+    other = odd_database(NAMELESS.replace("256 X1", "258 X1"))
+    request = Request(protocol="", databases=(odd_database(), other))
+    derivation = Derivation(request, Timeline())
+    derivation.push(odd_frames(2))
+    (message,) = other.messages
+    derivation.push(frame(message, START_NS + 2_000_000_000, Alpha=3698, Beta=3.7))
+    assert {r.name for r in view_of(derivation).rows} >= {"X1.Alpha", "Cells.Alpha"}
+    derivation.correct(partial(with_role, name="X1.Alpha", text="cell.4.voltage"))
+    held, _ = derivation.timeline.held("cells", FOREVER)
+    assert held[3] == pytest.approx(3.698, abs=1e-6)
+
+
+def test_a_profile_that_names_a_signal_of_another_bus_is_noted_not_fatal() -> None:
+    profile = with_role(Profile(), "Nowhere.Signal", "cell.9.voltage")
+    derivation = Derivation(Request(databases=(odd_database(),), profile=profile), Timeline())
+    derivation.push(odd_frames(2))
+    assert len(derivation.timeline.columns("cells")) == 3
+    assert "profile [mapping]: no database has a signal Nowhere.Signal" in view_of(derivation).notes
