@@ -1,7 +1,13 @@
-"""The largest deviation from the median that each cell has shown, and when. Arrays only."""
+"""The largest deviation from the median that each cell has shown, and when. Arrays only.
+
+Scans cut by a step of the load are left out: in them some cells are older than others.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
+
+# The median of two scans in a row further apart than this: the load changed while cells were read.
+_STEP_V = 0.004
 
 
 class ExtremeDeviation:
@@ -14,6 +20,7 @@ class ExtremeDeviation:
         """Forget what was seen."""
         self.deviation_v = np.empty(0)
         self.time = np.empty(0, np.int64)
+        self._median_v = np.nan
 
     def push(
         self, time: NDArray[np.int64], rows: NDArray[np.float32], median: NDArray[np.float32]
@@ -23,6 +30,13 @@ class ExtremeDeviation:
         if grow > 0:
             self.deviation_v = np.concatenate([self.deviation_v, np.full(grow, np.nan)])
             self.time = np.concatenate([self.time, np.zeros(grow, np.int64)])
+        before = np.concatenate([[self._median_v], median[:-1]])
+        self._median_v = float(median[-1]) if len(median) else self._median_v
+        with np.errstate(invalid="ignore"):
+            calm = ~(np.abs(median - before) > _STEP_V)
+        time, rows, median = time[calm], rows[calm], median[calm]
+        if not len(time):
+            return
         deviation = np.nan_to_num(rows - median[:, None], nan=0.0)
         row = np.argmax(np.abs(deviation), axis=0)
         columns = np.arange(rows.shape[1])
