@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bms_studio.estimators.kernel import STATES, B, D, E, F, G, K, M, O, Z, correct, grow, look_up
 from bms_studio.estimators.soc_state import (
+    BESIDE,
     C_ERR,
     C_GAP,
     C_GAP_C,
@@ -59,15 +60,15 @@ from bms_studio.estimators.soc_state import (
 
 @njit(nogil=True, cache=True)
 def kink_sigma(slope: float, scale: float, sigma_v: float) -> float:
-    """Sigma of the local error of the OCV table (V): its share, and 1 % of SOC beside."""
-    return math.sqrt((KINK_SHARE * scale * sigma_v) ** 2 + (0.01 * slope) ** 2)
+    """Sigma of the local error of the OCV table (V): its share, and 2 % of SOC beside."""
+    return math.sqrt((KINK_SHARE * scale * sigma_v) ** 2 + (BESIDE * slope) ** 2)
 
 
 @njit(nogil=True, cache=True)
 def table_sigma(slope: float, scale: float, sigma_v: float) -> float:
-    """Sigma of the OCV table (V) where its slope is this: so many volts off, and 1 % of SOC beside
+    """Sigma of the OCV table (V) where its slope is this: so many volts off, and 2 % of SOC beside
     (another maker's electrodes are balanced differently)."""
-    return float(scale * math.sqrt(sigma_v * sigma_v + (0.01 * slope) ** 2))
+    return float(scale * math.sqrt(sigma_v * sigma_v + (BESIDE * slope) ** 2))
 
 
 @njit(nogil=True, cache=True)

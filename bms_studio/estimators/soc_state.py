@@ -133,3 +133,5 @@ MISSING_TAU_S = 1800.0
 RESTART_S = 15.0
 # Activation energies of cells of one chemistry differ by 6 kJ/mol (22 to 36 measured), over R.
 ACTIVATION_SIGMA_K = 722.0
+# A table is scaled to a capacity that is not quite this cell's, nor this temperature's.
+BESIDE = 0.02

@@ -23,6 +23,7 @@ from bms_studio.estimators.pack_filter import kink_sigma, polarised, table_sigma
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
     C_ERR,
+    C_M,
     C_SM,
     C_SOCV,
     C_SR,
@@ -35,6 +36,7 @@ from bms_studio.estimators.soc_state import (
     R_CURRENT_S,
     R_HINT,
     R_HINT_S,
+    R_HYST,
     R_SCALE,
     R_SHIFT,
     R_SLOPE,
@@ -79,7 +81,9 @@ def judge(
     final: bool,
 ) -> None:
     """Put mean and sigma of the hypotheses into the filter, with what they owe to the OCV table."""
-    circuit = c[C_ERR] ** 2 + (c[C_SR] * r[R_CURRENT_S]) ** 2 + c[C_SM] ** 2
+    # Which branch of the hysteresis the cell is on is not known before charge has moved.
+    branch = c[C_M] * (1 - abs(r[R_HYST]))
+    circuit = c[C_ERR] ** 2 + branch**2 + (c[C_SR] * r[R_CURRENT_S]) ** 2 + c[C_SM] ** 2
     variance = np.empty(HYPOTHESES)
     for i in range(HYPOTHESES):
         slope = slope_at(ocv, i / (HYPOTHESES - 1) + r[R_SHIFT], 0.01)
