@@ -244,7 +244,8 @@ class Session:
             status = self.acquisition.status()
             frames = self.acquisition.read()
             while self._posted:
-                self._posted.popleft()()
+                self._posted[0]()  # it counts as posted until it is done
+                self._posted.popleft()
             self._derivation.push(frames)
             self._watch_link(status)
             now = time.monotonic()
