@@ -1,0 +1,77 @@
+"""Floors on measured cells and independent simulations; skipped where the data are not there."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import _cell_data as cell_data
+from benchmarks import estimation
+from bms_studio.estimators import leak, soc
+from bms_studio.estimators.model import cell_model
+from bms_studio.pack.chemistry import load_chemistry
+
+pytestmark = pytest.mark.skipif(
+    not cell_data.FOLDER.is_dir(), reason="the folder ../shared/data/cells is not there"
+)
+
+
+@pytest.mark.parametrize("case", estimation.CASES)
+def test_nmc_cell_with_its_own_table(case: str) -> None:
+    run = cell_data.e2()
+    score = estimation.judge(run, estimation.own("NMC", run, "ocv_E2_NMC_measured.csv"), case)
+    assert score.rmse < 1.6
+    assert score.inside > 95
+
+
+@pytest.mark.parametrize("temperature", [25, 5, -15])
+def test_lfp_cell_with_the_usual_table(temperature: int) -> None:
+    run = cell_data.a123(temperature)
+    for case in ("exact", "20 off", "offset"):
+        score = estimation.judge(run, estimation.usual("LFP", run), case)
+        assert score.rmse < 2.0, case
+        assert score.inside > 95, case
+
+
+def test_trips_that_were_not_fitted() -> None:
+    run, other = cell_data.nmc_trips((5, 6, 7, 8)), cell_data.nmc_trips((1, 2, 3, 4))
+    table = "ocv_unknown_nmc_measured.csv"
+    model = estimation.fitted(estimation.own("NMC", run, table), other)
+    assert estimation.judge(run, model, "exact").rmse < 1.0
+    assert estimation.judge(run, model, "20 off").rmse < 1.5
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[cell_data.Pack, Any]:
+    pack = cell_data.simulated("pack_nmc_weeks", 1)
+    model = cell_model(load_chemistry("NMC"), 5.0)
+    params = leak.Params(model)
+    cells = len(pack.labels)
+    windows = leak.step(params, leak.start(params, cells), estimation.of_pack(pack))
+    return pack, leak.solve(params, windows, float(pack.soc[0].mean()), 0.01, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "label"),
+    [("leak_a", "ISC"), ("capacity", "Q_LOW"), ("resistance_ohm", "R_GROW"), ("offset_v", "V_OFF")],
+)
+def test_the_faulty_cell_of_a_simulated_pack_ranks_first(
+    found: tuple[cell_data.Pack, Any], quantity: str, label: str
+) -> None:
+    pack, answer = found
+    cell = int(np.flatnonzero(pack.labels == label)[0])
+    assert int(np.argmax(np.abs(answer[quantity]))) == cell
+
+
+def test_every_cell_of_a_simulated_pack_has_its_soc() -> None:
+    pack = cell_data.simulated("pack_nmc_weeks", 0)
+    model = cell_model(load_chemistry("NMC"), 5.0)
+    params = soc.Params(model, initial_soc=float(pack.soc[0].mean()), initial_soc_sigma=0.01)
+    module: ModuleType = soc
+    out = module.step(params, module.start(params, len(pack.labels)), estimation.of_pack(pack))
+    at = (out["time_ns"] - estimation.START_NS) * 1e-9
+    rows = np.minimum(np.searchsorted(pack.time_s, at), len(pack.time_s) - 1)
+    error = (out["soc"] - pack.soc[rows])[at > 1800]
+    assert np.sqrt(np.mean(error**2, axis=0)).max() < 0.015
+    assert np.mean(np.abs(error) <= 3 * out["soc_sigma"][at > 1800]) > 0.95
