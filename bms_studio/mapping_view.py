@@ -108,6 +108,8 @@ class MappingReader:
         mapping, notes = meaning.mapping, meaning.mapping.notes
         if sign.state != "unverified":  # the steps know more than the names did
             notes = tuple(n for n in notes if not n.startswith(SIGN_NOTE))
+        said = (meaning.found or mapping).notes
+        why = "; ".join(part for part in meaning.why.split("; ") if part not in said)
         indexed = [b.index for b in bindings if b.index is not None]
         note = next((n for n in mapping.notes if any(i.signal in n for i in indexed)), "")
         has_current = any(b.role.field == "current" for b in bindings)
@@ -115,7 +117,7 @@ class MappingReader:
             meaning.title,
             meaning.confidence,
             meaning.runner_up,
-            meaning.why,
+            why,
             notes,
             repairs,
             self._rows,

@@ -70,6 +70,8 @@ class Session:
         self._was_gone = False
         self._recording = RecordingStatus()
         self._target: Path | None = None
+        self._journal: Path | None = None  # of the recording that runs
+        self._kept_word = ""  # the profile that it knows
         self._mapping = MappingReader()
         self._job: Job | None = None
         self.status = Status(link=LinkStatus(state="connecting"))
@@ -96,13 +98,15 @@ class Session:
         target.parent.mkdir(parents=True, exist_ok=True)
         # In the user's data folder, so that a crash leaves it where the next start looks.
         header = {**self.journal_header(), "target": str(target.absolute())}
-        self.acquisition.start_recording(None, header)
+        self._kept_word = header["profile"]
+        self._journal = Path(self.acquisition.start_recording(None, header)["folder"])
         self._target = target
         self._recording = RecordingStatus("recording", str(target), time.time_ns())
         self.status = replace(self.status, recording=self._recording)
 
     def stop_recording(self) -> None:
         """Stop, and build the recording in the background; `status.recording` follows it."""
+        self._keep_word()
         folder = self.acquisition.stop_recording()
         target = self._target or recording_target(folder)
         self._recording = RecordingStatus("building", str(target), self._recording.since_ns)
@@ -193,10 +197,19 @@ class Session:
         self._derivation.correct(change)
         self.timeline.add_event(Event(self.now_ns, "parameter", words))
         self.acquisition.event("parameter", words)
-        folder = self.acquisition.status().recording_folder
-        if folder:  # its header was written before: the builder asks for the newest word
-            place = Path(folder) / PROFILE_IN_JOURNAL
-            place.write_text(self._derivation.profile.text, "utf-8", newline="\n")
+        self._keep_word()
+
+    def _keep_word(self) -> None:
+        """The journal's header may be older than the profile: the builder asks for the newest."""
+        word, folder = self._derivation.profile.text, self._journal
+        running = self._recording.state in ("recording", "disk-full")
+        if folder is None or not running or word == self._kept_word:
+            return
+        self._kept_word = word
+        try:
+            (folder / PROFILE_IN_JOURNAL).write_text(word, "utf-8", newline="\n")
+        except OSError as problem:
+            self.timeline.add_event(Event(self.now_ns, "disk-full", str(problem)))
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -264,6 +277,7 @@ class Session:
     def _refresh(self, acquired: AcquisitionStatus) -> None:
         derivation = self._derivation
         judgement = derivation.monitor.judgement()
+        self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
         self.status = Status(
@@ -302,7 +316,9 @@ class Session:
     def _recording_now(self, acquired: AcquisitionStatus) -> RecordingStatus:
         if self._recording.state == "off" and acquired.recording_folder:
             # Somebody started it before this window came: it is taken over as it is.
-            self._target = recording_target(Path(acquired.recording_folder))
+            self._journal = Path(acquired.recording_folder)
+            self._target = recording_target(self._journal)
+            self._kept_word = self._derivation.profile.text
             since = acquired.recording_start_ns
             self._recording = RecordingStatus("recording", str(self._target), since)
         if self._recording.state in ("recording", "disk-full"):

@@ -175,7 +175,7 @@ class MappingDialog(QDialog):
             parts.append(text("confidence {percent} %", percent=percent))
         if view.runner_up:
             parts.append(text("or else {name}", name=view.runner_up))
-        if view.why and view.why not in view.notes:
+        if view.why:
             parts.append(view.why)
         self.confidence.set_text(" · ".join(parts))
         with_role = sum(bool(row.role) for row in view.rows)
