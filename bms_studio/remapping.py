@@ -6,13 +6,15 @@ a correction derives what is shown again. No Qt, no HDF5; called in the replay's
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bms_studio.derivation import Derivation
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.mapping_view import MappingReader, MappingView
-from bms_studio.pack.corrections import opposite, with_sign
+from bms_studio.pack.corrections import check_role, opposite, with_sign
 from bms_studio.pack.profile import Profile
+from bms_studio.pack.profile_file import save_profile, stated_protocol
 from bms_studio.pack.sign import SignCheck
 from bms_studio.timeline import Event, Timeline
 from protocols.frames import Frames
@@ -49,6 +51,18 @@ class Remapping:
     def profile(self) -> Profile:
         """The profile with all corrections so far."""
         return self.derivation.profile
+
+    def check(self, name: str, role: str) -> None:
+        """ValueError, one sentence, when the signal cannot be given this role."""
+        if not self._timeline.frames.count:
+            raise ValueError("This recording was made of samples: it has no signals to use.")
+        check_role(self._databases, name, role)
+
+    def save(self, path: Path) -> None:
+        """Write the profile, and the recording's databases beside it. OSError as it comes."""
+        stored = [(str(name), str(text)) for name, text in self._attributes["databases"]]
+        named = stated_protocol("", self._attributes["protocol"])
+        save_profile(path, self.profile, stored, named)
 
     def settle(self) -> None:
         """The meaning that the builder found, found again."""

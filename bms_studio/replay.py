@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,9 @@ from bms_studio.frame_log import FrameLog
 from bms_studio.jobs import Job
 from bms_studio.mapping_view import MappingView
 from bms_studio.monitor import Monitor
-from bms_studio.pack.corrections import check_role, with_first_cell, with_role
+from bms_studio.pack.corrections import with_first_cell, with_role
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile
-from bms_studio.pack.profile_file import save_profile, stated_protocol
 from bms_studio.pack.profile_text import profile_text
 from bms_studio.pack.state import StateOfUse
 from bms_studio.remapping import Remapping
@@ -35,8 +34,8 @@ from bms_studio.session import find_message
 from bms_studio.signal_rows import signal_rows
 from bms_studio.status import Extreme, LinkStatus, PackStatus, Status
 from bms_studio.timeline import Event, Timeline
+from bms_studio.unpacked import all_pack_fields, mapped_array, mapped_frames
 from protocols.decode import compile_messages
-from protocols.frames import Frames, empty_frames
 from protocols.roles import PACK_FIELDS
 from protocols.signals import Message, Signal
 
@@ -80,7 +79,7 @@ class Replay:
         )
         self._asked = False
         if described["frames"]:
-            self.timeline.frames = FrameLog(fixed=_mapped_frames(self._folder))
+            self.timeline.frames = FrameLog(fixed=mapped_frames(self._folder))
         for when, kind, words in described["events"]:
             self.timeline.add_event(Event(int(when), kind, words))
         self._start = self._end = self._position = 0
@@ -94,7 +93,7 @@ class Replay:
         """The span, before anything is loaded: the playhead needs it at once."""
         spans = []
         for group in self._described["groups"]:
-            moments = self._load(group, "time")
+            moments = mapped_array(self._folder, group, "time")
             if len(moments):
                 spans.append((int(moments[0]), int(moments[-1])))
         moments = self.timeline.frames.all().time
@@ -104,12 +103,6 @@ class Replay:
             self._start = min(s[0] for s in spans)
             self._end = max(s[1] for s in spans)
         self._position = self._start
-
-    def _load(self, group: dict[str, Any], what: str) -> "np.ndarray[Any, np.dtype[Any]]":
-        place = self._folder / f"{group['number']}-{what}.npy"
-        mode: Literal["r"] | None = "r" if group["rows"] else None  # nothing cannot be mapped
-        array: np.ndarray[Any, np.dtype[Any]] = np.load(place, mmap_mode=mode, allow_pickle=False)
-        return array
 
     def _run(self) -> None:
         # The pack's own words first: the sum of cells is compared with them.
@@ -124,11 +117,14 @@ class Replay:
                 self._posted.popleft()()
 
     def _fill(self, group: dict[str, Any]) -> None:
-        moments, values = self._load(group, "time"), self._load(group, "values")
+        moments, values = (
+            mapped_array(self._folder, group, "time"),
+            mapped_array(self._folder, group, "values"),
+        )
         kind = {"cells": "cell", "probes": "probe", "pack": "pack"}.get(group["name"], "")
         columns = tuple(group["columns"])
         if group["name"] == "pack":
-            columns, values = _all_pack_fields(columns, values)
+            columns, values = all_pack_fields(columns, values)
         breaks = [e.time for e in self.timeline.events if e.kind in _GAPS]
         cuts = sorted({int(i) for i in np.searchsorted(moments, breaks)} - {0, len(moments)})
         edges = [0, *cuts, len(moments)]
@@ -320,19 +316,13 @@ class Replay:
         return self._remapping.view(self._monitor.sign, self.now_ns)
 
     def use_as(self, message: str, signal: str, role: str) -> None:
-        """Give a signal a role ("none": no role, "": what was found by itself again).
-
-        Everything is derived again from the frames, in the background; the file is not changed.
-        ValueError, one sentence, when it is no role or there are no frames.
-        """
-        if not self.timeline.frames.count:
-            raise ValueError("This recording was made of samples: it has no signals to use.")
+        """Give a signal a role; see `gui.contract`. The file is not changed."""
         name = f"{message}.{signal}"
-        check_role(self._databases, name, role)
+        self._remapping.check(name, role)
         self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
 
     def turn_sign(self) -> None:
-        """Count the current the other way round, in everything that is shown of this recording."""
+        """Count the current the other way round in all that is shown."""
         self._again(lambda: self._remapping.turn(self.now_ns))
 
     def count_from(self, first: int) -> None:
@@ -345,10 +335,7 @@ class Replay:
 
     def save_profile(self, path: Path) -> None:
         """Write the profile, and its databases beside it. OSError with its sentence."""
-        attributes = self._described["attributes"]
-        named = stated_protocol("", attributes["protocol"])
-        stored = [(str(name), str(text)) for name, text in attributes["databases"]]
-        save_profile(path, self._remapping.profile, stored, named)
+        self._remapping.save(path)
 
     def _correct(self, change: Callable[[Profile], Profile], words: str) -> None:
         self._again(lambda: self._remapping.correct(change, words, self.now_ns))
@@ -366,8 +353,6 @@ class Replay:
     def _post(self, work: Callable[[], None]) -> None:
         self._posted.append(work)
         self._wake.set()
-
-    # -- small things --------------------------------------------------------------------------
 
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding; kept while the window is open."""
@@ -409,26 +394,6 @@ def open_replay(job: Job, path: Path) -> Replay:
     except BaseException:
         unpacked.close()
         raise
-
-
-def _mapped_frames(folder: Path) -> Frames:
-    names = ("time", "id", "flags", "channel", "length", "data")
-    columns = [
-        np.load(folder / f"frames-{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
-    ]
-    return Frames(*columns) if len(columns[0]) else empty_frames()
-
-
-def _all_pack_fields(
-    columns: tuple[str, ...], values: "np.ndarray[Any, np.dtype[Any]]"
-) -> tuple[tuple[str, ...], "np.ndarray[Any, np.dtype[Any]]"]:
-    """Every field in its usual place: a recording leaves out those that were never known."""
-    names = tuple(f.name for f in PACK_FIELDS)
-    full = np.full((len(values), len(names)), np.nan, np.float32)
-    for i, name in enumerate(columns):
-        if name in names:
-            full[:, names.index(name)] = values[:, i]
-    return names, full
 
 
 def _or_nan(value: float | None) -> float:
