@@ -29,6 +29,13 @@ BO_ 256 X1: 8 B
  SG_ Alpha : 0|16@1+ (1,0) [0|5000] "mV" B
  SG_ Beta : 16|16@1+ (0.001,0) [0|5] "V" B
 """
+INDEXED = """VERSION ""
+BS_:
+BU_: B
+BO_ 512 Cell: 8 B
+ SG_ Cell_Index : 0|8@1+ (1,0) [0|0] "" B
+ SG_ Cell_Voltage : 8|16@1+ (1,0) [0|5000] "mV" B
+"""
 
 
 def odd_database(text: str = TEXT) -> Database:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_bus import NAMELESS, START_NS, frame, nameless_frames, odd_database, odd_frames
+from odd_bus import INDEXED, NAMELESS, START_NS, frame, nameless_frames, odd_database, odd_frames
 
 from bms_studio.derivation import Derivation
 from bms_studio.interpret import Request
@@ -177,12 +177,7 @@ def test_frames_that_wait_for_a_decision_are_not_mixed_in_by_a_correction() -> N
 
 
 def test_the_index_base_is_stated_by_the_profile() -> None:
-    text = (
-        'VERSION ""\nBS_:\nBU_: B\nBO_ 512 Cell: 8 B\n'
-        ' SG_ Cell_Index : 0|8@1+ (1,0) [0|0] "" B\n'
-        ' SG_ Cell_Voltage : 8|16@1+ (1,0) [0|5000] "mV" B\n'
-    )
-    database = odd_database(text)
+    database = odd_database(INDEXED)
     (message,) = database.messages
     derivation = Derivation(Request(databases=(database,)), Timeline())
     for k in range(60):

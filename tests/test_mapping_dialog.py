@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gui_parts import clipped, make_recording, replay_of, settle, tick
-from odd_bus import odd_database, odd_frames
+from odd_bus import INDEXED, START_NS, frame, odd_database, odd_frames
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
@@ -23,8 +23,10 @@ from bms_studio.language import set_language
 from bms_studio.pack.profile import load_profile
 from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
+from protocols.frames import concatenate
 from protocols.roles import PACK_FIELDS
 from recordings.layout import RecordingAttributes
+from recordings.writer import RecordingWriter
 
 CURRENT = [field.name for field in PACK_FIELDS].index("current")
 FOREVER = 1 << 62
@@ -268,3 +270,55 @@ def test_no_word_is_clipped_in_a_small_window(
     settle()
     assert not clipped(dialog)
     dialog.accept()
+
+
+def test_a_recording_of_samples_says_that_it_has_no_signals(
+    open_window: Callable[..., Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    target = tmp_path / "samples.h5"
+    time = 1_700_000_000_000_000_000 + np.arange(50, dtype=np.int64) * 100_000_000
+    with RecordingWriter(target, RecordingAttributes("import")) as writer:
+        writer.rows("/cells", time, {"voltage": np.full((50, 4), 3.7, np.float32)})
+        writer.close()
+    replay = replay_of(target)
+    try:
+        with pytest.raises(ValueError, match="made of samples: it has no signals"):
+            replay.use_as("Cells", "Alpha", "cell.1.voltage")
+        replay.mapping()
+        qtbot.waitUntil(lambda: not replay.mapping().busy, timeout=30_000)
+        assert replay.mapping().rows == ()
+    finally:
+        replay.disconnect()
+
+
+def test_an_index_is_counted_from_the_other_start_with_one_button(
+    open_window: Callable[..., Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    database = odd_database(INDEXED)
+    rounds = [
+        frame(
+            database.messages[0], START_NS + k * 50_000_000, Cell_Index=k % 6 + 1, Cell_Voltage=3700
+        )
+        for k in range(200)
+    ]
+    target = tmp_path / "indexed.h5"
+    request = Request(databases=(database,))
+    build([Item(frames=concatenate(rounds))], target, RecordingAttributes("import"), request)
+    replay = replay_of(target)
+    try:
+        window = open_window(replay)
+        window.deeds.do("mapping")
+        dialog = dialog_of(window, qtbot)
+        assert dialog.index_button.text() == "Count from 0"
+        assert "counts from 1" in dialog.index_note.text()
+        assert len(replay.timeline.columns("cells")) == 6
+        dialog.index_button.click()
+        qtbot.waitUntil(lambda: not replay.mapping().busy, timeout=30_000)
+        dialog.refresh()
+        assert dialog.index_button.text() == "Count from 1"
+        assert len(replay.timeline.columns("cells")) == 7
+        assert "first_cell = 0" in replay.profile_text()
+        dialog.accept()
+        window.context.view = None
+    finally:
+        replay.disconnect()
