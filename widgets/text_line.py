@@ -8,9 +8,9 @@ A steady line asks for the widest text it has had, so that neighbours do not jum
 Colours come from the theme while painting: nothing to do when the theme changes.
 """
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.theme import current_theme, font, semibold
 
@@ -42,6 +42,7 @@ class TextLine(QWidget):
         self._text, self._tone, self._align, self._steady = text, tone, align, steady
         self._font = QFont(semibold(size) if bold else font(size, mono=mono))
         self._widest, self._least, self._middle = 0, least, middle
+        self._tip = ""
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
 
@@ -58,6 +59,7 @@ class TextLine(QWidget):
         self.setAccessibleName(text)
         if self.sizeHint().width() != before:
             self.updateGeometry()
+        self._renew_tip()
         self.update()
 
     def set_tone(self, tone: str) -> None:
@@ -88,13 +90,16 @@ class TextLine(QWidget):
         painter.drawText(self.rect(), self._align | Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
 
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            cut = self._cut() != self._text
-            text = "\n".join(part for part in (self._text if cut else "", self.toolTip()) if part)
-            if text:
-                QToolTip.showText(event.globalPos(), text, self)
-            else:
-                QToolTip.hideText()
-            return True
-        return super().event(event)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._renew_tip()
+
+    def setToolTip(self, text: str) -> None:
+        """What the tool tip says below the whole text of a cut line."""
+        self._tip = text
+        self._renew_tip()
+
+    def _renew_tip(self) -> None:
+        # Set ahead of time rather than on demand: a Python `event` would see every event there is.
+        cut = self._text if self._cut() != self._text else ""
+        super().setToolTip("\n".join(part for part in (cut, self._tip) if part))

@@ -44,7 +44,6 @@ class TopBarState:
     link: str = "none"
     adapter: str = ""
     protocol: str = ""
-    protocol_hint: str = ""
     mode: str = ""
     mode_tone: str = "ok"
     change: str = ""
@@ -59,6 +58,7 @@ class TopBarState:
     mark: str = ""
     language: str = ""
     settings: str = ""
+    protocol_hint: str = ""
 
 
 class Badge(QWidget):
