@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bms_studio.diagnosis.contract import Finding, Verdict
 from bms_studio.diagnosis.dips import DipWatch
 from bms_studio.diagnosis.extremes import ExtremeDeviation
+from bms_studio.diagnosis.interruptions import InterruptionWatch
 from bms_studio.diagnosis.limits import LimitRule, LimitWatch
 from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch
 from bms_studio.diagnosis.verdict import judge
@@ -41,6 +42,7 @@ class Monitor:
         self.log: list[Finding] = []
         self._newest: dict[str, Finding] = {}
         self._dips = DipWatch()
+        self._interruptions = InterruptionWatch()
         self._range = RangeWatch()
         self._sum = SumWatch()
         self._checked: dict[str, None] = {}
@@ -83,6 +85,7 @@ class Monitor:
         self.extremes.push(time, rows, median)
         found = self._apply(self._cells, "check.cell_limits", time, rows)
         found += self._dips.push(time, rows, median)
+        found += self._interruptions.push(time, median)
         found += self._range.push(time, rows)
         self._checked["check.dips"] = self._checked["check.sensors"] = None
         if not np.isnan(self._pack_v):

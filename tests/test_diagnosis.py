@@ -220,3 +220,29 @@ def test_the_dips_of_an_intermittent_joint_are_found_at_a_kilohertz() -> None:
     found = {(f.code, f.cell) for f in derivation.monitor.log}
     assert ("dips.one_cell", 5) in found
     assert {cell for _, cell in found} == {5}
+
+
+def interruptions(time: NDArray, rows: NDArray) -> list[str]:
+    from bms_studio.diagnosis.interruptions import InterruptionWatch
+
+    watch, found = InterruptionWatch(), []
+    for start in range(0, len(time), 33):
+        found += watch.push(time[start : start + 33], np.median(rows[start : start + 33], axis=1))
+    return [f.code for f in found]
+
+
+def test_a_short_dip_of_all_cells_is_load_and_a_lasting_one_is_none() -> None:
+    time, rows = scans(3000)
+    rows[1000:1020] -= 0.12
+    assert interruptions(time, rows) == ["dips.load"]
+    rows[1500:2500] -= 0.12
+    assert interruptions(time, rows) == ["dips.load"]
+
+
+def test_missing_frames_are_the_link_whatever_the_scan_rate() -> None:
+    for period_ms in (10, 100, 1000):
+        time, rows = scans(400, period_ms=period_ms)
+        kept = np.ones(400, bool)
+        kept[200:220] = False
+        assert interruptions(time[kept], rows[kept]) == ["dips.link"]
+        assert interruptions(time, rows) == []
