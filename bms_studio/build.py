@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from bms_studio.continuity import Continuity, split_at_silence
+from bms_studio.free_name import free_name
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.pipeline import Pipeline, Rows
 from bms_studio.signal_rows import signal_rows
@@ -259,10 +260,8 @@ class _Builder:
 
     def _other_pack(self, word: str, frames: Frames) -> None:
         self._built.changes.append(word)
-        begins, number = int(frames.time[0]), len(self._built.files) + 2
-        target = self._target
-        while (target := self._numbered(number)).exists():
-            number += 1
+        begins = int(frames.time[0])
+        target = free_name(self._target, number=len(self._built.files) + 2)
         uuid = str(uuid4())
         self._writer.event(begins, "pack-changed", f"another pack ({word}): {target.name}")
         late, self._late_events = self._late_events, []
@@ -271,9 +270,6 @@ class _Builder:
         self._writer = self._open_writer(target, uuid)
         self._writer.event(begins, "pack-changed", f"another pack ({word}) than in the file before")
         self._mean(interpret(frames, self._request) or self._meaning)
-
-    def _numbered(self, number: int) -> Path:
-        return self._target.with_name(f"{self._target.stem}-{number}{self._target.suffix}")
 
     def _store(self, frames: Frames) -> None:
         built = self._built

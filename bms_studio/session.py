@@ -110,7 +110,7 @@ class Session:
         folder = self.acquisition.stop_recording()
         target = self._target or recording_target(folder)
         self._recording = RecordingStatus("building", str(target), self._recording.since_ns)
-        self._job = Job("Building the recording", lambda job: build_in_process(job, folder, target))
+        self._job = Job("Building the recording", lambda job: _built(job, folder, target))
         self.status = replace(self.status, recording=self._recording)
 
     def mark(self, text: str) -> None:
@@ -202,7 +202,7 @@ class Session:
     def _keep_word(self) -> None:
         """The journal's header may be older than the profile: the builder asks for the newest."""
         word, folder = self._derivation.profile.text, self._journal
-        running = self._recording.state in ("recording", "disk-full")
+        running = self._recording.running
         if folder is None or not running or word == self._kept_word:
             return
         self._kept_word = word
@@ -215,7 +215,7 @@ class Session:
 
     def disconnect(self) -> None:
         """Let go of the adapter; a running recording is stopped and built first."""
-        if self._recording.state == "recording":
+        if self._recording.running:
             self.stop_recording()
         self._closing.set()
         self._thread.join(2.0)
@@ -321,7 +321,7 @@ class Session:
             self._kept_word = self._derivation.profile.text
             since = acquired.recording_start_ns
             self._recording = RecordingStatus("recording", str(self._target), since)
-        if self._recording.state in ("recording", "disk-full"):
+        if self._recording.running:
             state = "disk-full" if acquired.journal_error else "recording"
             self._recording = replace(self._recording, state=state, message=acquired.journal_error)
         elif self._job is not None and self._job.done:
@@ -353,11 +353,16 @@ def recording_target(folder: Path) -> Path:
     return Path(stated) if stated else folder.with_name(folder.name.removesuffix(".journal"))
 
 
-def build_in_process(job: Job, folder: Path, target: Path) -> str:
+def _built(job: Job, folder: Path, target: Path) -> str:
+    """Where the recording stands, in words: every pack that was connected has a file."""
+    return ", ".join(build_in_process(job, folder, target))
+
+
+def build_in_process(job: Job, folder: Path, target: Path) -> list[str]:
     """Build a journal in a process of its own and remove it once the recording is verified."""
     made = job.run_process(["bms_studio.from_journal", str(folder), str(target)])
     remove_journal(folder)
-    return str(made["files"][0])
+    return [str(path) for path in made["files"]]
 
 
 def find_message(databases: Sequence[Database], frame_id: int, extended: bool) -> Message | None:

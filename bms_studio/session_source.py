@@ -24,6 +24,7 @@ from bms_studio.acquisition.ports import list_adapters
 from bms_studio.acquisition.settings import AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
 from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
+from bms_studio.free_name import free_name
 from bms_studio.interpret import Request, interpret
 from bms_studio.jobs import Job
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
@@ -65,15 +66,6 @@ def name_recording(serial: str) -> Path:
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in serial) or "pack"
     stem = f"{safe} {time.strftime('%Y-%m-%d %H-%M-%S')}"
     return recordings_folder() / f"{stem}.h5"
-
-
-def free_name(path: Path) -> Path:
-    """`path`, or the next name with a number that nothing has yet."""
-    free, number = path, 2
-    while free.exists():
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        number += 1
-    return free
 
 
 def connect(
@@ -244,7 +236,8 @@ class LocalSessions:
         def work(job: Job) -> Replay:
             target = Path(left.target) if left.target else name_recording(left.title)
             target.parent.mkdir(parents=True, exist_ok=True)
-            return open_replay(job, Path(build_in_process(job, left.journal, free_name(target))))
+            target = free_name(target) if target.exists() else target
+            return open_replay(job, Path(build_in_process(job, left.journal, target)[0]))
 
         return Job("Rescuing a recording", work)
 
@@ -345,6 +338,7 @@ def _open(job: Job, paths: Sequence[Path]) -> Replay:
     first = Path(paths[0])
     if len(paths) == 1 and first.suffix.lower() in RECORDING_SUFFIXES:
         return open_replay(job, first)
-    target = free_name(first.with_name(first.name + ".h5"))
+    target = first.with_name(first.name + ".h5")
+    target = free_name(target) if target.exists() else target
     job.run_process(["bms_studio.from_logs", str(target), *(str(p) for p in paths)])
     return open_replay(job, target)

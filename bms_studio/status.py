@@ -43,6 +43,11 @@ class RecordingStatus:
     progress: float = 0.0
     message: str = ""
 
+    @property
+    def running(self) -> bool:
+        """A recording that waits for space on the disk runs too."""
+        return self.state in ("recording", "disk-full")
+
 
 @dataclass(frozen=True, slots=True)
 class PackStatus:

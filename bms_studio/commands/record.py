@@ -70,9 +70,9 @@ def _keep_earlier(target: Path) -> None:
     """A recording that stands under this name cannot be made again: it moves aside."""
     if not target.exists():
         return
-    number = 1
-    while (aside := target.with_name(f"{target.stem}-before-{number}{target.suffix}")).exists():
-        number += 1
+    from bms_studio.free_name import free_name
+
+    aside = free_name(target, "-before-", 1)
     target.rename(aside)
     say(f"{target} was there already: it is now {aside}")
 

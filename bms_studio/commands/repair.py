@@ -82,11 +82,9 @@ def _build(journal: Path) -> None:
 
 def free_target(journal: Path) -> Path:
     """Where the recording goes: beside the journal, under a name that is not taken."""
+    from bms_studio.free_name import free_name
+
     name = journal.name.removesuffix(".journal")
     stem = Path(name).stem if name.endswith(".h5") else name
     target = journal.with_name(f"{stem}.h5")
-    number = 2
-    while target.exists():
-        target = journal.with_name(f"{stem}-repaired-{number}.h5")
-        number += 1
-    return target
+    return free_name(target, "-repaired-") if target.exists() else target

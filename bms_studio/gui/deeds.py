@@ -100,10 +100,10 @@ class Deeds:
         view = self._window.view
         if not isinstance(view, Recordable):
             return
-        state = view.status.recording.state
-        if state in ("recording", "disk-full"):
+        recording = view.status.recording
+        if recording.running:
             view.stop_recording()
-        elif state != "building":
+        elif recording.state != "building":
             view.start_recording()
 
     def _mark(self) -> None:
@@ -258,7 +258,7 @@ class Deeds:
     def may_close(self) -> bool:
         """False while a recording runs and nobody has said what shall become of it."""
         view = self._window.view
-        recording = isinstance(view, Recordable) and view.status.recording.state == "recording"
+        recording = isinstance(view, Recordable) and view.status.recording.running
         if not recording or self._closing_agreed:
             return True
         box = QMessageBox(self._window)

@@ -173,7 +173,7 @@ def recording_words(recording: RecordingStatus, now_ns: int) -> str:
 
 
 def _record_button(recording: RecordingStatus) -> str:
-    return text("Stop") if recording.state in ("recording", "disk-full") else text("Record")
+    return text("Stop") if recording.running else text("Record")
 
 
 def hms(seconds: int) -> str:
