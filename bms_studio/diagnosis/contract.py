@@ -47,3 +47,50 @@ class Verdict:
     next_action: tuple[str, dict[str, float | str | int]]
     checked: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
     not_checked: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
+
+
+MECHANISMS = (
+    "resistance",
+    "capacity",
+    "self-discharge",
+    "internal-short",
+    "connection",
+    "thermal",
+    "sensor",
+    "balancing",
+    "imbalance",
+    "none",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadTime:
+    """When a limit of failure is expected: unit "cycles" or "days", never a single number."""
+
+    unit: str
+    p10: float
+    p50: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellRisk:
+    """What fusion says of one cell (number from 1).
+
+    risk: 0..1, orders the cells even when all is well; rank: 1 fails first; mechanism: one of
+    MECHANISMS; probability: that it is the first to fail, NaN without a trend; lead_time: empty
+    without a trend; reason: (message code, parameters); evidence as in `Finding`. rivals:
+    explanations that were weighed against it, (code, parameters), each saying why it was rejected;
+    remedy: (code, parameters) of what would change this.
+    """
+
+    cell: int
+    risk: float
+    rank: int
+    mechanism: str = "none"
+    probability: float = float("nan")
+    lead_time: tuple[LeadTime, ...] = ()
+    reason: tuple[str, dict[str, float | str | int]] = ("risk.none", {})
+    evidence: tuple[dict[str, float | str | int], ...] = ()
+    rivals: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
+    remedy: tuple[str, dict[str, float | str | int]] = ("risk.no_remedy", {})
