@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.diagnosis.contract import Finding, Verdict
+from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
 from bms_studio.diagnosis.dips import DipWatch
 from bms_studio.diagnosis.extremes import ExtremeDeviation
 from bms_studio.diagnosis.interruptions import InterruptionWatch
@@ -16,6 +16,7 @@ from bms_studio.diagnosis.limits import LimitRule, LimitWatch
 from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
+from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Limits
 from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
@@ -26,10 +27,12 @@ _VOLTAGE, _CURRENT = ([f.name for f in PACK_FIELDS].index(name) for name in ("vo
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict and every finding's newest state, worst and newest first."""
+    """The verdict, every finding's newest state, worst and newest first, and the cells by number
+    with their risk (empty before the first `evaluate`)."""
 
     verdict: Verdict
     findings: tuple[Finding, ...]
+    risks: tuple[CellRisk, ...] = ()
 
 
 class Monitor:
@@ -40,6 +43,9 @@ class Monitor:
         self.use = StateOfUse()
         self.sign = SignCheck()
         self.log: list[Finding] = []
+        self.history: list[Health] = []
+        self._health: Health | None = None
+        self._risks: tuple[CellRisk, ...] = ()
         self._newest: dict[str, Finding] = {}
         self._dips = DipWatch()
         self._interruptions = InterruptionWatch()
@@ -65,7 +71,8 @@ class Monitor:
         )
 
     def push(self, kind: str, time: NDArray[np.int64], rows: NDArray[np.float32]) -> list[Finding]:
-        """What these rows of a kind ("cell", "probe", "pack") raised or resolved."""
+        """What these rows of a kind ("cell", "probe", "pack", "balancing") raised or resolved;
+        other kinds say nothing."""
         if not len(time):
             return []
         self._has_data = True
@@ -118,6 +125,13 @@ class Monitor:
         self.log.append(finding)
         self._newest[finding.id] = finding
 
+    def evaluate(self, health: Health) -> list[Finding]:
+        """What a new evaluation of the cells' health raised or resolved. `history`: the daily
+        summaries of earlier days and visits, oldest first, which the caller sets."""
+        self._health = health
+        self._risks = _rank(health)
+        return []
+
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding."""
         finding = self._newest.get(finding_id)
@@ -137,7 +151,20 @@ class Monitor:
             key=lambda f: (f.state == "resolved", rank[f.severity], -f.time),
         )
         verdict = judge(findings, self.checked, self._has_data)
-        return Judgement(verdict, tuple(findings))
+        return Judgement(verdict, tuple(findings), self._risks)
+
+
+def _rank(health: Health) -> tuple[CellRisk, ...]:
+    """Cells ordered by the largest difference that speaks against each, in sigma; no trend yet."""
+    signs = {"resistance_difference": 1.0, "capacity_difference": -1.0, "leak_a": 1.0}
+    with np.errstate(invalid="ignore"):
+        scores = [s * health.values(n) / health.sigma(n) for n, s in signs.items()]
+    worst = np.maximum(np.nan_to_num(np.array(scores), nan=0.0).max(axis=0), 0.0)
+    order = np.argsort(-worst, kind="stable")
+    rank = np.empty(health.count, int)
+    rank[order] = np.arange(1, health.count + 1)
+    risk = 1.0 - np.exp(-((worst / 6.0) ** 2))
+    return tuple(CellRisk(n + 1, float(risk[n]), int(rank[n])) for n in range(health.count))
 
 
 def _watches(*rules: tuple[str, str, str, float | None, float, bool, str]) -> list[LimitWatch]:
