@@ -1,0 +1,117 @@
+"""Risks, lead times and visits in the reader's words: what Live, Diagnosis and the report share."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
+from bms_studio.gui.readings import number
+from bms_studio.language import text
+from bms_studio.messages import render
+from bms_studio.pack.health import Health
+from widgets.risk_list import RiskItem
+
+_ORDER = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
+
+
+def mechanism_words(name: str) -> str:
+    """A mechanism of DESIGN 7.4 for people."""
+    return {
+        "resistance": text("resistance"),
+        "capacity": text("capacity"),
+        "self-discharge": text("self-discharge"),
+        "internal-short": text("internal short"),
+        "connection": text("joint or busbar"),
+        "thermal": text("heat"),
+        "sensor": text("sensor"),
+        "balancing": text("balancing"),
+        "imbalance": text("imbalance"),
+    }.get(name, text("nothing found"))
+
+
+def lead_words(lead: Sequence[LeadTime]) -> str:
+    """ "18–41 cycles": always a range, of cycles where they are known, else of days; "" none."""
+    units = {item.unit: item for item in lead}
+    item = units.get("cycles") or units.get("days")
+    if item is None or not math.isfinite(item.p10):
+        return ""
+    upper = number(item.p90, 0) if math.isfinite(item.p90) else "…"
+    span = f"{number(item.p10, 0)}–{upper}"
+    if item.unit == "cycles":
+        return text("{range} cycles", range=span)
+    return text("{range} days", range=span)
+
+
+def share_words(probability: float) -> str:
+    """ "87 %", a dash without a trend; never 0 % or 100 %."""
+    if not math.isfinite(probability):
+        return "–"
+    per_cent = 100 * probability
+    if per_cent < 1:
+        return "< 1 %"
+    return "> 99 %" if per_cent > 99 else f"{per_cent:.0f} %"
+
+
+def severity_of(cell: int, findings: Sequence[Finding]) -> str:
+    """The worst severity of open findings on a cell; "watch" for a risk without one."""
+    found = [f.severity for f in findings if f.cell == cell and f.state != "resolved"]
+    return min(found, key=lambda s: _ORDER.get(s, 4)) if found else "watch"
+
+
+def with_evidence(risks: Sequence[CellRisk], most: int = 0) -> list[CellRisk]:
+    """Those with a mechanism, worst first: a healthy cell is never listed."""
+    found = sorted((r for r in risks if r.mechanism != "none"), key=lambda r: r.rank)
+    return found[:most] if most else found
+
+
+def risk_items(
+    risks: Sequence[CellRisk], findings: Sequence[Finding], most: int = 0
+) -> list[RiskItem]:
+    """What a list of risks shows."""
+    items = []
+    for risk in with_evidence(risks, most):
+        when = lead_words(risk.lead_time) or text("no trend yet")
+        items.append(
+            RiskItem(
+                risk.cell,
+                "high" if severity_of(risk.cell, findings) in ("warn", "stop") else "watch",
+                text("Cell {cell}", cell=risk.cell),
+                share_words(risk.probability),
+                render(*risk.reason) if risk.reason[1] else mechanism_words(risk.mechanism),
+                when,
+                risk.probability,
+            )
+        )
+    return items
+
+
+def day_words(time_ns: int) -> str:
+    """A local day: 22 Nov 2026 in the order of the language."""
+    moment = datetime.fromtimestamp(time_ns // 1_000_000_000)
+    return text(
+        "{day} {month} {year}",
+        day=moment.day,
+        month=month_words(moment.month),
+        year=moment.year,
+    )
+
+
+def month_words(month: int) -> str:
+    """A month, short."""
+    return (
+        text("Jan"), text("Feb"), text("Mar"), text("Apr"), text("May"), text("Jun"),
+        text("Jul"), text("Aug"), text("Sep"), text("Oct"), text("Nov"), text("Dec"),
+    )[month - 1]  # fmt: skip
+
+
+def value_words(health: Health, name: str, cell: int, factor: float, decimals: int) -> str:
+    """ "2.85 ± 0.06" of a cell's quantity, a dash when unknown."""
+    if cell > health.count:
+        return "–"
+    value, sigma = health.values(name)[cell - 1], health.sigma(name)[cell - 1]
+    if not math.isfinite(value):
+        return "–"
+    words = number(float(factor * value), decimals)
+    if math.isfinite(sigma):
+        words += f" ± {number(float(factor * sigma), decimals)}"
+    return words
