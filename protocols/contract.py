@@ -33,6 +33,8 @@ class Poll:
     id, extended: of the frame that asks. payload: its data, or with `isotp` the message that ISO-TP
     frames carry. period_s: how often at most. answer_id: of the frames that answer.
     flow_control_id: where the permission to send the rest goes (ISO-TP only), None without.
+    address, answer_address: of extended addressing, the byte before everything else in each frame
+    of question and answer (ISO-TP only), None without.
     """
 
     id: int
@@ -42,6 +44,8 @@ class Poll:
     answer_id: int
     flow_control_id: int | None = None
     isotp: bool = True
+    address: int | None = None
+    answer_address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

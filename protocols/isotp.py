@@ -4,19 +4,22 @@ A BMS that must be asked answers with more bytes than a frame holds; whoever ask
 on the bus. State lives between blocks, and the result does not depend on how the stream is cut.
 What bytes mean stands elsewhere (`protocols/polled.py`), and nothing is ever sent from here: flow
 control is passed over. Single frames, first and consecutive frames, lengths up to 4095 and the
-escape of CAN FD single frames; normal addressing (the identifier alone names the sender).
+escape of CAN FD single frames; normal addressing (the identifier alone names the sender) and
+extended addressing (a byte before everything else names who is meant).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
+from protocols.isotp_frames import LONGEST
+from protocols.isotp_frames import segment as segment
 
-LONGEST = 4095
 # N_Cr, the longest pause inside a message, is 1 s. Without it a frame number that fits by accident
 # would join two messages across a gap.
 LONGEST_PAUSE_NS = 1_000_000_000
@@ -71,11 +74,18 @@ class Pdus:
 class Reassembler:
     """Messages out of the frames of some senders; channels are kept apart."""
 
-    def __init__(self, senders: Sequence[tuple[int, bool]], keep: int = LONGEST) -> None:
+    def __init__(
+        self,
+        senders: Sequence[tuple[int, bool]],
+        keep: int = LONGEST,
+        addressed: Mapping[tuple[int, bool], int] = MappingProxyType({}),
+    ) -> None:
         """senders: (identifier, whether 29 bits) to listen to. keep: how many bytes of a message
-        are wanted; what lies beyond is counted, not stored."""
+        are wanted; what lies beyond is counted, not stored. addressed: the first byte of the
+        frames of senders with extended addressing; frames for anybody else are not theirs."""
         self._standard = np.array([i for i, extended in senders if not extended], np.uint32)
         self._extended = np.array([i for i, extended in senders if extended], np.uint32)
+        self._addressed = dict(addressed)
         self._width = -(-min(max(keep, 1), LONGEST) // 8) * 8
         self._streams: dict[int, int] = {}
         self._state = np.zeros((0, _LAST + 1), np.int64)
@@ -92,16 +102,31 @@ class Reassembler:
         rows = self._mine(frames)
         if not len(rows):
             return _picked(frames, rows, np.zeros(0, np.uint16), np.zeros((0, self._width), "u1"))
-        data = np.ascontiguousarray(frames.data[rows])
+        data, size = np.ascontiguousarray(frames.data[rows]), frames.length[rows].astype(np.int64)
+        full = np.full(len(rows), 8, np.int64)
+        if self._addressed:
+            behind = self._has_address(frames, rows)
+            data[behind, :-1] = data[behind, 1:]
+            size[behind] -= 1
+            full[behind] = 7
         kind = data[:, 0] >> 4
         room = int(np.sum(kind <= _FIRST)) + int(np.sum(self._state[:, _ANNOUNCED] > 0))
         last, lengths = np.zeros(room, np.int64), np.zeros(room, np.int64)
         payloads = np.zeros((room, self._width), np.uint8)
         streams = self._numbered(frames, rows)
-        time, size = frames.time[rows], frames.length[rows].astype(np.int64)
-        state, buffer = self._state, self._buffer
+        state, buffer, counts = self._state, self._buffer, self._counts
         count = _assemble(
-            time, streams, size, data, state, buffer, self._counts, last, lengths, payloads
+            frames.time[rows],
+            streams,
+            size,
+            full,
+            data,
+            state,
+            buffer,
+            counts,
+            last,
+            lengths,
+            payloads,
         )
         done = rows[last[:count]]
         return _picked(frames, done, lengths[:count].astype(np.uint16), payloads[:count])
@@ -115,7 +140,18 @@ class Reassembler:
         if len(self._extended):
             mine |= np.isin(frames.id, self._extended) & wide
         mine &= (frames.flags & (REMOTE | ERROR)) == 0
+        for (sender, extended), address in self._addressed.items():
+            from_it = (frames.id == sender) & (wide == extended)
+            mine &= ~from_it | ((frames.data[:, 0] == address) & (frames.length > 1))
         return np.flatnonzero(mine)
+
+    def _has_address(self, frames: Frames, rows: _Ints) -> NDArray[np.bool_]:
+        """Which of these rows begin with an address."""
+        wide = (frames.flags[rows] & EXTENDED) != 0
+        behind = np.zeros(len(rows), bool)
+        for sender, extended in self._addressed:
+            behind |= (frames.id[rows] == sender) & (wide == extended)
+        return behind
 
     def _numbered(self, frames: Frames, rows: _Ints) -> _Ints:
         """Number of the stream (identifier and channel) of each row; new ones get state."""
@@ -129,22 +165,6 @@ class Reassembler:
             self._state = np.vstack([self._state, np.zeros((extra, _LAST + 1), np.int64)])
             self._buffer = np.vstack([self._buffer, np.zeros((extra, self._width), np.uint8)])
         return np.array(numbers, np.int64)[inverse]
-
-
-def segment(payload: bytes, fill: int = 0xFF) -> list[bytes]:
-    """The classic CAN frames that carry a message, the last padded with `fill`.
-
-    Raises ValueError for an empty message or one beyond 4095 bytes.
-    """
-    if not 1 <= len(payload) <= LONGEST:
-        raise ValueError(f"ISO-TP carries 1 to {LONGEST} bytes, not {len(payload)}")
-    if len(payload) <= 7:
-        frames = [bytes([len(payload)]) + payload]
-    else:
-        frames = [bytes([0x10 | len(payload) >> 8, len(payload) & 0xFF]) + payload[:6]]
-        for number, at in enumerate(range(6, len(payload), 7), 1):
-            frames.append(bytes([0x20 | number & 15]) + payload[at : at + 7])
-    return [frame.ljust(8, bytes([fill])) for frame in frames]
 
 
 def _picked(frames: Frames, rows: _Ints, length: NDArray[np.uint16], data: _Bytes) -> Pdus:
@@ -164,6 +184,7 @@ def _assemble(
     time: _Ints,
     stream: _Ints,
     size: _Ints,
+    full: _Ints,
     data: _Bytes,
     state: _Ints,
     buffer: _Bytes,
@@ -213,9 +234,9 @@ def _assemble(
             else:
                 offset = 2
                 announced = np.int64(data[row, 0] & 15) << 8
-                if n >= 8:
+                if n >= full[row]:
                     announced |= np.int64(data[row, 1])
-                right = n >= 8 and announced > n - 2
+                right = n >= full[row] and announced > n - 2
             if not right:
                 counts[_MALFORMED] += 1
                 continue

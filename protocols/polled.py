@@ -1,8 +1,9 @@
 """Frames and the messages that they carry into one stream of samples.
 
-A protocol that must be asked (`Database.transfers`) is decoded like any other: ISO-TP messages are
-put together as they pass (`protocols/isotp.py`), their signals extracted by the same kernel, and
-the samples take their place among those of plain frames. Who asked is of no concern here.
+A protocol that must be asked (`Database.transfers`) is decoded like any other: messages of ISO-TP
+and of J1939's transport are put together as they pass (`protocols/isotp.py`, `protocols/j1939.py`),
+their signals extracted by the same kernel, and the samples take their place among those of plain
+frames. Who asked is of no concern here.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from protocols import isotp, j1939
 from protocols.decode import Samples, compile_mapping, compile_messages, decode
 from protocols.frames import Frames
-from protocols.isotp import Counts, Pdus, Reassembler
+from protocols.isotp import Counts, Pdus
 from protocols.layout import Layout
 from protocols.roles import Mapping
 from protocols.signals import Database, Message, MuxCondition, Signal, Transfer
@@ -40,18 +42,18 @@ class Decoder:
             wanted = [t for t in transfers if t.message.name in used]
             wide = Database("transfers", tuple(as_message(t) for t in wanted))
             self._polled = compile_mapping([wide], replace(mapping, bindings=asked))
-            self._reassembler = _reassembler(wanted)
+            self._transports = Transports(wanted)
 
     @property
     def counts(self) -> Counts:
         """Messages complete and aborted so far; all zero where nothing is polled."""
-        return self._reassembler.counts if self._polled is not None else Counts()
+        return self._transports.counts if self._polled is not None else Counts()
 
     def push(self, frames: Frames) -> Samples:
         """All known values of these frames and of the messages that they completed."""
         if self._polled is None:
             return decode(frames, self._plain)
-        pdus = self._reassembler.push(frames)
+        pdus = self._transports.push(frames)
         if not len(pdus):
             return decode(frames, self._plain)
         # Rows in place of times: frames of one instant must not change places either.
@@ -68,7 +70,7 @@ def decode_transfers(frames: Frames, transfers: Sequence[Transfer]) -> Samples:
     group = place in `transfers`, index = place of the signal in its message.
     """
     layout = compile_messages([as_message(t) for t in transfers])
-    samples = decode(_with_length(_reassembler(transfers).push(frames)), layout)
+    samples = decode(_with_length(Transports(transfers).push(frames)), layout)
     # The last of each group is the prefix, which the message itself does not list.
     own = np.array([len(t.message.signals) for t in transfers], np.int64)
     keep = samples.index < np.repeat(own, np.diff(samples.start))
@@ -79,29 +81,33 @@ def decode_transfers(frames: Frames, transfers: Sequence[Transfer]) -> Samples:
 
 
 def reassemble(frames: Frames, transfers: Sequence[Transfer]) -> Pdus:
-    """The complete messages of the senders of these transfers, whatever they begin with."""
-    return _reassembler(transfers).push(frames)
+    """The complete messages of these transfers' senders (ISO-TP: whatever they begin with)."""
+    return Transports(transfers).push(frames)
 
 
 def as_message(transfer: Transfer) -> Message:
     """The message as the kernel sees it: behind its length, with length and prefix as outermost
     multiplexer.
 
-    Raises ValueError for no prefix or one beyond six bytes.
+    Raises ValueError for a prefix beyond six bytes.
     """
     message, prefix = transfer.message, transfer.prefix
-    if not 1 <= len(prefix) <= _LONGEST_PREFIX:
-        raise ValueError(f"{message.name}: a prefix has 1 to {_LONGEST_PREFIX} bytes")
+    if len(prefix) > _LONGEST_PREFIX:
+        raise ValueError(f"{message.name}: a prefix has at most {_LONGEST_PREFIX} bytes")
+    if not prefix and not transfer.exact:
+        return replace(message, length=message.length + _LENGTH_BYTES, signals=_behind(message))
     begin = 0 if transfer.exact else _LENGTH_BYTES
     whole = message.length.to_bytes(_LENGTH_BYTES, "big") + prefix
     size = 8 * (len(whole) - begin)
     selector = Signal(_PREFIX, 8 * begin + 7, size, little_endian=False, is_selector=True)
     begins = MuxCondition(_PREFIX, (int.from_bytes(whole[begin:], "big"),))
-    signals = tuple(
-        replace(s, start=s.start + 8 * _LENGTH_BYTES, mux=s.mux or (begins,))
-        for s in message.signals
-    )
+    signals = tuple(replace(s, mux=s.mux or (begins,)) for s in _behind(message))
     return replace(message, length=message.length + _LENGTH_BYTES, signals=(*signals, selector))
+
+
+def _behind(message: Message) -> tuple[Signal, ...]:
+    """The signals behind two bytes of length."""
+    return tuple(replace(s, start=s.start + 8 * _LENGTH_BYTES) for s in message.signals)
 
 
 def _with_length(pdus: Pdus) -> Pdus:
@@ -113,9 +119,57 @@ def _with_length(pdus: Pdus) -> Pdus:
     return replace(pdus, length=pdus.length + np.uint16(_LENGTH_BYTES), data=data)
 
 
-def _reassembler(transfers: Sequence[Transfer]) -> Reassembler:
-    senders = sorted({(t.message.id, t.message.extended) for t in transfers})
-    return Reassembler(senders, max((t.message.length for t in transfers), default=8))
+class Transports:
+    """The messages of some transfers, however they travel; keeps halves between blocks."""
+
+    def __init__(self, transfers: Sequence[Transfer]) -> None:
+        asked = [t for t in transfers if t.transport == "isotp"]
+        packed = [t.message for t in transfers if t.transport == "j1939"]
+        self._parts: list[isotp.Reassembler | j1939.Reassembler] = []
+        if asked or not packed:
+            senders = {(t.message.id, t.message.extended): t.address for t in asked}
+            addressed = {sender: a for sender, a in senders.items() if a is not None}
+            keep = max((t.message.length for t in asked), default=8)
+            self._parts.append(isotp.Reassembler(sorted(senders), keep, addressed))
+        if packed:
+            wanted = [(m.id, m.id_mask) for m in packed]
+            self._parts.append(j1939.Reassembler(wanted, max(m.length for m in packed)))
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames of all transports together."""
+        each = [part.counts for part in self._parts]
+        return Counts(
+            sum(c.complete for c in each),
+            sum(c.aborted for c in each),
+            sum(c.stray for c in each),
+            sum(c.malformed for c in each),
+        )
+
+    def push(self, frames: Frames) -> Pdus:
+        """The messages that these frames completed, in order of arrival."""
+        parts = [part.push(frames) for part in self._parts]
+        return parts[0] if len(parts) == 1 else _in_order(parts)
+
+
+def _in_order(parts: Sequence[Pdus]) -> Pdus:
+    """Messages of several transports as one block."""
+    order = np.argsort(np.concatenate([p.row for p in parts]), kind="stable")
+    width = max(p.data.shape[1] for p in parts)
+    data = np.zeros((len(order), width), np.uint8)
+    at = 0
+    for part in parts:
+        data[at : at + len(part), : part.data.shape[1]] = part.data
+        at += len(part)
+    return Pdus(
+        np.concatenate([p.row for p in parts])[order],
+        np.concatenate([p.time for p in parts])[order],
+        np.concatenate([p.id for p in parts])[order],
+        np.concatenate([p.flags for p in parts])[order],
+        np.concatenate([p.channel for p in parts])[order],
+        np.concatenate([p.length for p in parts])[order],
+        data[order],
+    )
 
 
 def _merged(one: Samples, other: Samples) -> Samples:

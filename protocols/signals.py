@@ -68,16 +68,21 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a BMS answers when it is asked: a message longer than a frame, carried by ISO-TP.
+    """A message longer than a frame, carried by a transport: mostly what is said only when asked.
 
-    message: its id is that of the answering frames, its bits count in the reassembled bytes, prefix
-    included. prefix: the bytes that it begins with (service and identifier). exact: an answer of
-    another length than `message.length` has another layout and is not read.
+    message: its id is that of the answering frames (ISO-TP), or the one that it would have as a
+    single frame (J1939); its bits count in the reassembled bytes, prefix included. prefix: the
+    bytes that it begins with (service and identifier), empty where its id or multiplexers tell it
+    apart. exact: an answer of another length than `message.length` has another layout and is not
+    read. address: the byte that stands before everything else in each frame (extended addressing),
+    None without. transport: "isotp" or "j1939".
     """
 
     message: Message
     prefix: bytes
     exact: bool = False
+    address: int | None = None
+    transport: str = "isotp"
 
 
 @dataclass(frozen=True, slots=True)
