@@ -31,12 +31,16 @@ def databases_from(described: Iterable[Mapping[str, Any]]) -> tuple[Database, ..
             tuple(_message(m) for m in d["messages"]),
             repairs=tuple(d["repairs"]),
             transfers=tuple(
-                Transfer(_message(t["message"]), bytes.fromhex(t["prefix"]), t["exact"])
+                Transfer(**{**t, "message": _message(t["message"]), "prefix": _bytes(t["prefix"])})
                 for t in d["transfers"]
             ),
         )
         for d in described
     )
+
+
+def _bytes(digits: str) -> bytes:
+    return bytes.fromhex(digits)
 
 
 def _message(value: Mapping[str, Any]) -> Message:
