@@ -73,6 +73,7 @@ class Health:
     `<name>_sigma`. What is unknown is NaN or missing. needs: quantity -> message code of what would
     make it known ("need.rest_30_min"). progress: quantity -> 0..1, how much of the data needed is
     there. chemistry, serial: as far as known, "" unknown. model: short name of the cell model used.
+    verdict: code of DESIGN 7.4, title: what the recording is called; for the list of visits.
     """
 
     time: int
@@ -85,6 +86,8 @@ class Health:
     chemistry: str = ""
     serial: str = ""
     model: str = ""
+    verdict: str = ""
+    title: str = ""
 
     def values(self, name: str) -> NDArray[np.float64]:
         """Values of a quantity (N,), NaN where unknown."""
