@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.analysis.contract import Settings as AnalysisSettings
 from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.jobs import Job
@@ -19,6 +21,9 @@ from protocols.signals import Message, Signal
 
 __all__ = [
     "AdapterChoice",
+    "Analysed",
+    "AnalysisSettings",
+    "AnalysisStatus",
     "ConnectSettings",
     "Leftover",
     "LinkTest",
@@ -94,6 +99,20 @@ class Recordable(Protocol):
     def start_recording(self, path: Path | None = None) -> None: ...
     def stop_recording(self) -> None: ...
     def leave(self) -> None: ...
+
+
+@runtime_checkable
+class Analysed(Protocol):
+    """A view whose pack is estimated and judged; the results stand in its timeline."""
+
+    @property
+    def analysis(self) -> AnalysisStatus: ...
+    def analyse(self, settings: AnalysisSettings) -> None:
+        """Once more with these settings, in the background; `analysis.busy` follows it, and the
+        result joins `analysis.runs` and is shown."""
+
+    def show_analysis(self, number: int) -> None:
+        """Show another of `analysis.runs`."""
 
 
 @runtime_checkable

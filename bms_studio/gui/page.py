@@ -3,16 +3,21 @@
 The base of a page and its context; nothing of a particular page may enter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtWidgets import QWidget
 
-from bms_studio.gui.contract import PackView
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.gui.contract import Analysed, AnalysisStatus, PackView
+from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.readings import Readings, read
 from bms_studio.gui.selection import Selection
 from bms_studio.gui.settings import Settings
+from bms_studio.status import Extreme, PackStatus
 from widgets.time_view import TimeView
+
+_ESTIMATES_NS = 200_000_000  # estimates are renewed every few seconds; texts five times a second
 
 
 @dataclass(eq=False)
@@ -27,6 +32,52 @@ class Context:
     signal: str = ""  # "Message.Signal" that an action is about, "" none
     _readings: Readings | None = field(default=None, repr=False)
     _key: tuple[object, ...] = field(default=(), repr=False)
+    pack: int = 1  # the pack looked at, where a bus has several
+    _estimates: Estimates | None = field(default=None, repr=False)
+    _estimates_key: tuple[object, ...] = field(default=(), repr=False)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this pack's groups in the timeline begin with."""
+        return "" if self.pack == 1 else f"packs/{self.pack}/"
+
+    def packs(self) -> tuple[int, ...]:
+        """Numbers of the packs on this bus, in order; (1,) while there is one."""
+        groups = self.view.timeline.groups() if self.view is not None else ()
+        names = (group.split("/") for group in groups if group.startswith("packs/"))
+        return tuple(sorted({1, *(int(parts[1]) for parts in names if parts[1].isdigit())}))
+
+    def pack_status(self) -> PackStatus:
+        """Who the pack looked at is. What the profile says of cells holds for every pack on the
+        bus; serial number, labels and state are known of the first only."""
+        view = self.view
+        if view is None:
+            return PackStatus()
+        status = view.status.pack
+        if self.pack == 1:
+            return status
+        columns = view.timeline.columns
+        cells, probes = columns(self.prefix + "cells"), columns(self.prefix + "probes")
+        return PackStatus(
+            cells=len(cells),
+            probes=len(probes),
+            chemistry=status.chemistry,
+            cell_voltage_min=status.cell_voltage_min,
+            cell_voltage_max=status.cell_voltage_max,
+        )
+
+    def findings(self) -> Sequence[Finding]:
+        """Findings of the pack looked at; only the first pack of a bus is judged."""
+        return self.view.findings if self.view is not None and self.pack == 1 else ()
+
+    def extremes(self) -> tuple[Extreme, ...]:
+        """Extreme deviations of the pack looked at."""
+        return self.view.status.extremes if self.view is not None and self.pack == 1 else ()
+
+    def analysis(self) -> AnalysisStatus | None:
+        """What is known of the analysis; None where nothing is analysed."""
+        view = self.view
+        return view.analysis if self.pack == 1 and isinstance(view, Analysed) else None
 
     @property
     def present_ns(self) -> int:
@@ -42,10 +93,23 @@ class Context:
         if view is None:
             return None
         t = self.present_ns
-        key = (id(view), t, view.timeline.version)
+        key = (id(view), self.pack, t, view.timeline.version)
         if key != self._key or self._readings is None:
-            self._readings, self._key = read(view, t), key
+            self._readings, self._key = read(view, t, self.prefix), key
         return self._readings
+
+    def estimates(self) -> Estimates | None:
+        """What is estimated at the present moment, at most 0.2 s old; None without a view."""
+        view = self.view
+        if view is None:
+            return None
+        t, status = self.present_ns, self.analysis()
+        rows = view.timeline.rows(self.prefix + "health/soc")
+        key = (id(view), self.pack, t // _ESTIMATES_NS, rows, id(status and status.health))
+        if key != self._estimates_key or self._estimates is None:
+            self._estimates = read_estimates(view.timeline, t, self.prefix, status)
+            self._estimates_key = key
+        return self._estimates
 
 
 class Page(QWidget):

@@ -100,12 +100,12 @@ class Readings:
         return float(np.nanmin(self.cell_age_s)) if known.any() else math.nan
 
 
-def read(view: PackView, t: int) -> Readings:
-    """The pack as it was known at `t` (int64 ns)."""
+def read(view: PackView, t: int, prefix: str = "") -> Readings:
+    """The pack as it was known at `t` (int64 ns); prefix: of its groups, "packs/2/"."""
     timeline = view.timeline
-    cells, cell_age = _held(view, "cells", t)
-    probes, probe_age = _held(view, "probes", t)
-    flags, _ = _held(view, "balancing", t)
+    cells, cell_age = _held(view, prefix + "cells", t)
+    probes, probe_age = _held(view, prefix + "probes", t)
+    flags, _ = _held(view, prefix + "balancing", t)
     median_v = float(np.nanmedian(cells)) if np.any(~np.isnan(cells)) else math.nan
     balancing = np.full(len(cells), 255, np.uint8)
     shown = min(len(flags), len(cells))
@@ -122,8 +122,8 @@ def read(view: PackView, t: int) -> Readings:
         balancing=balancing,
         probes_degc=probes,
         probe_age_s=probe_age,
-        probe_labels=timeline.columns("probes"),
-        pack=_pack_fields(view, t),
+        probe_labels=timeline.columns(prefix + "probes"),
+        pack=_pack_fields(view, t, prefix + "pack"),
         stale_cell_s=stale_cell_s,
     )
 
@@ -134,9 +134,9 @@ def _held(view: PackView, group: str, t: int) -> tuple[NDArray[np.float64], NDAr
     return np.where(times > 0, values, np.nan), np.maximum(ages, 0.0)
 
 
-def _pack_fields(view: PackView, t: int) -> dict[str, Reading]:
-    values, ages = _held(view, "pack", t)
-    names = view.timeline.columns("pack") or FIELD_NAMES
+def _pack_fields(view: PackView, t: int, group: str) -> dict[str, Reading]:
+    values, ages = _held(view, group, t)
+    names = view.timeline.columns(group) or FIELD_NAMES
     return {
         name: Reading(float(value), float(age), bool(age > STALE_SLOW_S))
         for name, value, age in zip(names, values, ages, strict=False)

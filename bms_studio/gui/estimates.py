@@ -1,0 +1,183 @@
+"""What is estimated of a pack at one moment, and how good the evidence is: for tiles, grid, table.
+
+Reads the timeline's groups of estimates and health; what is not there is taken from the newest
+evaluation. No Qt, no drawing. Unknown is NaN, with what would make it known.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_GROUP, AnalysisStatus
+from bms_studio.language import text
+from bms_studio.messages import render
+from bms_studio.pack.health import BY_NAME, NAMES, Health
+from bms_studio.timeline import Timeline
+
+# Sigma up to which a value is good, and up to which it is fair: what tells healthy cells from
+# cells at the end of their life with room to spare. Relative for capacity and resistance (against
+# the value), leak in A per Ah of capacity.
+_STEPS: dict[str, tuple[float, float]] = {
+    "soc": (0.01, 0.03),
+    "imbalance": (0.005, 0.015),
+    "rest_voltage_v": (0.002, 0.006),
+    "capacity_ah": (0.01, 0.03),
+    "capacity_difference": (0.01, 0.03),
+    "soh_capacity": (0.01, 0.03),
+    "resistance_ohm": (0.05, 0.15),
+    "ten_second_ohm": (0.05, 0.15),
+    "resistance_difference": (0.05, 0.15),
+    "soh_resistance": (0.05, 0.15),
+    "leak_a": (0.00005, 0.0003),
+    "offset_v": (0.001, 0.003),
+    "sag_voltage_v": (0.02, 0.06),
+    "sag_margin_v": (0.02, 0.06),
+}
+_RELATIVE = ("capacity_ah", "resistance_ohm", "ten_second_ohm")
+_USUAL_AH = 30.0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """The estimates of N cells at `t`. cells: by quantity and `<quantity>_sigma`; pack: by the
+    names of PACK_COLUMNS and PACK_QUANTITIES; status: None where nothing is analysed."""
+
+    t: int
+    count: int
+    cells: Mapping[str, Array] = field(default_factory=dict)
+    pack: Mapping[str, float] = field(default_factory=dict)
+    status: AnalysisStatus | None = None
+    age_s: float = math.nan
+
+    @property
+    def health(self) -> Health | None:
+        """The newest evaluation, if it is not later than the moment shown."""
+        health = self.status.health if self.status is not None else None
+        return health if health is not None and health.time <= self.t else None
+
+    def values(self, name: str) -> Array:
+        """Values of a quantity (N,), NaN where unknown."""
+        found = self.cells.get(name)
+        return found if found is not None else np.full(self.count, np.nan)
+
+    def sigma(self, name: str) -> Array:
+        """Their sigma."""
+        return self.values(f"{name}_sigma")
+
+    def of_pack(self, name: str) -> float:
+        """A quantity of the pack, NaN unknown."""
+        return self.pack.get(name, math.nan)
+
+    def known(self, name: str) -> bool:
+        """Whether some cell has a value."""
+        return bool(np.any(~np.isnan(self.values(name))))
+
+    def need(self, name: str) -> str:
+        """What would make a quantity known, in the reader's words."""
+        if self.status is None:
+            return text("not estimated")
+        health = self.health
+        code = health.needs.get(name, "") if health is not None else ""
+        if code:
+            return render(code)
+        notes = self.status.basis.notes
+        return render(notes[0]) if notes else text("more data")
+
+    def marks(self, name: str) -> NDArray[np.uint8]:
+        """How good the evidence of each value is: 3 good, 2 fair, 1 weak, 0 no value."""
+        values, sigma = self.values(name), self.sigma(name)
+        good, fair = _STEPS.get(name, (math.nan, math.nan))
+        scale = np.ones(self.count)
+        if name in _RELATIVE:
+            scale = np.abs(values)
+        elif name == "leak_a":
+            capacity = self.of_pack("capacity_ah")
+            scale = np.full(self.count, capacity if capacity > 0 else _USUAL_AH)
+        marks = np.ones(self.count, np.uint8)
+        marks[sigma <= fair * scale] = 2
+        marks[sigma <= good * scale] = 3
+        marks[np.isnan(values) | np.isnan(sigma)] = 0
+        return marks
+
+
+def read_estimates(
+    timeline: Timeline, t: int, prefix: str, status: AnalysisStatus | None
+) -> Estimates:
+    """Everything estimated of the pack whose groups begin with `prefix`, as known at t (ns)."""
+    count = len(timeline.columns(prefix + "cells"))
+    groups = set(timeline.groups())
+    health = status.health if status is not None else None
+    if health is not None and health.time > t:
+        health = None
+    cells: dict[str, Array] = {}
+    for name in NAMES:
+        for column in (name, f"{name}_sigma"):
+            found = _held(timeline, groups, prefix, column, t, count)
+            if found is None and health is not None and column in health.cells:
+                found = _padded(health.cells[column], count)
+            if found is not None:
+                cells[column] = found
+    pack = dict(health.pack) if health is not None else {}
+    age_s = math.nan
+    values, times = timeline.held(prefix + PACK_GROUP, t)
+    for name, value, when in zip(
+        timeline.columns(prefix + PACK_GROUP), values, times, strict=False
+    ):
+        if when > 0:
+            pack[name] = float(value)
+    if len(times) and times.max() > 0:
+        age_s = max(0.0, (t - int(times.max())) * 1e-9)
+    return Estimates(t, count, cells, pack, status, age_s)
+
+
+def _held(
+    timeline: Timeline, groups: set[str], prefix: str, column: str, t: int, count: int
+) -> Array | None:
+    for place in (ESTIMATES, HEALTH):
+        group = f"{prefix}{place}{column}"
+        if group in groups:
+            values, times = timeline.held(group, t)
+            return _padded(np.where(times > 0, values, np.nan), count)
+    return None
+
+
+def _padded(values: Array, count: int) -> Array:
+    out = np.full(count, np.nan)
+    out[: min(count, len(values))] = values[:count]
+    return out
+
+
+def evidence_words(mark: int) -> str:
+    """What the three dots say."""
+    return {
+        3: text("good evidence"),
+        2: text("fair evidence"),
+        1: text("weak evidence"),
+    }.get(mark, "")
+
+
+def quantity_name(name: str) -> str:
+    """A quantity of `pack.health` in the reader's words."""
+    return {
+        "soc": text("State of charge"),
+        "rest_voltage_v": text("Rest voltage"),
+        "capacity_ah": text("Capacity"),
+        "capacity_difference": text("Capacity difference"),
+        "soh_capacity": text("Health by capacity"),
+        "resistance_ohm": text("Resistance"),
+        "ten_second_ohm": text("Resistance after 10 s"),
+        "resistance_difference": text("Resistance difference"),
+        "soh_resistance": text("Health by resistance"),
+        "leak_a": text("Self-discharge"),
+        "offset_v": text("Sensor offset"),
+        "imbalance": text("Imbalance"),
+        "sag_voltage_v": text("Voltage under peak load"),
+        "sag_margin_v": text("Sag margin"),
+        "lag_s": text("Measured late by"),
+        "risk": text("Risk"),
+    }.get(name, BY_NAME[name].long_name if name in BY_NAME else name)
