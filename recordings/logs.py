@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from protocols.frames import Frames
+from protocols.frames import Frames, concatenate, empty_frames
 from recordings.errors import UnreadableLog
+from recordings.log_clock import DAMAGED, RESTART, StampClock
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -22,6 +24,7 @@ BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 64 << 10
 HEAD_BYTES = 64 << 10
 KEPT_BAD = 20
+MAX_MARKS = 100
 RELATIVE_BEFORE_S = 100_000_000
 """A log whose first stamp lies before March 1973 counts from its own start, not from 1970."""
 
@@ -32,8 +35,11 @@ class LogReport:
 
     lines: lines or objects seen; bad: those that could not be read, the numbers of the first ones
     in bad_lines (from 1); skipped: known ones that are no frames; backwards: frames whose time
-    was before an earlier frame's (see `repair_time`); truncated: one sentence, or ""; cut_line: the
-    reader's word that the next block comes from this last line alone, which has no end.
+    was before an earlier frame's (see `repair_time`); damaged, restarts: frames whose stamp was not
+    believed, and at which the clock of the log began again (see `log_clock`); truncated: one
+    sentence, or ""; cut_line: the reader's word that the next block comes from this last line
+    alone, which has no end; wrap_ns: the reader's word on the period of its stamps, 0 for none;
+    marks: where time was repaired, as (time ns, kind, text) of events, the first 100.
     """
 
     format: str
@@ -48,6 +54,15 @@ class LogReport:
     cut_line: int = 0
     channels: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    damaged: int = 0
+    restarts: int = 0
+    wrap_ns: int = 0
+    marks: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def mark(self, time: int, kind: str, text: str) -> None:
+        """Remember where something was repaired; beyond the limit it is only counted."""
+        if len(self.marks) < MAX_MARKS:
+            self.marks.append((time, kind, text))
 
     def add_bad(self, count: int, first: Iterable[int]) -> None:
         """Count bad lines; `first` are the numbers of the first of them."""
@@ -68,7 +83,16 @@ class LogReader:
     blocks: Iterator[Frames]
 
     def __iter__(self) -> Iterator[Frames]:
-        last = np.iinfo(np.int64).min
+        repair = _TimeRepair(self.report)
+        for block in self._whole():
+            yield from repair.push(block)
+        yield from repair.push(empty_frames(), final=True)
+        repair.tell()
+        if not self.report.frames:
+            raise UnreadableLog(f"{self.path} holds no CAN frame{_why(self.report)}")
+
+    def _whole(self) -> Iterator[Frames]:
+        """The blocks without a last line that was torn."""
         before: Frames | None = None
         for block in self.blocks:
             if not len(block):
@@ -79,11 +103,79 @@ class LogReader:
                 self.report.truncated = f"{where} is not complete and was left out"
                 continue
             before = block
-            block, last = repair_time(block, last, self.report)
             self.report.frames += len(block)
             yield block
-        if not self.report.frames:
-            raise UnreadableLog(f"{self.path} holds no CAN frame{_why(self.report)}")
+
+
+class _TimeRepair:
+    """The rules of `log_clock` and `repair_time` over the blocks of one log, with their account."""
+
+    def __init__(self, report: LogReport) -> None:
+        self._report = report
+        self._clock: StampClock | None = None
+        self._waiting: Frames | None = None
+        self._last = int(np.iinfo(np.int64).min)
+        self._count = 0
+        self._places: dict[int, list[int]] = {DAMAGED: [], RESTART: []}
+
+    def push(self, block: Frames, final: bool = False) -> Iterator[Frames]:
+        """The frames whose time is settled now."""
+        if self._waiting is not None:
+            block = concatenate([self._waiting, block])
+        if self._clock is None:
+            self._clock = StampClock(self._report.wrap_ns)  # the reader has spoken by now
+        time, kind = self._clock.run(block.time, final)
+        settled = len(time)
+        self._waiting = block[settled:] if settled < len(block) else None
+        if settled:
+            done = block[:settled]
+            columns = (done.id, done.flags, done.channel, done.length, done.data)
+            done, self._last = repair_time(Frames(time, *columns), self._last, self._report)
+            if kind.any():
+                self._account(done.time, kind)
+            self._count += settled
+            yield done
+
+    def _account(self, time: NDArray[np.int64], kind: NDArray[np.uint8]) -> None:
+        report = self._report
+        for which, word, sentence in (
+            (
+                DAMAGED,
+                "time-repaired",
+                "the stamp of frame {n} was damaged: the one before is used",
+            ),
+            (RESTART, "clock-step", "the clock of the log starts again at frame {n}"),
+        ):
+            at = np.flatnonzero(kind == which)
+            self._places[which] += (at[:KEPT_BAD] + self._count + 1).tolist()
+            runs = at[np.diff(at, prepend=-2) > 1][:MAX_MARKS]
+            for k in runs.tolist():
+                report.mark(int(time[k]), word, sentence.format(n=k + self._count + 1))
+        report.damaged += int(np.count_nonzero(kind == DAMAGED))
+        report.restarts += int(np.count_nonzero(kind == RESTART))
+
+    def tell(self) -> None:
+        """Say in the report's notes what was repaired."""
+        report = self._report
+        if report.restarts:
+            report.notes.append(
+                f"the clock of the log starts again {_times(report.restarts)} "
+                f"({_frames(self._places[RESTART])}): time goes on from the latest stamp before it"
+            )
+        if report.damaged:
+            report.notes.append(
+                f"{report.damaged} damaged stamps far from their neighbours "
+                f"({_frames(self._places[DAMAGED])}) took the time before them"
+            )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _frames(places: list[int]) -> str:
+    more = " …" if len(places) > 5 else ""
+    return f"frame {', '.join(str(n) for n in places[:5])}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +207,11 @@ def repair_time(block: Frames, last: int, report: LogReport) -> tuple[Frames, in
     """The rule for time that runs backwards: the order of the frames is kept, their time is raised
     to the latest seen before, and each such frame is counted. Returns the block and its end."""
     time = np.maximum.accumulate(np.maximum(block.time, last))
-    wrong = int(np.count_nonzero(time != block.time))
-    if wrong:
-        report.backwards += wrong
+    raised = np.flatnonzero(time != block.time)
+    if len(raised):
+        report.backwards += len(raised)
+        for k in raised[np.diff(time[raised], prepend=-1) != 0][:MAX_MARKS].tolist():
+            report.mark(int(time[k]), "time-repaired", "stamps that run backwards were raised")
         block = Frames(time, block.id, block.flags, block.channel, block.length, block.data)
     return block, int(time[-1])
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recordings.fields import NO_ZONE
+from recordings.log_clock import RESTART, unbroken
 from recordings.tokens import BAD
-from recordings.word_frames import Clock
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
@@ -74,12 +74,12 @@ def from_numbers(stamps: NDArray[np.int64], kind: str, zone_min: int) -> Times:
         return _zoned(
             wall, np.full(len(wall), zone_min), ("dates are a spreadsheet's day numbers",)
         )
-    clock = Clock()
     running = stamps.copy()
-    running[good] = clock.run(stamps[good], np.flatnonzero(good))
+    running[good], found = unbroken(stamps[good])
     notes = ["the table has no date: time counts from its start"]
-    if clock.restarts:
-        notes.append(f"time starts again {len(clock.restarts)} times: it goes on from the latest")
+    restarts = int(np.count_nonzero(found == RESTART))
+    if restarts:
+        notes.append(f"time starts again {restarts} times: it goes on from the latest")
     return Times(running, "relative", tuple(notes))
 
 
@@ -113,9 +113,8 @@ def refined(times: Times, elapsed: NDArray[np.int64]) -> Times:
 
 def _times_of_day(of_day: NDArray[np.int64]) -> Times:
     good = of_day != BAD
-    clock = Clock(wrap_ns=_DAY)
     running = of_day.copy()
-    running[good] = clock.run(of_day[good], np.flatnonzero(good))
+    running[good], _ = unbroken(of_day[good], _DAY)
     return Times(running, "relative", ("times of day without a date: time counts from midnight",))
 
 

@@ -26,7 +26,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, flag, frames_of, numbered
+from recordings.word_frames import Columns, coded, flag, frames_of, numbered
 
 _LINE = re.compile(
     rb"\s*\(\d+\.\d+\)\s+[rt]x\d+\s+[0-9a-f]{1,8}\s+\[\d{1,2}\](?:\s+[0-9a-f]{1,2})*\s*", re.I
@@ -75,11 +75,9 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     report.notes.append("the log has no date: time counts from the start of the device")
     with path.open("rb") as file:
         tells_fd = bool(_SMALL.search(file.read(HEAD_BYTES)))
-    clock = Clock()
     for block in text_blocks(path):
         lines = split(block.text)
-        yield frames_of(lines, _columns(lines, tells_fd, report, block), block, report, clock)
-    clock.note(report)
+        yield frames_of(lines, _columns(lines, tells_fd, report, block), block, report)
 
 
 FORMAT = LogFormat("battery-emulator", "Battery-Emulator text", (".txt",), _sniff, _read)

@@ -28,7 +28,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, frames_of, numbered
+from recordings.word_frames import Columns, coded, frames_of, numbered
 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
@@ -136,14 +136,14 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
         report.notes.append("the log has no date: its times of day count from 1970")
     else:
         report.notes.append("the date has no zone: that of this computer is assumed")
-    times, clock = _Times(header), Clock(wrap_ns=_DAY if header.mode == "SYSTEM" else 0)
+    times = _Times(header)
+    report.wrap_ns = _DAY if header.mode == "SYSTEM" else 0
     for block in text_blocks(path):
         lines = split(block.text)
         columns = _columns(lines, header, times, report, block)
         # A decimal number may go on behind the cut.
         report.cut_line = block.first_line if block.cut and header.base == 10 else 0
-        yield frames_of(lines, columns, block, report, clock)
-    clock.note(report)
+        yield frames_of(lines, columns, block, report)
 
 
 FORMAT = LogFormat("busmaster", "BUSMASTER log", (".log",), _sniff, _read)

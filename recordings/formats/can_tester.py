@@ -25,7 +25,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, flag, frames_of, numbered
+from recordings.word_frames import Columns, coded, flag, frames_of, numbered
 
 _HEADER = re.compile(rb"\W*parserflags\tch\tcounter\tt/r\ttime\tflags\tcan id\tlen\tdata", re.I)
 _LINE = re.compile(rb"\d+\t\d+\t\d+\t[RT]X\t\d+\t[^\t]*\t0x[0-9a-f]{1,8}\t\d+\t.*", re.I)
@@ -67,11 +67,10 @@ def _columns(lines: Lines, report: LogReport, block: TextBlock) -> Columns:
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     report.time_reference = "relative"
     report.notes.append("the log has no date: time counts from the start of the tester")
-    clock = Clock(wrap_ns=_COUNTER_NS)
+    report.wrap_ns = _COUNTER_NS
     for block in text_blocks(path):
         lines = split(block.text)
-        yield frames_of(lines, _columns(lines, report, block), block, report, clock)
-    clock.note(report)
+        yield frames_of(lines, _columns(lines, report, block), block, report)
 
 
 FORMAT = LogFormat("can-tester", "CAN-tester tab text", (".log",), _sniff, _read)

@@ -37,7 +37,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, flag, frames_of, numbered
+from recordings.word_frames import Columns, coded, flag, frames_of, numbered
 
 _STAMP = rb"(?:\((\d+\.\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)\)\s+)?"
 _LINE = re.compile(
@@ -184,11 +184,10 @@ def _length_place(lines: Lines) -> NDArray[np.int64]:
 
 
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
-    times, clock = _Times(path, report), Clock()
+    times = _Times(path, report)
     for block in text_blocks(path):
         lines = split(block.text)
-        yield frames_of(lines, _columns(lines, times, report, block), block, report, clock)
-    clock.note(report)
+        yield frames_of(lines, _columns(lines, times, report, block), block, report)
 
 
 FORMAT = LogFormat("candump-plain", "candump text", (".txt",), _sniff, _read)

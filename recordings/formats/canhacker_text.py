@@ -24,7 +24,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, flag, frames_of
+from recordings.word_frames import Columns, coded, flag, frames_of
 
 _HEADER = re.compile(rb"\W*time\s+id\s+(?:dlc|len)\s+data\b", re.I)
 _LINE = re.compile(
@@ -77,11 +77,10 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     report.time_reference = "relative"
     report.notes.append("the log has no date: time counts from its start")
     unit, period = _stamps(path)
-    clock = Clock(wrap_ns=period)
+    report.wrap_ns = period
     for block in text_blocks(path):
         lines = split(block.text)
-        yield frames_of(lines, _columns(lines, unit, block), block, report, clock)
-    clock.note(report)
+        yield frames_of(lines, _columns(lines, unit, block), block, report)
 
 
 FORMAT = LogFormat("canhacker-text", "CANHacker text", (".txt", ".log"), _sniff, _read)

@@ -14,7 +14,7 @@ import numpy as np
 from protocols.frames import EXTENDED, TRANSMITTED, Frames
 from recordings.logs import RELATIVE_BEFORE_S, LogFormat, LogReport, TextBlock, text_blocks
 from recordings.tokens import BAD, Lines, decimals, hex_numbers, payloads, split, words
-from recordings.word_frames import Clock, Columns, coded, frames_of, numbered
+from recordings.word_frames import Columns, coded, frames_of, numbered
 
 _LINE = re.compile(
     rb"\d+\.\d+ (?:\d*[RT](?:11|29) [0-9a-f]{1,8}(?: [0-9a-f]{1,2}){0,8}\s*|\d*C[A-Z]{2}\b.*)", re.I
@@ -64,14 +64,12 @@ def _columns(lines: Lines, report: LogReport, block: TextBlock) -> Columns:
 
 
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
-    clock = Clock()
     for block in text_blocks(path):
         lines = split(block.text)
-        frames = frames_of(lines, _columns(lines, report, block), block, report, clock)
+        frames = frames_of(lines, _columns(lines, report, block), block, report)
         if len(frames) and not report.frames and frames.time[0] < RELATIVE_BEFORE_S * 10**9:
             report.time_reference = "relative"
         yield frames
-    clock.note(report)
 
 
 FORMAT = LogFormat("crtd", "OVMS CRTD", (".crtd",), _sniff, _read)

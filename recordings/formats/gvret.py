@@ -25,7 +25,7 @@ from recordings.tokens import (
     whole_numbers,
     words,
 )
-from recordings.word_frames import Clock, Columns, coded, flag, frames_of, numbered
+from recordings.word_frames import Columns, coded, flag, frames_of, numbered
 
 _HEADER = re.compile(
     rb"^\W*time ?stamp\s*,\s*id\s*,\s*extended\s*,[^\r\n]*\bd1\b[^\r\n]*", re.I | re.M
@@ -96,15 +96,13 @@ def _columns(
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     places = _places(path)
     unit = _unit(path, places)
-    clock = Clock(wrap_ns=_COUNTER_NS if unit == _MICRO else 0)
+    report.wrap_ns = _COUNTER_NS if unit == _MICRO else 0
     start: int | None = None
     if unit == _MILLI:
         report.notes.append("there is no column Bus: the stamps are taken as milliseconds")
     for block in text_blocks(path):
         lines = split(block.text, b",", merge=False)
-        frames = frames_of(
-            lines, _columns(lines, places, unit, report, block), block, report, clock
-        )
+        frames = frames_of(lines, _columns(lines, places, unit, report, block), block, report)
         if start is None and len(frames):
             start = int(frames.time[0])
             report.time_reference = "utc" if start > _SINCE_1970_NS else "relative"
@@ -113,7 +111,6 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
         shift = min(start or 0, 0)
         time = frames.time - shift
         yield Frames(time, frames.id, frames.flags, frames.channel, frames.length, frames.data)
-    clock.note(report)
 
 
 FORMAT = LogFormat("gvret", "GVRET / SavvyCAN CSV", (".csv",), _sniff, _read)

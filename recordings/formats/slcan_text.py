@@ -2,7 +2,7 @@
 
 The text coding itself is `protocols.slcan`. Here its 16-bit millisecond stamps become time: they
 wrap every 60,000 ms (CAN232 manual), or every 65,536 ms where any stamp of the log is beyond that;
-a fall by more than half of it is a wrap. Time counts from the first stamp's zero: "relative".
+`recordings.log_clock` counts the wraps. Time counts from the first stamp's zero: "relative".
 """
 
 import re
@@ -45,13 +45,14 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
     if highest < 0:
         report.notes.append("the log has no time stamps: its frames are placed 1 ms apart")
     period = _FULL_PERIOD if highest >= _CLASSIC_PERIOD else _CLASSIC_PERIOD
+    report.wrap_ns = 0 if highest < 0 else period * 1_000_000
     last, frames_before = 0, 0
     for block in _blocks(path):
         parsed = parse(block.text, fd=fd)
         if highest < 0:
             milli = frames_before + np.arange(len(parsed.frames), dtype=np.int64)
         else:
-            milli = _unwrapped(parsed.stamp_ms, last, period)
+            milli = _held(parsed.stamp_ms, last)
             last = int(milli[-1]) if len(milli) else last
         frames_before += len(milli)
         report.lines += parsed.lines
@@ -64,15 +65,11 @@ def _read(path: Path, report: LogReport) -> Iterator[Frames]:
         yield Frames(time, old.id, old.flags, old.channel, old.length, old.data)
 
 
-def _unwrapped(stamps: NDArray[np.int32], last: int, period: int) -> NDArray[np.int64]:
-    """Milliseconds that go on over the wraps; a frame without a stamp takes its forerunner's."""
-    held = np.maximum.accumulate(np.where(stamps >= 0, np.arange(len(stamps)), -1))
-    with_last = np.concatenate([[last % period], stamps.astype(np.int64)])
-    stamp = with_last[held + 1]
-    steps = np.diff(np.concatenate([[last % period], stamp]))
-    wraps = np.cumsum(steps < -period // 2)
-    milli: NDArray[np.int64] = last - last % period + wraps * period + stamp
-    return milli
+def _held(stamps: NDArray[np.int32], last: int) -> NDArray[np.int64]:
+    """The stamps; a frame without one takes its forerunner's."""
+    known = np.maximum.accumulate(np.where(stamps >= 0, np.arange(len(stamps)), -1))
+    held: NDArray[np.int64] = np.concatenate([[last], stamps.astype(np.int64)])[known + 1]
+    return held
 
 
 def _bad_lines(block: TextBlock, fd: bool) -> Iterator[int]:
