@@ -1,7 +1,7 @@
 """What one day says of each cell: per mechanism how far beyond what healthy cells differ in.
 
-A score is the distance from the median cell in sigmas, where sigma holds the estimator's own and the
-spread of a healthy batch: nearly identical cells do not make each other suspicious. What other
+A score is the distance from the median cell in sigmas, where sigma holds the estimator's own and
+the spread of a healthy batch: nearly identical cells do not make each other suspicious. What other
 detectors found (joints, dips, heat, sensors) counts as a score of its severity. Arrays in, arrays
 out.
 """
@@ -49,9 +49,8 @@ class Measure:
 
 
 def measures(health: Health, limits: FailureLimits) -> tuple[Measure, ...]:
-    """Resistance, capacity, self-discharge, imbalance of one evaluation, against the median cell."""
+    """Resistance, capacity, self-discharge, imbalance of one day, against the median cell."""
     capacity = health.of_pack("capacity_ah")
-    per_hour = capacity if capacity > 0 else float(np.nan_to_num(np.nan))
     rows = [
         _resistance(health, limits),
         _measure(
@@ -63,9 +62,9 @@ def measures(health: Health, limits: FailureLimits) -> tuple[Measure, ...]:
             limits.spread_capacity,
         ),
     ]
-    if per_hour > 0:
-        limit = limits.leak_per_h * per_hour
-        spread = limits.spread_leak_per_h * per_hour
+    if capacity > 0:
+        limit = limits.leak_per_h * capacity
+        spread = limits.spread_leak_per_h * capacity
         rows.append(_measure(health, "self-discharge", "leak_a", 1.0, limit, spread))
     imbalance = _measure(
         health, "imbalance", "imbalance", 1.0, limits.imbalance, limits.spread_imbalance

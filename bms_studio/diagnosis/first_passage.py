@@ -49,7 +49,7 @@ class Passage:
 def first_passage(modes: Sequence[Mode], horizon: float, seed: int = 1) -> Passage:
     """N cells, at least one mode; nothing is said beyond `horizon` (axis units)."""
     random = np.random.Generator(np.random.PCG64(seed))
-    cells = modes[0].trend.growing.size
+    cells = modes[0].trend.weight.shape[1]
     speed = random.standard_normal((DRAWS, 1), np.float32)
     best = np.full((DRAWS, cells), NEVER, np.float32)
     by = np.zeros((DRAWS, cells), np.int16)
@@ -80,17 +80,21 @@ def _times(
 ) -> NDArray[np.float32]:
     """(DRAWS, N): axis units until the limit, 0 beyond it, inf never."""
     trend = mode.trend
-    cells = trend.growing.size
+    cells = trend.weight.shape[1]
     shape = (DRAWS, cells)
 
     def normal() -> NDArray[np.float32]:
         return random.standard_normal(shape, np.float32)
 
-    growing = random.random(shape, np.float32) < trend.growing.astype(np.float32)
-    low = _factor(trend.covariance)
+    edges = np.cumsum(trend.weight, axis=0)[:-1].astype(np.float32)
+    draw = random.random(shape, np.float32)
+    which = np.zeros(shape, np.int64)
+    for edge in edges:
+        which += draw > edge
     a, b, bend, kink = normal(), normal(), normal(), normal()
-    picked = [np.where(growing, v[1], v[0]).astype(np.float32) for v in _columns(trend, low)]
-    level, slope, l00, l10, l11 = picked
+    places = np.arange(cells)
+    terms = (trend.level, trend.slope, *_factor(trend.covariance))
+    level, slope, l00, l10, l11 = (v.astype(np.float32)[which, places] for v in terms)
     level = level + l00 * a + trend.error.astype(np.float32) * normal()
     slope = slope + l10 * a + l11 * b
     slope = np.where(slope > 0, slope * np.exp(np.where(bend > 0, BEND, BEND / 2) * bend), slope)
@@ -99,7 +103,7 @@ def _times(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         guess = np.where(slope > 0, gap / slope, np.float32(NEVER))
         # Changes of slope until then, as the mean slope they would have made.
-        q = np.where(growing, np.float32(trend.noise[1]), np.float32(trend.noise[0]))
+        q = trend.noise.astype(np.float32)[which]
         reach = np.where(np.isfinite(guess), np.maximum(guess, 0), np.float32(0))
         wander = np.sqrt(q * reach / 3) * kink
         mean_slope = slope + np.clip(wander, -0.7 * np.abs(slope), 0.7 * np.abs(slope))
@@ -108,12 +112,8 @@ def _times(
     return np.where(np.isnan(times), np.float32(NEVER), times).astype(np.float32)
 
 
-def _columns(trend: Trend, low: tuple[Array, Array, Array]) -> tuple[Array, ...]:
-    return (trend.level, trend.slope, *low)
-
-
 def _factor(covariance: Array) -> tuple[Array, Array, Array]:
-    """Cholesky factors of many 2 x 2 matrices, each (2, N)."""
+    """Cholesky factors of many 2 x 2 matrices, each (H, N)."""
     l00 = np.sqrt(np.maximum(covariance[..., 0, 0], 1e-30))
     l10 = covariance[..., 1, 0] / l00
     l11 = np.sqrt(np.maximum(covariance[..., 1, 1] - l10**2, 0.0))

@@ -28,8 +28,8 @@ DAY_NS = 86_400_000_000_000
 LEAST_DAYS = 7.0
 HORIZON_DAYS = 3650.0
 YEAR_DAYS = 365.0
-# A fault that grows reaches its limit within months: sigma of such slopes, limits per day.
-FAULT_PER_DAY = 1 / 60
+# A fault that grows reaches its limit within weeks to years: sigmas of such slopes, limits per day.
+FAULTS_PER_DAY = (1 / 600, 1 / 200, 1 / 60, 1 / 20)
 # How sure a trend must be before a range of time is given.
 SURE = 0.9
 # An imbalance is mostly a consequence: it is named where nothing else explains it.
@@ -133,11 +133,12 @@ def _run(
 ) -> tuple[tuple[Trend, ...], Passage]:
     """Trends and first passage over days (per_day 1) or over cycles (per_day: cycles in a day)."""
     ageing = 1 / (limits.life_years * YEAR_DAYS) + rate / limits.life_cycles
+    faults = tuple(v / per_day for v in FAULTS_PER_DAY)
     modes = []
     for i, row in enumerate(rows):
         ages = row.mechanism in ("resistance", "capacity")
         usual = limits.cell_spread * ageing if ages else 0.2 / YEAR_DAYS
-        growth = Growth(usual / per_day, FAULT_PER_DAY / per_day, settle=90.0 * per_day)
+        growth = Growth(usual / per_day, faults, settle=90.0 * per_day)
         trend = fit(axis, values[i], sigma[i], growth, begins)
         common = ageing / per_day if ages else 0.0
         modes.append(Mode(row.mechanism, trend, 1.0, common, limits.life_spread))
@@ -186,7 +187,8 @@ def _of_cell(view: _View, k: int) -> CellRisk:
         mechanism = grows[1]
     strength = weighted[mechanism]
     risk = 0.9 / (1 + float(np.exp(-(strength - 4.0))))
-    probability, lead = float("nan"), ()
+    probability = float("nan")
+    lead: tuple[LeadTime, ...] = ()
     if view.passage is not None:
         probability = float(view.passage.first[k])
         soon = _share_within(view.passage, k, YEAR_DAYS)
@@ -213,7 +215,7 @@ def _growing(view: _View, k: int) -> tuple[float, str] | None:
     """How sure it is that a fault grows in this cell, and which."""
     best: tuple[float, str] | None = None
     for row, trend in zip(view.rows, view.trends, strict=False):
-        enough = trend.span[k] >= LEAST_DAYS and trend.visits[k] >= 2 and trend.slope[1, k] > 0
+        enough = trend.span[k] >= LEAST_DAYS and trend.visits[k] >= 2
         sure = float(trend.growing[k]) if enough else 0.0
         sure *= 0.99 if trend.visits[k] < 3 else 1.0
         sure *= _WEIGHT.get(row.mechanism, 1.0)

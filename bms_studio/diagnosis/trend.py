@@ -1,17 +1,19 @@
-"""Trends of cells over daily summaries: a Bayesian line with process noise, and what breaks it.
+"""Trends of cells over daily summaries: Bayesian lines with process noise, and what breaks them.
 
-Per cell two explanations are weighed: it ages as its batch does, or a fault grows in it. Both are
-straight lines whose slope may change (white-noise acceleration; Y. Bar-Shalom et al., Estimation
-with Applications to Tracking and Navigation, 2001, section 6.2), followed by a Kalman filter; how
-well each foretold the visits says how likely it is. How much a value scatters from visit to visit
-is measured on all cells together: an error that a cell shows every day is no scatter. A cell that
-is suddenly well again, or two that change places, are other cells: their trend begins anew.
-Arrays in, arrays out.
+Per cell several explanations are weighed: it ages as its batch does, or a fault grows in it, slowly
+or fast. Each is a straight line whose slope may change (white-noise acceleration; Y. Bar-Shalom et
+al., Estimation with Applications to Tracking and Navigation, 2001, section 6.2), followed by a
+Kalman filter; how well it foretold the visits says how likely it is. How much a value scatters from
+visit to visit is measured on all cells together: an error that a cell shows every day is no
+scatter. A cell that is suddenly well again, or two that change places, are other cells: their trend
+begins anew. Arrays in, arrays out.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -21,33 +23,43 @@ Array = NDArray[np.float64]
 class Growth:
     """What is believed of a quantity before it is seen, in its own unit.
 
-    usual: sigma of the slopes of healthy cells (per unit of the axis); fault: sigma of those in
-    which a fault grows; share: how many do; settle: how long (axis units) a slope stays what it is.
+    usual: sigma of the slopes of healthy cells (per unit of the axis); faults: sigmas of those in
+    which a fault grows, slow to fast; share: how many cells have one; settle: how long (axis units)
+    a slope stays what it is.
     """
 
     usual: float
-    fault: float
-    share: float = 0.01
+    faults: tuple[float, ...]
+    share: float = 0.002
     settle: float = 90.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trend:
-    """Per cell (N,), for the two explanations (2, N): 0 ages like its batch, 1 a fault grows.
+    """Per explanation and cell (H, N): 0 ages like its batch, the others have a fault that grows.
 
-    level, slope, covariance (2, N, 2, 2) at the last visit; growing: probability of explanation 1;
-    error: sigma of what the level is wrong by every day alike; visits, span: how many since the
-    trend began, and over how long (axis units); noise (2,): spectral density of the slope's changes.
+    level, slope, covariance (H, N, 2, 2) at the last visit; weight (H, N): how likely, sums to 1;
+    error (N,): sigma of what the level is wrong by every day alike; visits, span (N,): how many
+    since the trend began, and over how long (axis units); noise (H,): spectral density of the
+    slope's changes.
     """
 
     level: Array
     slope: Array
     covariance: Array
-    growing: Array
+    weight: Array
     error: Array
     visits: NDArray[np.int64]
     span: Array
     noise: Array
+
+    @property
+    def growing(self) -> Array:
+        """Probability (N,) that a fault grows: makes the cell worse, faster than its batch."""
+        low = self.slope / np.sqrt(np.maximum(self.covariance[..., 1, 1], 1e-300))
+        # A slope that may as well be an improvement is no growth.
+        up = np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in low[1:].ravel()])
+        return np.asarray((self.weight[1:] * up.reshape(low[1:].shape)).sum(0), np.float64)
 
 
 def repeatability(values: Array, sigma: Array) -> float:
@@ -80,59 +92,68 @@ def fit(
     first = np.zeros(cells, np.int64) if begins is None else begins
     counts = np.isfinite(values) & (sigma > 0) & (np.arange(visits)[:, None] >= first)
     scatter = repeatability(values, sigma) * sigma
-    usable = np.where(counts, sigma, np.nan)
-    some = counts.any(0)
-    error = np.full(cells, np.nan)
-    error[some] = np.nanmin(usable[:, some], axis=0)
-    noise = np.array([growth.usual, growth.fault]) ** 2 / growth.settle
-    followed = [
-        _follow(axis, values, scatter, counts, slope, float(q))
-        for slope, q in zip((growth.usual, growth.fault), noise, strict=True)
-    ]
-    odds = np.log(growth.share / (1 - growth.share)) + followed[1][3] - followed[0][3]
+    slopes = np.array([growth.usual, *growth.faults])
+    noise = slopes**2 / growth.settle
+    level, rate, covariance, likelihood = _follow(axis, values, scatter, counts, slopes, noise)
+    prior = np.full(len(slopes), growth.share / max(len(growth.faults), 1))
+    prior[0] = 1 - growth.share
+    weight = likelihood + np.log(prior)[:, None]
+    weight = np.exp(weight - weight.max(0))
     stamps = np.where(counts, axis[:, None], np.nan)
-    span = np.zeros(cells)
+    some = counts.any(0)
+    error, span = np.full(cells, np.nan), np.zeros(cells)
+    error[some] = np.nanmin(np.where(counts, sigma, np.nan)[:, some], axis=0)
     span[some] = np.nanmax(stamps[:, some], axis=0) - np.nanmin(stamps[:, some], axis=0)
-    return Trend(
-        level=np.stack([f[0] for f in followed]),
-        slope=np.stack([f[1] for f in followed]),
-        covariance=np.stack([f[2] for f in followed]),
-        growing=1 / (1 + np.exp(-np.clip(odds, -50, 50))),
-        error=error,
-        visits=counts.sum(0),
-        span=span,
-        noise=noise,
-    )
+    return Trend(level, rate, covariance, weight / weight.sum(0), error, counts.sum(0), span, noise)
 
 
+@njit(nogil=True, cache=True)
 def _follow(
-    axis: Array, values: Array, scatter: Array, counts: NDArray[np.bool_], slope: float, q: float
-) -> tuple[Array, Array, Array, Array]:
-    """Level, slope, covariance at the last visit and log likelihood, of every cell."""
-    cells = values.shape[1]
-    level, rate = np.full(cells, np.nan), np.zeros(cells)
-    p = np.zeros((cells, 2, 2))
-    p[:, 1, 1] = slope**2
-    likelihood = np.zeros(cells)
-    for m in range(len(axis)):
-        dt = float(axis[m] - axis[m - 1]) if m else 0.0
-        move = np.array([[1.0, dt], [0.0, 1.0]])
-        level = level + dt * rate
-        p = move @ p @ move.T + q * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-        new = counts[m] & np.isnan(level)
-        level[new], rate[new] = values[m, new], 0.0
-        p[new] = np.stack([np.diag([s**2, slope**2]) for s in scatter[m, new]]) if new.any() else 0
-        seen = counts[m] & ~new
-        if not seen.any():
-            continue
-        s = p[seen, 0, 0] + scatter[m, seen] ** 2
-        nu = values[m, seen] - level[seen]
-        gain = p[seen][:, :, 0] / s[:, None]
-        likelihood[seen] += -0.5 * (nu**2 / s + np.log(s))
-        level[seen] += gain[:, 0] * nu
-        rate[seen] += gain[:, 1] * nu
-        p[seen] -= gain[:, :, None] * p[seen][:, 0, None, :]
-    return level, rate, p, likelihood
+    axis: NDArray[np.float64],
+    values: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    counts: NDArray[np.bool_],
+    slopes: NDArray[np.float64],
+    noise: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Level, slope, covariance at the last visit and log likelihood, (H, N) each."""
+    visits, cells = values.shape
+    shape = (len(slopes), cells)
+    level, rate, likelihood = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
+    covariance = np.zeros((len(slopes), cells, 2, 2))
+    for h in range(len(slopes)):
+        q = noise[h]
+        for k in range(cells):
+            x, v, begun = math.nan, 0.0, False
+            p00, p01, p11 = 0.0, 0.0, slopes[h] ** 2
+            for m in range(visits):
+                if begun:
+                    dt = axis[m] - axis[m - 1]
+                    x += dt * v
+                    p00 += dt * (2 * p01 + dt * p11) + q * dt**3 / 3
+                    p01 += dt * p11 + q * dt**2 / 2
+                    p11 += q * dt
+                if not counts[m, k]:
+                    continue
+                r = scatter[m, k] ** 2
+                if not begun:
+                    begun = True
+                    x, p00 = values[m, k], r
+                    continue
+                s = p00 + r
+                nu = values[m, k] - x
+                likelihood[h, k] -= 0.5 * (nu * nu / s + math.log(s))
+                g0, g1 = p00 / s, p01 / s
+                x += g0 * nu
+                v += g1 * nu
+                p11 -= g1 * p01
+                p01 -= g0 * p01
+                p00 -= g0 * p00
+            level[h, k], rate[h, k] = x, v
+            covariance[h, k, 0, 0] = p00
+            covariance[h, k, 0, 1] = covariance[h, k, 1, 0] = p01
+            covariance[h, k, 1, 1] = p11
+    return level, rate, covariance, likelihood
 
 
 def began_anew(values: Array, sigma: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
