@@ -16,7 +16,7 @@ from protocols.signals import Database
 class Example:
     """One frame whose meaning is known: `expected` maps roles (as text) to canonical values.
 
-    isotp: `data` is a whole message that ISO-TP carries in several frames.
+    isotp, j1939: `data` is a whole message that this transport carries in several frames.
     """
 
     id: int
@@ -24,6 +24,7 @@ class Example:
     data: bytes
     expected: dict[str, float]
     isotp: bool = False
+    j1939: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,9 @@ def _builtin(protocol: Protocol, frames: Frames) -> Candidate | None:
             confidence += 0.12
             reasons.append("their sum is the pack voltage")
     else:
-        reasons.append("its cells must be asked for")
+        reasons.append(
+            "its cells must be asked for" if protocol.polls else "it has not told its cells"
+        )
     if confidence < LOWEST_CONFIDENCE:
         return None
     confidence = round(min(confidence, 0.99), 3)

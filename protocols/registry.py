@@ -28,6 +28,7 @@ _MODULES = {
     "zeva": "protocols.zeva",
     "rjxzs": "protocols.rjxzs",
     "rjxzs_extended": "protocols.rjxzs:LONG_IDENTIFIER",
+    "gbt27930": "protocols.gbt27930",
     "leaf": "protocols.leaf",
     "hyundai_kia": "protocols.hyundai_kia",
     "hyundai_kia_bus": "protocols.hyundai_kia:PACK_BUS",

@@ -7,6 +7,7 @@ from protocols.contract import Example, Protocol
 from protocols.decode import compile_messages
 from protocols.frames import EXTENDED, REMOTE, Frames, empty_frames
 from protocols.isotp import segment
+from protocols.j1939 import packets
 from protocols.polled import Decoder, as_message, decode_transfers
 from protocols.registry import available, load
 from protocols.roles import KINDS, Role, fields, parse_role
@@ -14,12 +15,19 @@ from protocols.roles import KINDS, Role, fields, parse_role
 PROTOCOLS = [load(name) for name in available()]
 
 
+def spoken(example: Example) -> list[tuple[int, bytes]]:
+    """Identifier and data of the frames that carry an example."""
+    if example.j1939:
+        return packets(example.id, example.data)
+    return [(example.id, d) for d in (segment(example.data) if example.isotp else [example.data])]
+
+
 def frames_of(examples: tuple[Example, ...]) -> Frames:
-    carried = [(e, data) for e in examples for data in (segment(e.data) if e.isotp else [e.data])]
+    carried = [(e, i, data) for e in examples for i, data in spoken(e)]
     frames = empty_frames(len(carried))
-    for row, (example, data) in enumerate(carried):
+    for row, (example, identifier, data) in enumerate(carried):
         frames.time[row] = 1_000 * row
-        frames.id[row] = example.id
+        frames.id[row] = identifier
         frames.flags[row] = EXTENDED if example.extended else 0
         frames.length[row] = len(data)
         frames.data[row, : len(data)] = np.frombuffer(data, np.uint8)
