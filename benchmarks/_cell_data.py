@@ -91,10 +91,14 @@ def ocv_table(name: str, temperature: float = 25.0) -> NDArray[np.float64]:
     d = np.genfromtxt(FOLDER / "ocv" / name, delimiter=",", names=True)
     names = d.dtype.names
     assert names is not None
+    if names[0] == "discharged_Ah_from_full":
+        full = 1 - d[names[0]] / d[names[0]][-1]
+        return np.interp(np.linspace(0, 1, 101), full[::-1], d[names[1]][::-1])
     if "OCV0_V_at_0C" in names:
         values = d["OCV0_V_at_0C"] + temperature * d["OCVrel_V_per_K"]
     else:
-        values = d["avg_P25"] if "avg_P25" in names else d["ocv_V"]
+        columns = [c for c in ("avg_P25", "ocv_V_25C", "ocv_V") if c in names]
+        values = d[columns[0]]
     table = np.interp(np.linspace(0, 1, 101), d["soc"], values)
     return np.asarray(np.maximum.accumulate(table), np.float64)
 

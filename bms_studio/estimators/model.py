@@ -54,52 +54,19 @@ class CellModel:
     cell_voltage_max: float
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """What is usual for a chemistry: 10 s resistance times capacity (V), shares, hysteresis (V),
-    activation energy (J/mol), distance of the table from another maker's cell (V)."""
-
-    r0_capacity_v: float
-    hysteresis_v: float
-    sigma_hysteresis_v: float
-    activation_j_per_mol: float
-    sigma_ocv_v: float
-
-
-# R0 x capacity: 0.02 V (A123 power cell) to 0.14 V (LG M50 energy cell), see facts measured on
-# A123 26650 and E2; activation 22-36 kJ/mol from the same cells between 25, 5 and -5 degC; half
-# of the C/30 charge-discharge gap of A123 26650 is 15-20 mV. sigma_ocv: spread of published
-# tables of one chemistry (resources/chemistry/README.md: 10-40 mV, LFP 30-45 mV low).
-USUAL = {
-    "NMC": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
-    "NCA": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
-    "LCO": Usual(0.10, 0.004, 0.004, 30_000.0, 0.035),
-    "LMO": Usual(0.08, 0.004, 0.004, 30_000.0, 0.035),
-    # A table of the user's own, measured on this cell.
-    "CUSTOM": Usual(0.08, 0.004, 0.004, 30_000.0, 0.012),
-    "LFP": Usual(0.03, 0.016, 0.008, 28_000.0, 0.050),
-}
-
-
 def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> CellModel:
     """The usual cell of a chemistry and capacity; `changes` replace fields by what is known.
 
-    Raises ValueError for a capacity that is not positive and for an unknown chemistry.
+    Raises ValueError for a capacity that is not positive.
     """
     if not capacity_ah > 0:
         raise ValueError(f"the capacity must be positive, not {capacity_ah} Ah")
-    if chemistry.name not in USUAL:
-        raise ValueError(
-            f"no usual circuit is known for the chemistry '{chemistry.name}': known are "
-            f"{', '.join(USUAL)}"
-        )
-    usual = USUAL[chemistry.name]
-    r0 = usual.r0_capacity_v / capacity_ah
+    r0 = chemistry.resistance_v / capacity_ah
     soc = chemistry.soc
     model = CellModel(
         soc=soc,
         ocv_v=chemistry.ocv_v,
-        docv_dt_v_per_k=np.zeros(len(soc)),
+        docv_dt_v_per_k=chemistry.entropic_v_per_k,
         # Charge transfer and diffusion grow towards empty: doubled at 5 %, +10 % at 20 %.
         r_shape=(1 + 2.2 * np.exp(-soc / 0.06)) / (1 + 2.2 * np.exp(-0.5 / 0.06)),
         plateau=np.zeros(len(soc), np.bool_),
@@ -109,11 +76,11 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         tau1_s=12.0,
         r2_ohm=0.55 * r0,
         tau2_s=300.0,
-        hysteresis_v=usual.hysteresis_v,
-        sigma_hysteresis_v=usual.sigma_hysteresis_v,
+        hysteresis_v=chemistry.hysteresis_v,
+        sigma_hysteresis_v=chemistry.sigma_hysteresis_v,
         hysteresis_rate=60.0,
-        activation_j_per_mol=usual.activation_j_per_mol,
-        sigma_ocv_v=usual.sigma_ocv_v,
+        activation_j_per_mol=chemistry.activation_j_per_mol,
+        sigma_ocv_v=chemistry.sigma_ocv_v,
         sigma_r=0.5,
         capacity_sigma=0.02,
         cell_voltage_min=chemistry.cell_voltage_min,
