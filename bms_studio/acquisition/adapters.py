@@ -35,12 +35,24 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class AdapterCounts:
-    """Lines or frames the adapter handed over == frames read + bad. refused: NAKs since open."""
+    """Lines or frames the adapter handed over == frames read + bad. refused: NAKs since open.
+    errors: errors on the bus that it told of otherwise than by error frames."""
 
     offered: int
     bad: int
     refused: int = 0
     adapter_dropped: int = 0
+    errors: int = 0
+
+    def __add__(self, other: "AdapterCounts") -> "AdapterCounts":
+        """The counts of two adapters, or of one before and after it was opened again."""
+        return AdapterCounts(
+            self.offered + other.offered,
+            self.bad + other.bad,
+            self.refused + other.refused,
+            self.adapter_dropped + other.adapter_dropped,
+            self.errors + other.errors,
+        )
 
 
 class Adapter(Protocol):
@@ -51,6 +63,10 @@ class Adapter(Protocol):
     @property
     def counts(self) -> AdapterCounts:
         """What came in since opening."""
+
+    @property
+    def bus_state(self) -> str:
+        """The controller: active, warning, passive, off; "" where the adapter does not tell."""
 
     def read(self, timeout_s: float) -> Frames:
         """All frames waiting, `time` as monotonic ns of arrival; none if nothing came in time.

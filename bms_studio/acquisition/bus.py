@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bms_studio.acquisition.adapters import AdapterCounts, AdapterError, Capabilities
+from bms_studio.acquisition.bus_errors import OFF, UNKNOWN, state_from_frames
 from bms_studio.acquisition.settings import ACTIVE, LISTEN, AdapterSettings
 from protocols.frames import (
     BIT_RATE_SWITCH,
@@ -46,6 +47,7 @@ class BusAdapter:
 
         self._settings = settings
         self._received = 0
+        self._state = UNKNOWN
         options = _options(settings)
         if settings.mode == LISTEN and settings.interface in _LISTEN_STATES:
             options["state"] = can.BusState.PASSIVE
@@ -67,6 +69,14 @@ class BusAdapter:
     @property
     def counts(self) -> AdapterCounts:
         return AdapterCounts(self._received, 0)
+
+    @property
+    def bus_state(self) -> str:
+        """From error frames, where the interface hands them over, else from the driver."""
+        with contextlib.suppress(Exception):  # not every vendor's library can be asked
+            if self._bus.state.name == "ERROR":
+                return OFF
+        return self._state
 
     def read(self, timeout_s: float) -> Frames:
         """Messages of a few ms together."""
@@ -90,7 +100,9 @@ class BusAdapter:
             if not messages or wait <= 0:
                 break
         self._received += len(messages)
-        return _frames(messages, arrivals)
+        frames = _frames(messages, arrivals)
+        self._state = state_from_frames(frames, self._state)
+        return frames
 
     def write(self, frames: Frames) -> None:
         """Transmit; only in active mode."""

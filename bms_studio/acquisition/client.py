@@ -15,17 +15,19 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bms_studio.acquisition.adapters import AdapterError
+from bms_studio.acquisition.asking import as_words
 from bms_studio.acquisition.control import ControlError, request
 from bms_studio.acquisition.lock import folder, used_by
 from bms_studio.acquisition.ring import RingReader
 from bms_studio.acquisition.settings import AdapterSettings, settings_from
 from bms_studio.acquisition.status import ENDED, FAILED, OPENING, AcquisitionStatus, status_from
+from protocols.contract import Poll
 from protocols.frames import Frames, to_bytes
 from recordings.filelock import holder
 from recordings.journal_folder import segments, writing_pid
@@ -78,7 +80,7 @@ class Acquisition:
         return status
 
     def request(self, verb: str, **parameters: Any) -> dict[str, Any]:
-        """Ask the program: status, record, stop, mark, event, send, quit.
+        """Ask the program: status, record, stop, mark, event, send, ask, mode, quit.
 
         Raises ControlError with one sentence if it refuses or is gone.
         """
@@ -118,6 +120,17 @@ class Acquisition:
         """Transmit frames (active mode only); returns how many."""
         text = base64.b64encode(to_bytes(frames)).decode("ascii")
         return int(self.request("send", frames=text)["sent"])
+
+    def ask(self, polls: Sequence[Poll]) -> None:
+        """Have the program put these questions to the BMS (active mode only); none: stop asking.
+
+        Raises ControlError in another mode, and for questions that cannot be asked.
+        """
+        self.request("ask", polls=as_words(polls))
+
+    def change_mode(self, mode: str) -> None:
+        """Open the adapter again in another bus mode. Raises ControlError if it refuses."""
+        self.request("mode", mode=mode)
 
     def quit(self, timeout_s: float = 10.0) -> None:
         """Have the program end in good order, and wait for it. Raises ControlError if it stays."""

@@ -29,6 +29,16 @@ class Step:
     kind: str
     delta_ns: int
 
+    @property
+    def words(self) -> str:
+        """One English sentence."""
+        seconds = self.delta_ns / 1e9
+        if self.kind == "suspend":
+            return f"The computer slept for {seconds:.1f} s."
+        way = "forward" if seconds > 0 else "back"
+        put = f"The computer's clock was put {way} by {abs(seconds):.1f} s"
+        return f"{put}; the data keep their own time."
+
 
 class Clock:
     """Turns monotonic instants into ns since 1970 UTC, for one session."""

@@ -1,15 +1,15 @@
 """The acquisition loop: read, stamp, ring, journal; and what to do when the adapter goes.
 
 One thread, which owns the adapter. Other threads hand in work (`post`) and read `status`. The loop
-never waits for the disk, a reader or a person.
+never waits for the disk, a reader or a person. What it asks in active mode comes from `asking.py`.
 """
 
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ from bms_studio.acquisition.adapters import (
     Adapter,
     AdapterCounts,
     AdapterError,
-    frame_bits,
     open_adapter,
 )
+from bms_studio.acquisition.asking import Asker, AskingStatus
+from bms_studio.acquisition.bus_errors import BusWatch
 from bms_studio.acquisition.clock import Clock
 from bms_studio.acquisition.ring import RingWriter
-from bms_studio.acquisition.settings import AdapterSettings
+from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import (
     CONNECTED,
     FAILED,
@@ -32,6 +33,8 @@ from bms_studio.acquisition.status import (
     STALE,
     AcquisitionStatus,
 )
+from bms_studio.acquisition.traffic import Traffic
+from protocols.contract import Poll
 from protocols.frames import TRANSMITTED, Frames, concatenate
 from recordings.journal import JournalWriter
 
@@ -39,7 +42,6 @@ READ_S = 0.1
 JOURNAL_S = 0.08
 PUBLISH_S = 0.1
 CHECK_S = 1.0
-STALE_S = 2.0
 STALL_NS = 2_000_000_000
 BACK_OFF_S = (0.2, 5.0)
 
@@ -71,11 +73,10 @@ class Loop:
         self._last_turn_ns = clock.monotonic_ns()
         self._past = AdapterCounts(0, 0)  # counts of adapters that have gone
         self._told: dict[str, int] = {}  # drops that stand in the journal, by stage
-        self._last_frame_at = time.monotonic()
-        self._last_frame_ns = 0
-        self._period_s = 0.0
-        self._second = (time.monotonic(), 0, 0)  # since, frames, bits
-        self._frames = self._bits = self._transmitted = 0
+        self._traffic = Traffic()
+        self._bus_watch = BusWatch()
+        self._asker: Asker | None = None
+        self._transmitted = 0
         self._lost_at_ns = 0
         self._try_at, self._back_off_s = 0.0, BACK_OFF_S[0]
         self.recording: dict[str, Any] = {}
@@ -116,8 +117,12 @@ class Loop:
     def transmit(self, frames: Frames) -> None:
         """Send frames, which then stand in ring and journal marked as transmitted.
 
-        Only the loop's thread. Raises AdapterError.
+        Only the loop's thread. Raises AdapterError, in any mode but active before anything else.
         """
+        if self._settings.mode != ACTIVE:
+            raise AdapterError(
+                f"Mode '{self._settings.mode}' transmits nothing; connect in mode 'active'."
+            )
         if self._adapter is None:
             raise AdapterError("The adapter is not connected.")
         self._adapter.write(frames)
@@ -125,6 +130,41 @@ class Loop:
         flags = frames.flags | np.uint8(TRANSMITTED)
         self._publish_frames(replace(frames, time=self._clock.stamp(now_ns), flags=flags))
         self._transmitted += len(frames)
+
+    def ask(self, polls: Sequence[Poll]) -> None:
+        """Ask these questions from now on; none: be silent. Only the loop's thread.
+
+        Raises AdapterError in any mode but active, ValueError for questions that cannot be asked.
+        """
+        if polls and self._settings.mode != ACTIVE:
+            raise AdapterError(
+                f"Mode '{self._settings.mode}' asks nothing; connect in mode 'active'."
+            )
+        self._asker = Asker(polls, time.monotonic()) if polls else None
+        about = {"questions": len(polls), "ids": sorted({poll.id for poll in polls})}
+        words = f"{len(polls)} questions are asked from now on." if polls else "Nothing is asked."
+        self.event("asking", words, about)
+
+    def change_mode(self, mode: str) -> None:
+        """Open the adapter again in another bus mode. Only the loop's thread.
+
+        Raises AdapterError, and stays in the mode before, if the adapter refuses; ValueError for a
+        mode that does not exist.
+        """
+        before, settings = self._settings, replace(self._settings, mode=mode)
+        if settings == before:
+            return
+        if mode != ACTIVE and self._asker is not None:
+            self.ask(())
+        self._settings = settings
+        try:
+            self._reopen()
+        except AdapterError:
+            self._settings = before
+            self._try_reopen()
+            raise
+        self._set(mode=mode)
+        self.event("mode", f"Bus mode {mode} instead of {before.mode}.", {"mode": mode})
 
     def event(self, kind: str, text: str, parameters: dict[str, Any] | None = None) -> int:
         """Put an event behind all frames received so far; returns its time."""
@@ -153,7 +193,7 @@ class Loop:
 
     def _counts(self) -> AdapterCounts:
         adapter = self._adapter
-        return _sum(self._past, adapter.counts) if adapter is not None else self._past
+        return self._past + adapter.counts if adapter is not None else self._past
 
     def _turn(self) -> None:
         while self._posted:
@@ -162,7 +202,9 @@ class Loop:
             self._reconnect()
         else:
             try:
-                self._take(self._adapter.read(READ_S))
+                frames = self._adapter.read(self._patience_s())
+                self._take(frames)
+                self._ask(frames)
             except AdapterError as problem:
                 self._lose(problem)
         now = time.monotonic()
@@ -179,18 +221,29 @@ class Loop:
         self._notice_stall()
         if not len(frames):
             return
-        now = time.monotonic()
         stamped = replace(frames, time=self._clock.stamp(frames.time))
         self._publish_frames(stamped)
-        self._frames += len(frames)
-        self._bits += int(frame_bits(frames).sum())
-        gap = now - self._last_frame_at
-        share = gap / len(frames)
-        self._period_s = share if not self._period_s else 0.9 * self._period_s + 0.1 * share
-        self._last_frame_at = now
-        self._last_frame_ns = int(stamped.time[-1])
-        if self.status.state == STALE:
+        self._traffic.take(stamped)
+        if self.status.state == STALE and not self._traffic.silent:
             self._set(state=CONNECTED)
+
+    def _patience_s(self) -> float:
+        """How long to wait for frames: not beyond the next question."""
+        asker = self._asker
+        return READ_S if asker is None else min(READ_S, asker.wait_s(time.monotonic()))
+
+    def _ask(self, frames: Frames) -> None:
+        asker = self._asker
+        if asker is None:
+            return
+        for block in asker.turn(frames, time.monotonic()):
+            try:
+                self.transmit(block)
+            except AdapterError as problem:  # if the adapter has gone, the next read says so
+                asker.failed(str(problem), time.monotonic())
+                break
+        for note in asker.notes():
+            self.event(note.kind, note.text, note.parameters)
 
     def _publish_frames(self, frames: Frames) -> None:
         self._ring.write(frames)
@@ -217,7 +270,7 @@ class Loop:
         adapter = self._opener(self._settings)
         self._adapter = adapter
         has = adapter.capabilities
-        self._last_frame_at = time.monotonic()
+        self._traffic.connected()
         self._last_turn_ns = self._clock.monotonic_ns()
         before = self.status.adapter_serial
         self._set(
@@ -238,8 +291,20 @@ class Loop:
         adapter, self._adapter = self._adapter, None
         if adapter is None:
             return
-        self._past = _sum(self._past, adapter.counts)
+        self._past += adapter.counts
         adapter.close()
+
+    def _reopen(self) -> None:
+        self._disconnect()
+        self._connect()
+        if self._asker is not None:
+            self._asker.reopened(time.monotonic())
+
+    def _try_reopen(self) -> None:
+        try:
+            self._reopen()
+        except AdapterError as problem:
+            self._lose(problem)
 
     def _lose(self, problem: AdapterError) -> None:
         self._disconnect()
@@ -280,25 +345,21 @@ class Loop:
         """Once a second: drops, the clocks, and whether frames still come."""
         self.tell_drops()
         for step in self._clock.check():
-            seconds = step.delta_ns / 1e9
-            if step.kind == "suspend":
-                text = f"The computer slept for {seconds:.1f} s."
-            else:
-                text = f"The computer's clock was put {'forward' if seconds > 0 else 'back'} by "
-                text += f"{abs(seconds):.1f} s; the data keep their own time."
-            self.event(step.kind, text, {"delta_ns": step.delta_ns})
-        silent = time.monotonic() - self._last_frame_at
-        if self.status.state == CONNECTED and silent > max(STALE_S, 3 * self._period_s):
+            self.event(step.kind, step.words, {"delta_ns": step.delta_ns})
+        if self.status.state == CONNECTED and self._traffic.silent:
             self._set(state=STALE)
+        if self._adapter is not None:
+            advice = self._bus_watch.look(self._adapter.bus_state, time.monotonic())
+            if advice.kind:
+                self.event(advice.kind, advice.text, advice.parameters)
+            if advice.recover:
+                self._try_reopen()
 
     def _measure(self, now: float) -> None:
-        since, frames, bits = self._second
-        if now - since < 1.0:
-            return
-        rate = (self._frames - frames) / (now - since)
-        load = (self._bits - bits) / (now - since) / self._settings.bitrate
-        self._second = (now, self._frames, self._bits)
-        self.status = replace(self.status, rate_hz=round(rate, 1), bus_load=round(load, 4))
+        measured = self._traffic.measure(now, self._settings.bitrate)
+        if measured is not None:
+            rate, load = measured
+            self.status = replace(self.status, rate_hz=round(rate, 1), bus_load=round(load, 4))
 
     def _set(self, **changes: Any) -> None:
         self.status = replace(self.status, **changes)
@@ -314,7 +375,7 @@ class Loop:
         self.status = replace(
             self.status,
             offered=now.offered,
-            received=self._frames,
+            received=self._traffic.frames,
             transmitted=self._transmitted,
             journaled=counts.written,
             waiting=counts.waiting + pending,
@@ -324,7 +385,7 @@ class Loop:
                 "disk": counts.refused,
             },
             refused_commands=now.refused,
-            last_frame_ns=self._last_frame_ns,
+            last_frame_ns=self._traffic.last_ns,
             journaling=not self._journal.error,
             journal_error=self._journal.error,
             recording=self.recording.get("id", "") if folder else "",
@@ -333,15 +394,10 @@ class Loop:
             anchor_monotonic_ns=monotonic_ns,
             anchor_wall_ns=wall_ns,
             heartbeat_ns=time.monotonic_ns(),
+            **asdict(self._asker.status if self._asker is not None else AskingStatus()),
+            errors=self._traffic.errors + now.errors,
+            bus_state=self._adapter.bus_state if self._adapter is not None else "",
+            bus_offs=self._bus_watch.offs,
         )
         self._published = time.monotonic()
         self._ring.publish(self.status.as_dict())
-
-
-def _sum(one: AdapterCounts, other: AdapterCounts) -> AdapterCounts:
-    return AdapterCounts(
-        one.offered + other.offered,
-        one.bad + other.bad,
-        one.refused + other.refused,
-        one.adapter_dropped + other.adapter_dropped,
-    )

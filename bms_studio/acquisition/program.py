@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bms_studio.acquisition.adapters import AdapterError
+from bms_studio.acquisition.asking import from_words
 from bms_studio.acquisition.loop import Loop
 from bms_studio.acquisition.settings import ACTIVE
 from protocols.frames import from_bytes
@@ -32,6 +33,8 @@ class Program:
             "mark": self._mark,
             "event": self._event,
             "send": self._send,
+            "ask": self._ask,
+            "mode": self._mode,
             "quit": self._quit,
         }
 
@@ -95,6 +98,25 @@ class Program:
             return {"sent": len(block)}
 
         return self._in_loop(send)
+
+    def _ask(self, polls: list[dict[str, Any]]) -> dict[str, Any]:
+        """Ask these questions (`asking.as_words`) from now on, in active mode only; none: stop."""
+        schedule = from_words(polls)
+
+        def ask() -> dict[str, Any]:
+            self._loop.ask(schedule)
+            return {"asking": len(schedule)}
+
+        return self._in_loop(ask)
+
+    def _mode(self, mode: str) -> dict[str, Any]:
+        """Open the adapter again in this bus mode."""
+
+        def change() -> dict[str, Any]:
+            self._loop.change_mode(str(mode))
+            return {"mode": self._loop.status.mode}
+
+        return self._in_loop(change)
 
     def _quit(self) -> dict[str, Any]:
         self._loop.stop()

@@ -15,6 +15,7 @@ from bms_studio.acquisition.adapters import (
     Capabilities,
     spread,
 )
+from bms_studio.acquisition.bus_errors import UNKNOWN, is_bus_error, state_from_flags
 from bms_studio.acquisition.settings import ACTIVE, LISTEN, AdapterSettings
 from bms_studio.acquisition.stream import open_stream
 from protocols import slcan
@@ -39,7 +40,40 @@ _MOST_CHUNKS = 64
 NAK = b"\a"
 _ENDS = re.compile(rb"[\r\a]")
 _ANSWER = re.compile(rb"(?:^|[\r\a])([\r\a])")
+_FLAG_REPLY = re.compile(rb"(?:^|[\r\a])F([0-9A-Fa-f]{2})\r")
+_FLAGS_S = 1.0
 _REPLY = re.compile(rb"[VvN][0-9A-Za-z .:_-]{1,40}")
+
+
+class _Flags:
+    """The adapter's status flags (command F): asked once a second of those that know them."""
+
+    def __init__(self) -> None:
+        self.state = UNKNOWN
+        self.errors = 0
+        self._asked = self._forgiven = 0
+        self._answered = False
+        self._next_s = time.monotonic() + _FLAGS_S
+
+    def due(self, now_s: float) -> bool:
+        """Whether to ask now; who has not answered twice is not asked again."""
+        if now_s < self._next_s or (self._asked >= 2 and not self._answered):
+            return False
+        self._next_s = now_s + _FLAGS_S
+        self._asked += 1
+        return True
+
+    def told(self, flags: int, may_send: bool) -> None:
+        """Take what the adapter answered."""
+        self._answered = True
+        self.errors += is_bus_error(flags)
+        self.state = state_from_flags(flags, may_send)
+
+    def expected_naks(self, naks: int) -> int:
+        """Refusals of F itself, which are no news."""
+        forgiven = 0 if self._answered else min(naks, self._asked - self._forgiven)
+        self._forgiven += forgiven
+        return forgiven
 
 
 class SlcanAdapter:
@@ -57,10 +91,16 @@ class SlcanAdapter:
             raise
         self._before_ns = time.monotonic_ns()
         self._read_at = 0.0
+        self._flags = _Flags()
 
     @property
     def counts(self) -> AdapterCounts:
-        return AdapterCounts(self._offered, self._bad, self._refused)
+        return AdapterCounts(self._offered, self._bad, self._refused, errors=self._flags.errors)
+
+    @property
+    def bus_state(self) -> str:
+        """From the status flags, where the adapter knows them."""
+        return self._flags.state
 
     def _open_bus(self) -> bytes:
         """Set the bitrate, ask who is there, open in the mode; returns what came behind that."""
@@ -149,16 +189,26 @@ class SlcanAdapter:
             chunks.append(data)
         now = time.monotonic_ns()
         self._read_at = time.monotonic()
-        parsed = slcan.parse(b"".join(chunks), fd=self._settings.fd)
+        text = b"".join(chunks)
+        self._ask_flags(text)
+        parsed = slcan.parse(text, fd=self._settings.fd)
         self._rest = parsed.rest
         self._offered += parsed.lines - parsed.replies
         self._bad += parsed.bad
-        self._refused += parsed.nak
+        self._refused += parsed.nak - self._flags.expected_naks(parsed.nak)
         frames = parsed.frames
         if len(frames):
             frames.time[:] = spread(frames, self._before_ns, now, self._settings.bitrate)
         self._before_ns = now
         return frames
+
+    def _ask_flags(self, text: bytes) -> None:
+        """Once a second: how is the bus? Asks the adapter, not the bus."""
+        found = _FLAG_REPLY.search(text)
+        if found:
+            self._flags.told(int(found[1], 16), self._settings.mode != LISTEN)
+        if self._flags.due(time.monotonic()):
+            self._stream.write(b"F\r")
 
     def write(self, frames: Frames) -> None:
         """Transmit; only in active mode."""

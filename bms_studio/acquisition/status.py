@@ -18,6 +18,8 @@ class AcquisitionStatus:
     Frames lost before us are dropped["adapter"], where the adapter counts them. rate_hz: frames/s
     of the last second; bus_load: 0..1, a lower bound (without stuffing). last_frame_ns: 0 before
     the first. anchor_*: two clock readings that belong together. heartbeat_ns: monotonic.
+    asking and what follows: `asking.AskingStatus`. errors: error frames and errors that the adapter
+    told of otherwise; bus_state: its controller ("" unknown); bus_offs: how often it was bus-off.
     """
 
     state: str = OPENING
@@ -50,6 +52,14 @@ class AcquisitionStatus:
     anchor_monotonic_ns: int = 0
     anchor_wall_ns: int = 0
     heartbeat_ns: int = 0
+    asking: str = ""
+    asked: int = 0
+    answered: int = 0
+    unanswered: int = 0
+    other_id: int = -1
+    errors: int = 0
+    bus_state: str = ""
+    bus_offs: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
