@@ -14,10 +14,11 @@ says which one it is as soon as a current flows.
 
 import numpy as np
 
+from protocols.alarm_words import flagged
 from protocols.bytecheck import Ints, identifiers, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
-from protocols.roles import Binding, Index, Mapping, Role
+from protocols.roles import Alarm, Binding, Index, Mapping, Role
 from protocols.shorthand import LEVELS, big, counted, flag, flags, levels, pack_bindings
 from protocols.signals import Database, Message, Signal
 
@@ -166,9 +167,10 @@ def _bindings(
     return found
 
 
-def _mapping(bindings: list[Binding], sign: float, note: str) -> Mapping:
+def _mapping(bindings: list[Binding], alarms: tuple[Alarm, ...], sign: float, note: str) -> Mapping:
     word_for = "+discharge" if sign > 0 else "+charge"
-    return Mapping("daly", tuple(bindings), sign=word_for, notes=(note,) if note else ())
+    notes = (note,) if note else ()
+    return Mapping("daly", tuple(bindings), sign=word_for, notes=notes, alarms=alarms)
 
 
 def _first(frames: Frames, address: int) -> int | None:
@@ -222,6 +224,7 @@ def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
         return None
     messages: list[Message] = []
     bindings: list[Binding] = []
+    alarms: tuple[Alarm, ...] = ()
     # One bus has one firmware: the first BMS speaks for the direction of the current.
     sign = _sign(frames, addresses[0])
     for pack, address in enumerate(addresses, 1):
@@ -229,8 +232,9 @@ def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
         first = 0 if _first(frames, address) == 0 else 1
         messages += _messages(suffix, address, 0x1FFFFFFF)
         bindings += _bindings(suffix, pack, first, sign, *_counts(frames, address))
+        alarms += flagged(messages, ("Faults",), pack, suffix)
     note = f"cell frames count from {0 if _first(frames, addresses[0]) == 0 else 1}"
-    return Database("daly", tuple(messages)), _mapping(bindings, sign, f"{note}, as seen")
+    return Database("daly", tuple(messages)), _mapping(bindings, alarms, sign, f"{note}, as seen")
 
 
 def verify(frames: Frames) -> Evidence:
@@ -326,7 +330,9 @@ PROTOCOL = Protocol(
     name="daly",
     title="Daly BMS",
     database=Database("daly", tuple(_messages("", 0, _ANY_ADDRESS))),
-    mapping=_mapping(_bindings("", 1, 1, 1.0, CELLS, PROBES), 1.0, ""),
+    mapping=_mapping(
+        _bindings("", 1, 1, 1.0, CELLS, PROBES), flagged(_messages("", 0, 0), ("Faults",)), 1.0, ""
+    ),
     bitrates=(250_000, 500_000),
     source_confidence="The maker's document and public drivers; single frames of two packs.",
     required=("Cell_Voltages",),

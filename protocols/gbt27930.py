@@ -17,6 +17,7 @@ with a pack of 114 LFP cells: 378.1 V beside a highest cell of 3.32 V, -28.9 A, 
 
 import numpy as np
 
+from protocols.alarm_words import flagged
 from protocols.bytecheck import judged, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
@@ -106,7 +107,7 @@ _MESSAGES = (
             for k, name in enumerate(("Charge_Overcurrent", "Overtemperature"))
         ),
         *_twos(6, ("Insulation", "Connector"), _BAD),
-        Signal("Charging_Permitted", 52, 2, choices=_REACHED),
+        Signal("Charging_Permitted", 52, 2, choices={0: "forbidden", 1: "permitted"}),
     ),
     _said(
         0x1900,
@@ -232,7 +233,8 @@ def _mapping(sign: float = 1.0, notes: tuple[str, ...] = ()) -> Mapping:
         role = Role("probe", k + 1)
         bindings.append(Binding("Temperatures", f"Probe_{k + 1}", role, valid=PROBE_DEGC, why=_WHY))
     word_for = "+discharge" if sign > 0 else "+charge"
-    return Mapping("gbt27930", tuple(bindings), sign=word_for, notes=notes)
+    alarms = flagged(_MESSAGES, ("Battery_State", "Battery_Stops"))
+    return Mapping("gbt27930", tuple(bindings), sign=word_for, notes=notes, alarms=alarms)
 
 
 DATABASE = Database("gbt27930", _MESSAGES, transfers=_TRANSFERS)

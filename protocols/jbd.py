@@ -11,6 +11,7 @@ is charging. Newer boards can be set to the Victron layout, which has no cells.
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.alarm_words import flagged
 from protocols.bytecheck import Ints, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
@@ -141,7 +142,8 @@ def _mapping(cells: int, probes: int) -> Mapping:
         found.append(Binding("Balancing_And_Protection", name, role, why=_WHY))
     for k in range(probes):
         found.append(probe(f"Probes_{k // _PER_FRAME + 1}", f"Probe_{k + 1}", k + 1, _WHY))
-    return Mapping("jbd", tuple(found), sign="+charge")
+    alarms = flagged(DATABASE.messages, ("Balancing_And_Protection",))
+    return Mapping("jbd", tuple(found), sign="+charge", alarms=alarms)
 
 
 def specialise(frames: Frames) -> tuple[Database, Mapping] | None:

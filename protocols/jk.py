@@ -14,10 +14,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from protocols.alarm_words import flagged
 from protocols.bytecheck import Ints, identifiers, judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
-from protocols.roles import Binding, Mapping
+from protocols.roles import Alarm, Binding, Mapping
 from protocols.shorthand import cell, flags, levels, little, pack_bindings, probe
 from protocols.signals import Database, Message, Signal
 
@@ -164,11 +165,14 @@ def specialise(frames: Frames) -> tuple[Database, Mapping] | None:
         return None
     messages: list[Message] = []
     bindings: list[Binding] = []
+    alarms: tuple[Alarm, ...] = ()
     for pack, address in enumerate(addresses, 1):
         suffix = "" if len(addresses) == 1 else f"_{address - _FIRST_ADDRESS}"
         messages += _messages(suffix, address)
         bindings += _bindings(suffix, pack)
-    return Database("jk", tuple(messages)), Mapping("jk", tuple(bindings), sign="+charge")
+        alarms += flagged(messages, ("Alarms",), pack, suffix)
+    mapping = Mapping("jk", tuple(bindings), sign="+charge", alarms=alarms)
+    return Database("jk", tuple(messages)), mapping
 
 
 def verify(frames: Frames) -> Evidence:
@@ -250,7 +254,12 @@ PROTOCOL = Protocol(
     name="jk",
     title="JK BMS",
     database=Database("jk", tuple(_messages())),
-    mapping=Mapping("jk", tuple(_bindings("", 1)), sign="+charge"),
+    mapping=Mapping(
+        "jk",
+        tuple(_bindings("", 1)),
+        sign="+charge",
+        alarms=flagged(_messages(), ("Alarms",)),
+    ),
     bitrates=(250_000, 500_000),
     source_confidence="Public drivers and the maker's document; single frames of a pack agree.",
     required=("Cells_01", "Battery_Status"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import log10
 from typing import TYPE_CHECKING
 
+from protocols.alarm_words import alarms_of
 from protocols.families import Family, families
 from protocols.frames import Frames
 from protocols.packfields import Candidate, pack_candidates, with_reason
@@ -57,6 +58,7 @@ def map_database(databases: Sequence[Database], frames: Frames | None = None) ->
         tuple(found.bindings),
         confidence=round(min(max(found.confidence, 0.0), 1.0), 3),
         notes=tuple(found.notes),
+        alarms=alarms_of(databases) if found.bindings else (),
     )
 
 

@@ -19,12 +19,13 @@ captures (Eco-Worthy, SHEnergy, REC, Pylontech). Positive is charging.
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.alarm_words import flagged, home_storage_items
 from protocols.bytecheck import judged, payloads, signed, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
 from protocols.shorthand import flag, flags, letters, little, pack_bindings
-from protocols.signals import Database, Message, Signal
+from protocols.signals import Database, Message
 
 _WHY = "Pylontech/Victron/SMA protocol"
 _SERIAL_IDS = (0x380, 0x381)
@@ -44,30 +45,6 @@ PROTECTIONS = (
     "",
     "System_Error",
 )
-# Two bits each: alarms in bytes 0 to 3, warnings in 4 to 7.
-ITEMS = (
-    "General",
-    "Voltage_High",
-    "Voltage_Low",
-    "Temperature_High",
-    "Temperature_Low",
-    "Charge_Temperature_High",
-    "Charge_Temperature_Low",
-    "Discharge_Current_High",
-    "Charge_Current_High",
-    "Contactor",
-    "Short_Circuit",
-    "BMS_Internal",
-    "Cell_Imbalance",
-)
-_ITEM_STATES = {0: "not supported", 1: "active", 2: "ok", 3: "not supported"}
-
-
-def _items(prefix: str, byte: int) -> tuple[Signal, ...]:
-    return tuple(
-        Signal(f"{prefix}_{name}", 8 * byte + 2 * k, 2, choices=_ITEM_STATES)
-        for k, name in enumerate(ITEMS)
-    )
 
 
 def _text(name: str, frame_id: int) -> Message:
@@ -119,7 +96,9 @@ def _state_messages() -> tuple[Message, ...]:
                 little("Modules", 4, 8),
             ),
         ),
-        Message("Alarms", 0x35A, 8, (*_items("Alarm", 0), *_items("Warning", 4))),
+        Message(
+            "Alarms", 0x35A, 8, (*home_storage_items("Alarm", 0), *home_storage_items("Warning", 4))
+        ),
         Message(
             "Requests",
             0x35C,
@@ -244,7 +223,8 @@ def _mapping(extremes: str, soc: str, capacity: tuple[str, str], notes: tuple[st
     for message, signal, field in ((*capacity, "full_ah"), ("Pack_Status", "Cycles", "cycles")):
         role = Role("pack", field=field)
         found.append(Binding(message, signal, role, valid=(0.5, 65_534.5), why=_WHY))
-    return Mapping("pylon_lv", tuple(found), sign="+charge", notes=notes)
+    alarms = flagged(_state_messages(), ("Protection", "Alarms"))
+    return Mapping("pylon_lv", tuple(found), sign="+charge", notes=notes, alarms=alarms)
 
 
 def _printable(rows: NDArray[np.int64]) -> bool:

@@ -148,11 +148,31 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """A signal with which a BMS warns.
+
+    text: what it warns of, in English ("Cell voltage high"). raised: raw values that mean it
+    stands, each with a word to be added to the text ("" nothing, "high", "low"). severity:
+    "warning" or "alarm"; of a value in `warnings` always "warning". bit: only this bit of the
+    signal, 0 the lowest; -1 the whole.
+    """
+
+    message: str
+    signal: str
+    text: str
+    raised: tuple[tuple[int, str], ...] = ((1, ""),)
+    severity: str = "alarm"
+    warnings: tuple[int, ...] = ()
+    bit: int = -1
+    pack: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """What a bus means: bindings, how current counts on the wire, and how sure we are.
 
     sign: "+discharge" or "+charge", the sign on the wire (the binding's factor already turns it).
-    confidence 0..1.
+    confidence 0..1. alarms: what the BMS warns of; plain frames only.
     """
 
     protocol: str
@@ -161,3 +181,4 @@ class Mapping:
     confidence: float = 1.0
     runner_up: str = ""
     notes: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()

@@ -23,6 +23,7 @@ of its first one, which is also the multiplexer: cells 1-3 are sent with selecto
 
 import numpy as np
 
+from protocols.alarm_words import bitmap
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
 from protocols.roles import Binding, Mapping, Role
@@ -338,7 +339,14 @@ PROTOCOL = Protocol(
     name="scooter",
     title="BMS Studio scooter pack",
     database=DATABASE,
-    mapping=Mapping("scooter", _bindings()),
+    mapping=Mapping(
+        "scooter",
+        _bindings(),
+        alarms=(
+            *bitmap("Pack_State", "Fault", FAULTS),
+            *bitmap("Pack_State", "Warnings", FAULTS, "warning"),
+        ),
+    ),
     bitrates=(500_000, 1_000_000),
     source_confidence="Our own protocol: this module is its definition.",
     required=("Pack_Status", "Cell_Voltages"),

@@ -9,6 +9,7 @@ SIMPBMS-BATTERY.cpp, a public database, and the firmware's own lines for 0x351 t
 
 import numpy as np
 
+from protocols.alarm_words import flagged, home_storage_items
 from protocols.bytecheck import judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
@@ -54,7 +55,17 @@ DATABASE = Database(
                 little("Temperature", 4, 16, 0.1, "degC", signed=True),
             ),
         ),
-        Message("Warnings", 0x35A, 8, (little("Alarms", 0, 32), little("Warnings", 4, 32))),
+        Message(
+            "Warnings",
+            0x35A,
+            8,
+            (
+                little("Alarms", 0, 32),
+                little("Warnings", 4, 32),
+                *home_storage_items("Alarm", 0),
+                *home_storage_items("Warning", 4),
+            ),
+        ),
         Message(
             "Cell",
             CELL_ID,
@@ -159,7 +170,12 @@ PROTOCOL = Protocol(
     name="simpbms",
     title="SimpBMS",
     database=DATABASE,
-    mapping=Mapping("simpbms", _bindings(), sign="+charge"),
+    mapping=Mapping(
+        "simpbms",
+        _bindings(),
+        sign="+charge",
+        alarms=flagged(DATABASE.messages, ("Warnings",)),
+    ),
     bitrates=(500_000, 250_000),
     source_confidence="Firmware and one public decoder; no real capture was available.",
     required=("Cell", "Pack_Status"),

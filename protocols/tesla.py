@@ -12,7 +12,7 @@ import numpy as np
 from protocols.bytecheck import judged, like_cells, payloads, word
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
-from protocols.roles import Binding, Index, Mapping
+from protocols.roles import Alarm, Binding, Index, Mapping
 from protocols.shorthand import counted, little, pack_bindings
 from protocols.signals import Database, Message, MuxCondition, Signal
 
@@ -48,6 +48,7 @@ STATES = {
     8: "test",
     10: "diagnosis",
 }
+_ALARMS = (Alarm("State", "State", "BMS state", ((6, "fault"), (7, "welded contactor"))),)
 _WHY = "Tesla protocol"
 
 
@@ -234,7 +235,7 @@ PROTOCOL = Protocol(
     name="tesla",
     title="Tesla Model 3 / Model Y",
     database=DATABASE,
-    mapping=Mapping("tesla", _bindings()),
+    mapping=Mapping("tesla", _bindings(), alarms=_ALARMS),
     bitrates=(500_000,),
     source_confidence="A community database and one public decoder; no real capture was available.",
     required=("Cell_Voltages",),
