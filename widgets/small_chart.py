@@ -140,6 +140,11 @@ class SmallChart(QWidget):
             painter.end()  # a painter left open by an error would bring down the process
 
 
+def has_content(chart: Chart) -> bool:
+    """False when there is nothing to see but the words of `empty`."""
+    return _limits(chart) is not None
+
+
 def paint_chart(painter: QPainter, rect: QRectF, chart: Chart, theme: Theme) -> None:
     """The chart with its frame within `rect`, in the units of the painter."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

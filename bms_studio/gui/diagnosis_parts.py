@@ -15,7 +15,7 @@ from bms_studio.gui.contract import PackView
 from bms_studio.gui.header import hms
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
-from bms_studio.gui.risk_words import lead_words, share_words
+from bms_studio.gui.risk_words import lead_words, remedy_words, share_words
 from bms_studio.language import text
 from bms_studio.messages import Parameters, render
 from widgets.action_button import ActionButton
@@ -151,7 +151,7 @@ class CertaintyPanel(QWidget):
         self.rivals.setText("\n".join(rivals))
         self.rivals_title.setVisible(bool(rivals))
         self.rivals.setVisible(bool(rivals))
-        remedy = render(*risk.remedy) if risk and judged else ""
+        remedy = "\n".join(remedy_words(risk)) if risk and judged else ""
         self.remedy.setText(remedy)
         self.remedy_title.setVisible(bool(remedy))
         self.remedy.setVisible(bool(remedy))

@@ -21,6 +21,7 @@ from bms_studio.gui.risk_words import (
     day_words,
     lead_words,
     mechanism_words,
+    remedy_words,
     severity_of,
     share_words,
     value_words,
@@ -29,7 +30,7 @@ from bms_studio.gui.risk_words import (
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.status import PackStatus
-from widgets.small_chart import Chart
+from widgets.small_chart import Chart, has_content
 
 SECTIONS = ("customer", "evidence", "cells", "visits", "quality")
 _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")
@@ -62,8 +63,9 @@ class Report:
     sections: tuple[str, ...] = SECTIONS
 
 
-def report_html(report: Report, image: Callable[[Chart, int, int], str]) -> str:
-    """The whole document. `image(chart, width, height)` gives the markup of a chart."""
+def report_html(report: Report, image: Callable[[Chart, int, int], str], margin: str = "0") -> str:
+    """The whole document. `image(chart, width, height)` gives the markup of a chart; `margin`: of
+    the body, as CSS: a printer has its own."""
     parts = {
         "customer": lambda: _customer(report),
         "evidence": lambda: _evidence(report, image),
@@ -79,10 +81,10 @@ def report_html(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         breaks = pages and name in ("evidence", "quality")
         style = ' style="page-break-before:always"' if breaks else ""
         pages.append(f"<div{style}>{words}</div>")
-    return _document(report, "\n".join(pages))
+    return _document(report, "\n".join(pages), margin)
 
 
-def _document(report: Report, body: str) -> str:
+def _document(report: Report, body: str, margin: str) -> str:
     title = text("Battery report {serial}", serial=report.pack.serial or report.pack.name).strip()
     mark = ""
     if report.simulated:
@@ -95,8 +97,8 @@ def _document(report: Report, body: str) -> str:
         "<style>"
         "body{font-family:Inter,'Segoe UI','Helvetica Neue','Microsoft YaHei','PingFang SC',"
         "'Noto Sans CJK SC','WenQuanYi Micro Hei',sans-serif;font-size:10pt;color:#16202b;"
-        "background:#ffffff;max-width:190mm;margin:12mm auto}"
-        "h1{font-size:17pt;margin:0 0 2mm 0} h2{font-size:12.5pt;margin:5mm 0 2mm 0}"
+        f"background:#ffffff;max-width:700px;margin:{margin}}}"
+        "h1{font-size:17pt;margin:0 0 8px 0} h2{font-size:12.5pt;margin:18px 0 6px 0}"
         "table{border-collapse:collapse} td,th{padding:2px 7px 2px 0;text-align:left}"
         f"p.muted,td.muted,span.muted,th{{color:{_GREY};font-weight:400}}"
         "svg{max-width:100%;height:auto}"
@@ -272,10 +274,11 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         parts.append(f"<h2>{escape(text('Cell {cell}', cell=risk.cell))}: {escape(reason)}</h2>")
         for item in risk.evidence[:4]:
             parts.append(f"<p>{escape(str(item.get('text', '')))}</p>")
-        parts.append(_pairs([image(c, 330, 190) for c in charts(report.evidence, risk)]))
+        drawn = [c for c in charts(report.evidence, risk) if has_content(c)]
+        parts.append(_pairs([image(chart, 325, 190) for chart in drawn]))
         for title, items in (
             (text("Rival explanations"), items_of(risk.rivals)),
-            (text("What would change this"), [render(*risk.remedy)] if risk.remedy[0] else []),
+            (text("What would change this"), remedy_words(risk)),
         ):
             if items:
                 parts.append(f"<p><b>{escape(title)}:</b> {escape('; '.join(items))}</p>")

@@ -41,7 +41,7 @@ def write_report(report: Report, target: Path) -> None:
 
 def html_file(report: Report) -> str:
     """One file that needs nothing beside it."""
-    return report_html(report, lambda chart, width, height: _svg(chart, width, height))
+    return report_html(report, _svg, margin="24px auto")
 
 
 def document_of(report: Report) -> QTextDocument:

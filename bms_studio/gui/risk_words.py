@@ -85,6 +85,12 @@ def risk_items(
     return items
 
 
+def remedy_words(risk: CellRisk) -> list[str]:
+    """What would change the diagnosis, as sentences; [] when nothing is known."""
+    words = render(*risk.remedy)
+    return [words] if words and words != risk.remedy[0] else []
+
+
 def day_words(time_ns: int) -> str:
     """A local day: 22 Nov 2026 in the order of the language."""
     moment = datetime.fromtimestamp(time_ns // 1_000_000_000)
