@@ -9,6 +9,8 @@ import json
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 from bms_studio.simulator.emulated_adapter import EmulatedAdapter, TcpPort, Terminal
@@ -16,8 +18,11 @@ from bms_studio.simulator.faults import parse_fault
 from bms_studio.simulator.pack import PackSpec
 from bms_studio.simulator.rider import STORY
 from bms_studio.simulator.simulation import PROTOCOLS, Simulation, run
+from bms_studio.simulator.speak_polled import PolledBms
+from protocols.frames import Frames
 
 _USAGE, _DEVICE = 2, 4
+_SLICE_S = 0.002  # how soon a polled BMS notices a question
 _STORY_FAULT = "resistance"  # of cell 13, unless faults are named: the story is about a weak cell
 
 
@@ -39,14 +44,33 @@ def main(arguments: list[str] | None = None) -> int:
     ended = _watch_stdin()
 
     def wait(seconds: float) -> bool:
-        adapter.service(seconds)
-        adapter.received()
+        serve(adapter, simulation.speaker, seconds)
         return ended.is_set()
 
     seconds = run(simulation, adapter.send, wait, options.speed)
     _say({"seconds": round(seconds, 3), **asdict(adapter.counts)})
     adapter.close()
     return 0
+
+
+def serve(adapter: EmulatedAdapter, speaker: Callable[..., Frames], seconds: float) -> None:
+    """Let the adapter work for about `seconds`; a BMS that is asked answers meanwhile."""
+    if not isinstance(speaker, PolledBms):
+        adapter.service(seconds)
+        adapter.received()
+        return
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        adapter.service(min(max(left, 0.0), _SLICE_S))
+        heard = adapter.received()
+        if heard is not None:
+            speaker.hear(heard, time.monotonic())
+        answers = speaker.due(time.monotonic())
+        if answers is not None:
+            adapter.send(answers)
+        if left <= 0.0:
+            return
 
 
 def build(options: argparse.Namespace) -> Simulation:

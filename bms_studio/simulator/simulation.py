@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.simulator import speak_scooter, speak_vesc
+from bms_studio.simulator import speak_polled, speak_scooter, speak_vesc
 from bms_studio.simulator.bms import Bms, Readings, bleed_current, build_bms, decide, measure
 from bms_studio.simulator.cell import Floats
 from bms_studio.simulator.faults import Fault, parse_fault
@@ -27,7 +27,11 @@ from bms_studio.simulator.rider import Outlook, Phase, Rider, build_rider, deman
 from protocols.frames import Frames
 
 RATES_HZ = (1, 2, 5, 10, 20, 50, 100, 200, 250, 500, 1000)
-PROTOCOLS = {"scooter": speak_scooter.build_speaker, "vesc": speak_vesc.build_speaker}
+PROTOCOLS: dict[str, Callable[[PackSpec, int], Callable[..., Frames]]] = {
+    "scooter": speak_scooter.build_speaker,
+    "vesc": speak_vesc.build_speaker,
+    **{name: speak_polled.build_speaker(name) for name in speak_polled.POLLED},
+}
 _BLOCK_S = 0.1
 _START_NS = 1_700_000_000_000_000_000  # any fixed moment: the same seed gives the same bytes
 
@@ -219,5 +223,7 @@ def run(
                 if wait(pause):
                     return simulated
         simulated += simulation.block_s
-        if wait(0.0):
+        # A block without frames takes its time as well: a BMS that is only asked broadcasts none.
+        ahead = simulated - (time.monotonic() - origin) * speed if not len(frames) else 0.0
+        if wait(max(ahead / speed, 0.0)):
             return simulated
