@@ -279,6 +279,8 @@ class _Builder:
         self._writer.frames(frames)
         if self._pipeline is not None:
             self._rows(self._pipeline.push(frames))
+            for change in self._pipeline.take_alarms():
+                self._writer.event(change.time, "bms-alarm", str(change))
         for message, layout in self._messages:
             self._signals(message, layout, frames)
 

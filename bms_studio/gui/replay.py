@@ -26,6 +26,7 @@ _EVENT_SEVERITY = {
     "lost": "warn",
     "disk-full": "high",
     "pack-changed": "warn",
+    "bms-alarm": "warn",
 }
 _MOST_SHOWN = 500
 _EVENT_TICKS = 5
