@@ -28,6 +28,7 @@ _LOOK_AGAIN_NS = (300_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000)
 _LOOK_FRAMES = 400_000
 _REDERIVE_BLOCK = 1 << 17
 _SERIAL_LOOK_NS = 2_000_000_000
+BMS_ALARM = "bms-alarm"  # kind of the events in which the BMS warns
 _GAPS = ("gap", "lost", "suspend", "silence")
 
 
@@ -177,6 +178,8 @@ class Derivation:
         log = self.timeline.frames
         held_back = self._continuity.held_back if self._continuity else 0
         first, end = max(log.first_row, self._since), log.count - held_back
+        if first < end:
+            self.timeline.forget_events(BMS_ALARM, int(log.rows(first, 1).time[0]))
         gaps = {log.index_at(e.time): e.time for e in self.timeline.events if e.kind in _GAPS}
         for edge in sorted({n for n in gaps if first < n <= end} | {end}):
             for start in range(first, edge, _REDERIVE_BLOCK):
@@ -204,6 +207,8 @@ class Derivation:
     def _derive(self, frames: Frames) -> None:
         if self._pipeline is not None:
             self._append(self._pipeline.push(frames))
+            for change in self._pipeline.take_alarms():
+                self.timeline.add_event(Event(change.time, BMS_ALARM, str(change)))
             for name, held, times in self._pipeline.held():
                 self.timeline.hold(name, held, times)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.pack.scans import Scanner, Scans
+from protocols.alarms import AlarmChange, AlarmReader
 from protocols.frames import Frames
 from protocols.polled import Decoder
 from protocols.roles import KINDS, PACK_FIELDS, Mapping, fields
@@ -51,6 +52,8 @@ class Pipeline:
     def __init__(self, databases: Sequence[Database], mapping: Mapping) -> None:
         self.mapping = mapping
         self._decoder = Decoder(databases, mapping)
+        self._alarms = AlarmReader(databases, mapping)
+        self._changes: list[AlarmChange] = []
         groups = sorted({binding.role.group for binding in mapping.bindings})
         self.scanners: dict[int, Scanner] = {}
         for group in groups:
@@ -61,6 +64,7 @@ class Pipeline:
     def push(self, frames: Frames) -> list[Rows]:
         """The rows that these frames closed, group by group."""
         samples = self._decoder.push(frames)
+        self._changes += self._alarms.push(frames)
         rows = []
         # Pack fields first: they may say how many cells there are.
         for group in sorted(self.scanners, key=lambda g: g % len(KINDS) != _PACK):
@@ -73,6 +77,11 @@ class Pipeline:
                 if len(scans):
                     rows.append(_rows(group, scans))
         return rows
+
+    def take_alarms(self) -> list[AlarmChange]:
+        """The alarms of the BMS that began or ended since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
 
     def _reported_cells(self, pack: int) -> int:
         """Cells that the BMS says it has: those it has not sent yet are unknown, not absent."""

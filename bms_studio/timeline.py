@@ -156,6 +156,11 @@ class Timeline:
         self.events.append(event)
         self.version += 1
 
+    def forget_events(self, kind: str, since: int) -> None:
+        """Drop the events of a kind from `since` on: they are derived again."""
+        self.events = [e for e in self.events if e.kind != kind or e.time < since]
+        self.version += 1
+
     def _keep_within_cap(self) -> None:
         stores: list[Series | FrameLog] = [self.frames, *self._series.values()]
         if sum(store.nbytes for store in stores) > self._cap_bytes:

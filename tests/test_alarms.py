@@ -1,10 +1,18 @@
 """What a BMS warns of becomes words that begin and end, for built-in protocols and databases."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+from protocol_buses import frames_of as bus_of
+from protocol_buses import jk, voltages
 
+from bms_studio.build import Item, build
+from bms_studio.derivation import Derivation
+from bms_studio.interpret import Request
+from bms_studio.pack.corrections import with_sign
+from bms_studio.timeline import Timeline
 from protocols.alarm_words import alarms_of
 from protocols.alarms import MOST_CHANGES, AlarmReader
 from protocols.dbc import parse_database
@@ -12,6 +20,8 @@ from protocols.frames import EXTENDED, Frames, concatenate, empty_frames
 from protocols.registry import available, load
 from protocols.roles import Alarm, Mapping
 from protocols.signals import Database, Message, Signal
+from recordings.layout import RecordingAttributes
+from recordings.reader import Recording
 
 SECOND = 1_000_000_000
 # protocol, identifier, bytes while all is well, bytes in trouble, what is then said
@@ -180,3 +190,35 @@ def test_choices_in_which_nought_is_the_trouble_are_read_as_they_stand() -> None
     values = 'VAL_ 7 BMS_Fault_Line 0 "Fault" 1 "OK" ;'
     (alarm,) = alarms_of([dbc('BMS_Fault_Line : 0|1@1+ (1,0) [0|1] ""', values=values)])
     assert alarm.raised == ((0, ""),)
+
+
+# --- from frames to events -------------------------------------------------------------------
+
+
+def jk_in_trouble() -> Frames:
+    """Six seconds of a JK pack whose lowest cell warns from the second to the third."""
+    rows = []
+    for second in range(6):
+        level = 4 if second == 2 else 0
+        rows += [*jk(voltages(14)), (0x7F4, False, bytes([level]) + bytes(7))]
+    frames = bus_of(rows)
+    frames.time[:] = 1_700_000_000 * SECOND + np.arange(len(frames)) * SECOND * 6 // len(frames)
+    return frames
+
+
+def test_a_live_pack_that_warns_says_so_once_and_again_when_all_is_derived_anew() -> None:
+    derivation = Derivation(Request(), Timeline())
+    frames = jk_in_trouble()
+    for at in range(0, len(frames), 3):
+        derivation.push(frames[at : at + 3])
+    said = [e.text for e in derivation.timeline.events if e.kind == "bms-alarm"]
+    assert said == ["BMS warning: Cell voltage low", "BMS warning over: Cell voltage low"]
+    derivation.correct(lambda profile: with_sign(profile, "+discharge"))
+    assert [e.text for e in derivation.timeline.events if e.kind == "bms-alarm"] == said
+
+
+def test_a_recording_keeps_what_the_pack_warned_of(tmp_path: Path) -> None:
+    target = tmp_path / "a.h5"
+    build([Item(frames=jk_in_trouble())], target, RecordingAttributes("live"), Request())
+    said = [e.text for e in Recording(target).events() if e.kind == "bms-alarm"]
+    assert said == ["BMS warning: Cell voltage low", "BMS warning over: Cell voltage low"]
