@@ -1,4 +1,4 @@
-"""Two visits of one pack side by side: what changed in each cell, with sigma, or why nobody can say.
+"""Two visits of one pack: what changed in each cell, with sigma, or why nobody can say.
 
 Resistances are compared as both evaluations give them, at 25 degC and 50 %; what that cannot make
 alike (far temperatures, another chemistry or number of cells) makes a quantity not comparable.

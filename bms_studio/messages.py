@@ -8,6 +8,7 @@ unknown falls back to the English sentence stored beside it. No Qt.
 from collections.abc import Mapping
 
 from bms_studio.language import text
+from bms_studio.status import Offer
 
 Parameters = Mapping[str, float | str | int]
 
@@ -53,8 +54,78 @@ TEMPLATES: dict[str, str] = {
     "check.resistance": "resistance",
     "check.self_discharge": "self-discharge",
     "check.health": "capacity, resistance, self-discharge",
+    "guide.rest": "Leave the pack at rest: no charger, no load",
+    "guide.charge": "Connect the charger and let it charge",
+    "guide.charger_off": "Disconnect the charger and let the pack rest",
+    "guide.pull": "Turn the throttle fully and hold it",
+    "guide.let_go": "Let go of the throttle and wait",
+    "guide.load_on": "Connect the load",
+    "guide.load_off": "Disconnect the load and let the pack rest",
+    "guide.done": "That is enough: the data suffice for what this check can decide",
+    "guide.near_empty": "Stop drawing current: cell {cell} comes near its lower limit",
+    "guide.near_full": "Stop charging: cell {cell} comes near its upper limit",
+    "compare.cells": "{before} cells then, {now} now: not the same pack",
+    "compare.chemistry": "{before} was assumed then, {now} now: analyze one of them again",
+    "compare.unknown_before": "it was not known then",
+    "compare.unknown_now": "it is not known now",
+    "compare.temperature": "{apart_k:.0f} K apart: measure again at a like temperature",
+    "compare.charge": "{apart_percent:.0f} points of charge apart: measure again at a like charge",
     "question.pack_changed": "Is this still the same pack?",
     "question.pack_alone": "Is the pack alone on this cable?",
+    "bus.silent": "Nothing was heard at {bitrates} kbit/s.",
+    "bus.silent.alone": (
+        "Is the pack alone on this cable? Then the adapter has to acknowledge. Else wake the pack "
+        "(key, button, charger); check that H and L are not swapped and that there are 120 Ω."
+    ),
+    "bus.silent.acknowledged": (
+        "Wake the pack (key, button, charger), swap H and L, check the 120 Ω. Some packs have to "
+        "be asked; one with only UART, RS-485 or Bluetooth has no CAN."
+    ),
+    "bus.errors": "Only errors at {bitrates} kbit/s, not one frame.",
+    "bus.errors.alone": (
+        "Is the pack alone on this cable? Then the adapter has to acknowledge. Else the bitrate "
+        "is another, H and L are swapped, or the 120 Ω are missing."
+    ),
+    "bus.errors.remedy": "Try another bitrate, swap H and L, check the 120 Ω.",
+    "bus.repeated": (
+        "One frame ({id}) comes {rate:.0f} times a second and no other: nobody acknowledges it."
+    ),
+    "bus.repeated.alone": ("Is the pack alone on this cable? Then the adapter has to acknowledge."),
+    "bus.repeated.acknowledged": (
+        "The adapter was told to acknowledge and does not: plug it in again, or try another one."
+    ),
+    "bus.no_bms": (
+        "{ids} identifiers, {rate:.0f} frames/s, but no BMS data: an inverter's or a vehicle's bus."
+    ),
+    "bus.no_bms.remedy": ("Connect to the pack's own bus, or add the database (DBC) of this BMS."),
+    "bus.must_be_asked": "{protocol} is there, but tells its cells only to who asks.",
+    "bus.must_be_asked.remedy": "Let another tester ask, or ask from here.",
+    "bus.waiting": "Asking; no answer yet.",
+    "bus.waiting.remedy": "The first answer may take a second.",
+    "bus.mute": "Nobody answers the questions.",
+    "bus.mute.remedy": (
+        "Wake the pack (key, button, charger), check bitrate, H and L and the 120 Ω; it may speak "
+        "another protocol, or have no CAN."
+    ),
+    "bus.other_tester": (
+        "Another tester asks (identifier {id}): this program is silent and listens."
+    ),
+    "bus.other_tester.remedy": "It asks again when nobody else has for 10 s.",
+    "bus.off": "The adapter is bus-off: too many of its frames failed.",
+    "bus.off.remedy": (
+        "Check the bitrate, H and L and the 120 Ω; the adapter is opened again by itself."
+    ),
+    "offer.acknowledge": "Yes, acknowledge",
+    "offer.acknowledge.means": "The adapter acknowledges frames; nothing else is sent.",
+    "offer.bitrate": "Try {bitrate} kbit/s",
+    "offer.bitrate.means": "The adapter is opened again at this bitrate.",
+    "offer.hush": "Stop asking",
+    "offer.hush.means": "The adapter only listens again.",
+    "offer.ask": "Ask: {title}…",
+    "offer.ask.means": (
+        "Asking ({title}) sends the identifiers {ids}: at most {per_second:.0f} frames a second, "
+        "at {bitrate} kbit/s, until you stop it. Nothing has been sent so far."
+    ),
 }
 
 
@@ -69,6 +140,18 @@ def render(code: str, parameters: Parameters | None = None, fallback: str = "") 
     except (KeyError, ValueError, TypeError, IndexError):
         # An old or foreign recording with other parameters: its own English sentence is better.
         return fallback or code
+
+
+def offer_words(offer: Offer, means: bool = False) -> str:
+    """What stands on the button of an offer, or (`means`) what exactly a click does."""
+    suffix = ".means" if means else ""
+    about: dict[str, float | str | int] = {
+        "title": offer.title,
+        "ids": text(", ").join(offer.ids),
+        "per_second": offer.per_second,
+        "bitrate": f"{offer.bitrate / 1000:g}",
+    }
+    return render(f"offer.{offer.deed}{suffix}", about)
 
 
 def render_all(items: tuple[tuple[str, Parameters], ...]) -> str:
