@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from bms_studio.acquisition.client import Acquisition
-from bms_studio.acquisition.settings import AdapterSettings
+from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
 from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.listening import Listening
 from bms_studio.mapping_view import MappingReader, MappingView
 from bms_studio.pack.corrections import (
     check_role,
@@ -32,7 +33,7 @@ from bms_studio.pack.profile import PROFILE_IN_JOURNAL, Profile
 from bms_studio.pack.profile_file import save_profile, stated_protocol
 from bms_studio.pack.profile_text import profile_text
 from bms_studio.scratch import scratch_folder
-from bms_studio.status import LinkStatus, RecordingStatus, Status
+from bms_studio.status import LinkStatus, Offer, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
 from protocols.signals import Database, Message, Signal
 from recordings.filelock import FileLock
@@ -56,7 +57,9 @@ class Session:
         title: str = "",
         on_close: Callable[[], None] = lambda: None,
         watching: FileLock | None = None,
+        search: tuple[int, ...] = (),
     ) -> None:
+        """search: bitrates to try, listening only, while nothing is heard."""
         self.timeline = Timeline(folder=scratch_folder())
         self.acquisition = acquisition
         self._settings = settings
@@ -73,6 +76,8 @@ class Session:
         self._journal: Path | None = None  # of the recording that runs
         self._kept_word = ""  # the profile that it knows
         self._mapping = MappingReader()
+        ask = request.protocol if settings.mode == ACTIVE else ""
+        self._listening = Listening(acquisition, search, ask, self._named)
         self._job: Job | None = None
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
@@ -130,6 +135,15 @@ class Session:
         """The answer to `status.question`; the recording already goes on in a new file."""
         event = Event(self.now_ns, "answer", f"{question}: {choice}")
         self._posted.append(lambda: self._derivation.answer(question, event))
+
+    def accept(self, offer: Offer) -> None:
+        """Do what `status.bus` offers: acknowledge, ask the pack, another bitrate, be silent."""
+        self._posted.append(lambda: self._listening.accept(offer))
+
+    def _named(self, protocol: str) -> None:
+        """What was asked in this protocol answers, and nobody recognised it by itself."""
+        self._derivation.request = replace(self._derivation.request, protocol=protocol)
+        self._derivation.correct(lambda profile: profile)
 
     def add_signals(self, message_name: str) -> None:
         """Decode every signal of this message from now on, and from the frames still held."""
@@ -240,7 +254,7 @@ class Session:
         return {
             "title": self._title,
             "adapter": self._settings.as_dict(),
-            "mode": self._settings.mode,
+            "mode": self.acquisition.status().mode,
             "profile": request.profile.text,
             "databases": [[d.name, d.text] for d in request.databases],
             "protocol": stated_protocol(
@@ -260,6 +274,7 @@ class Session:
                 self._posted[0]()  # it counts as posted until it is done
                 self._posted.popleft()
             self._derivation.push(frames)
+            self._listening.push(frames)
             self._watch_link(status)
             now = time.monotonic()
             if now - refreshed >= _STATUS_S:
@@ -280,18 +295,22 @@ class Session:
         self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
+        pack = derivation.pack_status()
+        named = (meaning.mapping.protocol, meaning.title) if meaning else ("", "")
+        self._listening.look(acquired, *named, pack.cells)
         self.status = Status(
             link=self._link(acquired),
             recording=self._recording_now(acquired),
-            pack=derivation.pack_status(),
+            pack=pack,
             protocol=meaning.title if meaning else "",
             confidence=meaning.confidence if meaning else 0.0,
             runner_up=meaning.runner_up if meaning else "",
             verdict=judgement.verdict,
             extremes=derivation.extremes(),
             scan_s=derivation.scan_s,
-            notes=tuple(n for n in (acquired.note,) if n),
+            notes=tuple(n for n in (acquired.note, self._listening.problem) if n),
             question=derivation.question,
+            bus=self._listening.word,
         )
 
     def _link(self, acquired: AcquisitionStatus) -> LinkStatus:
@@ -304,13 +323,17 @@ class Session:
             state=state,
             interface=acquired.adapter or self._settings.interface,
             channel=self._settings.channel,
-            bitrate=self._settings.bitrate,
+            bitrate=acquired.bitrate or self._settings.bitrate,
             mode=acquired.mode,
             frames_per_s=acquired.rate_hz,
             bus_load=acquired.bus_load,
             dropped=tuple(dropped.items()),
             message=acquired.error,
             simulated=acquired.simulated,
+            asking=acquired.asking,
+            errors=acquired.errors,
+            bus_state=acquired.bus_state,
+            bus_offs=acquired.bus_offs,
         )
 
     def _recording_now(self, acquired: AcquisitionStatus) -> RecordingStatus:

@@ -3,6 +3,7 @@
 Plain data. A snapshot is replaced as a whole, so a reader in another thread never sees half of one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bms_studio.diagnosis.contract import Verdict
@@ -13,7 +14,9 @@ class LinkStatus:
     """The adapter: `state` idle, connecting, connected, stale, lost, reconnecting or replay.
 
     mode: listen, acknowledge or active; rates per second; bus_load 0..1 (NaN unknown); dropped:
-    frames per stage; message: one sentence when something is wrong, with its remedy.
+    frames per stage; message: one sentence when something is wrong, with its remedy. asking:
+    "" or the state of the questions (`acquisition.asking`); errors on the bus; bus_state: active,
+    warning, passive, off ("" unknown); bus_offs: how often the adapter was bus-off.
     """
 
     state: str = "idle"
@@ -26,6 +29,10 @@ class LinkStatus:
     dropped: tuple[tuple[str, int], ...] = ()
     message: str = ""
     simulated: bool = False
+    asking: str = ""
+    errors: int = 0
+    bus_state: str = ""
+    bus_offs: int = 0
 
     @property
     def lost(self) -> int:
@@ -76,6 +83,35 @@ class Extreme:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a click would do on the bus. deed: acknowledge (open the adapter so that it does), ask
+    (mode active, put the questions of `protocol`), bitrate (open it at `bitrate`), hush (stop
+    asking, listen only).
+
+    Of ask: title of the protocol for people, ids of all frames that would be sent (hex),
+    per_second: how many of them at most, bitrate: where the protocol usually lives.
+    """
+
+    deed: str
+    protocol: str = ""
+    title: str = ""
+    bitrate: int = 0
+    ids: tuple[str, ...] = ()
+    per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusWord:
+    """Why the bus gives no cells: code and parameters of the sentence, code of the remedy, and
+    what a click could do about it."""
+
+    code: str
+    parameters: Mapping[str, float | str | int]
+    remedy: str = ""
+    offers: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything the window shows that is not a time series."""
 
@@ -90,3 +126,4 @@ class Status:
     scan_s: float = float("nan")
     notes: tuple[str, ...] = ()
     question: str = ""  # code of one question waiting for the person (pack changed?)
+    bus: BusWord | None = None  # why there are no cells, and what would help

@@ -315,13 +315,3 @@ def from_words(words: Sequence[dict[str, Any]]) -> list[Poll]:
         if not poll.period_s >= 0.05:
             raise ValueError(f"{poll.id:X} would be asked every {poll.period_s} s: at least 0.05 s")
     return polls
-
-
-def summary(polls: Sequence[Poll]) -> dict[str, Any]:
-    """What asking sends, for a sentence: frames a second at most, and all identifiers in hex."""
-    ids = {p.id for p in polls} | {p.flow_control_id for p in polls if p.flow_control_id}
-    width = 8 if any(poll.extended for poll in polls) else 3
-    return {
-        "per_second": sum(1.0 / poll.period_s for poll in polls),
-        "ids": [f"{frame_id:0{width}X}" for frame_id in sorted(ids)],
-    }

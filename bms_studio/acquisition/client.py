@@ -128,9 +128,12 @@ class Acquisition:
         """
         self.request("ask", polls=as_words(polls))
 
-    def change_mode(self, mode: str) -> None:
-        """Open the adapter again in another bus mode. Raises ControlError if it refuses."""
-        self.request("mode", mode=mode)
+    def change_mode(self, mode: str, bitrate: int = 0) -> None:
+        """Open the adapter again in another bus mode or at another bitrate (0: the same).
+
+        Raises ControlError if it refuses; then everything stays as it was.
+        """
+        self.request("mode", mode=mode, bitrate=bitrate)
 
     def quit(self, timeout_s: float = 10.0) -> None:
         """Have the program end in good order, and wait for it. Raises ControlError if it stays."""

@@ -14,12 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bms_studio.acquisition.adapters import (
-    Adapter,
-    AdapterCounts,
-    AdapterError,
-    open_adapter,
-)
+from bms_studio.acquisition.adapters import Adapter, AdapterCounts, AdapterError, open_adapter
 from bms_studio.acquisition.asking import Asker, AskingStatus
 from bms_studio.acquisition.bus_errors import BusWatch
 from bms_studio.acquisition.clock import Clock
@@ -82,6 +77,7 @@ class Loop:
         self.recording: dict[str, Any] = {}
         self.status = AcquisitionStatus(
             mode=settings.mode,
+            bitrate=settings.bitrate,
             pid=os.getpid(),
             started_ns=clock.now(),
             simulated=simulated,
@@ -120,9 +116,8 @@ class Loop:
         Only the loop's thread. Raises AdapterError, in any mode but active before anything else.
         """
         if self._settings.mode != ACTIVE:
-            raise AdapterError(
-                f"Mode '{self._settings.mode}' transmits nothing; connect in mode 'active'."
-            )
+            mode = self._settings.mode
+            raise AdapterError(f"Mode '{mode}' transmits nothing; connect in mode 'active'.")
         if self._adapter is None:
             raise AdapterError("The adapter is not connected.")
         self._adapter.write(frames)
@@ -137,21 +132,21 @@ class Loop:
         Raises AdapterError in any mode but active, ValueError for questions that cannot be asked.
         """
         if polls and self._settings.mode != ACTIVE:
-            raise AdapterError(
-                f"Mode '{self._settings.mode}' asks nothing; connect in mode 'active'."
-            )
+            mode = self._settings.mode
+            raise AdapterError(f"Mode '{mode}' asks nothing; connect in mode 'active'.")
         self._asker = Asker(polls, time.monotonic()) if polls else None
         about = {"questions": len(polls), "ids": sorted({poll.id for poll in polls})}
         words = f"{len(polls)} questions are asked from now on." if polls else "Nothing is asked."
         self.event("asking", words, about)
 
-    def change_mode(self, mode: str) -> None:
-        """Open the adapter again in another bus mode. Only the loop's thread.
+    def change_mode(self, mode: str, bitrate: int = 0) -> None:
+        """Open the adapter again in another bus mode or at another bitrate (0: the same).
 
-        Raises AdapterError, and stays in the mode before, if the adapter refuses; ValueError for a
-        mode that does not exist.
+        Only the loop's thread. Raises AdapterError, and stays as it was, if the adapter refuses;
+        ValueError for a mode that does not exist.
         """
-        before, settings = self._settings, replace(self._settings, mode=mode)
+        before = self._settings
+        settings = replace(before, mode=mode, bitrate=bitrate or before.bitrate)
         if settings == before:
             return
         if mode != ACTIVE and self._asker is not None:
@@ -163,8 +158,10 @@ class Loop:
             self._settings = before
             self._try_reopen()
             raise
-        self._set(mode=mode)
-        self.event("mode", f"Bus mode {mode} instead of {before.mode}.", {"mode": mode})
+        self._set(mode=mode, bitrate=settings.bitrate)
+        text = f"Mode {mode} at {settings.bitrate} bit/s"
+        text += f" instead of {before.mode} at {before.bitrate} bit/s."
+        self.event("mode", text, {"mode": mode, "bitrate": settings.bitrate})
 
     def event(self, kind: str, text: str, parameters: dict[str, Any] | None = None) -> int:
         """Put an event behind all frames received so far; returns its time."""

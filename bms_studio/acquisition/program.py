@@ -109,12 +109,12 @@ class Program:
 
         return self._in_loop(ask)
 
-    def _mode(self, mode: str) -> dict[str, Any]:
-        """Open the adapter again in this bus mode."""
+    def _mode(self, mode: str, bitrate: int = 0) -> dict[str, Any]:
+        """Open the adapter again in this bus mode, at this bitrate (0: the same)."""
 
         def change() -> dict[str, Any]:
-            self._loop.change_mode(str(mode))
-            return {"mode": self._loop.status.mode}
+            self._loop.change_mode(str(mode), int(bitrate))
+            return {"mode": self._loop.status.mode, "bitrate": self._loop.status.bitrate}
 
         return self._in_loop(change)
 

@@ -60,6 +60,7 @@ class AcquisitionStatus:
     errors: int = 0
     bus_state: str = ""
     bus_offs: int = 0
+    bitrate: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
