@@ -21,6 +21,8 @@ from protocols.signals import Database
 
 # Below this nothing is proposed; the window then asks for a database instead of showing nonsense.
 LOWEST_CONFIDENCE = 0.5
+# From these on a built-in protocol completes the databases of a person: in fields, in all.
+_LIKELY, _CERTAIN = 0.65, 0.8
 # Enough for several rounds of all cells on a busy bus; more only costs time.
 LOOKED_AT = 20_000
 
@@ -167,22 +169,47 @@ def _given(
     mapping = map_database(databases, frames)
     if mapping.confidence < 0.3:
         return None
-    kinds = {binding.role.kind for binding in mapping.bindings}
-    needed = list(databases)
-    bindings = list(mapping.bindings)
-    notes = list(mapping.notes)
-    for candidate in builtin:
-        if candidate.confidence < 0.8:
-            continue
-        missing = [b for b in candidate.mapping.bindings if b.role.kind not in kinds]
-        missing = [b for b in missing if b.role.kind != "pack"]
-        if missing:
-            bindings.extend(missing)
-            needed.append(candidate.databases[0])
-            added = sorted({b.role.kind for b in missing})
-            notes.append(f"{', '.join(added)} from the built-in protocol {candidate.name}")
-    completed = replace(mapping, bindings=tuple(bindings), notes=tuple(notes))
+    completed, needed = _completed(mapping, list(databases), builtin)
     # What a person chose wins over what is only recognised, unless it is hardly credible.
     confidence = round(min(0.995, mapping.confidence + 0.1), 3)
-    why = "; ".join(notes[:3])
+    why = "; ".join(completed.notes[:3])
     return Candidate(mapping.protocol, confidence, why, completed, tuple(needed))
+
+
+def _completed(
+    mapping: Mapping, databases: list[Database], builtin: Sequence[Candidate]
+) -> tuple[Mapping, list[Database]]:
+    """The mapping with what only built-in protocols know, and the databases that it then needs.
+
+    Whole kinds (cells, probes) from a certain protocol, single pack fields also from a likely one.
+    """
+    for candidate in builtin:
+        if candidate.confidence < _LIKELY:
+            continue
+        kinds = {binding.role.kind for binding in mapping.bindings}
+        fields = {(b.role.pack, b.role.field) for b in mapping.bindings}
+        missing = [
+            b
+            for b in candidate.mapping.bindings
+            if (
+                (b.role.pack, b.role.field) not in fields
+                if b.role.kind == "pack"
+                else b.role.kind not in kinds and candidate.confidence >= _CERTAIN
+            )
+        ]
+        if not missing:
+            continue
+        databases.append(candidate.databases[0])
+        added = sorted({b.role.field.replace("_", " ") or b.role.kind for b in missing})
+        note = f"{', '.join(added)} from the built-in protocol {candidate.name}"
+        notes, sign = mapping.notes, mapping.sign
+        if any(b.role.field == "current" for b in missing):
+            sign = candidate.mapping.sign
+        mapping = replace(
+            mapping,
+            bindings=(*mapping.bindings, *missing),
+            notes=(*notes, note),
+            sign=sign,
+            alarms=(*mapping.alarms, *candidate.mapping.alarms),
+        )
+    return mapping, databases

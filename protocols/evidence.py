@@ -20,6 +20,10 @@ from protocols.signals import Database, Message
 
 # More frames than these teach nothing new about names and scales.
 ENOUGH_FRAMES = 60_000
+# Fields in which nothing but 0 means that the sender does not fill them; an empty pack shows it in
+# its cells as well.
+_NEVER_NOUGHT = ("soc", "soh", "full_ah", "cell_count", "cell_voltage_min", "cell_voltage_max")
+_EMPTY_CELL_V = 3.3
 _ALTERNATIVE_FACTORS = (1e-3, 1e-4, 1.0, 1e-2)
 
 
@@ -177,6 +181,8 @@ def verdict(bus: Bus, candidate: Candidate, cells: Cells | None) -> tuple[int, s
     if len(inside) < 0.5 * len(value) or not len(inside):
         return -1, "its values are impossible"
     middle = float(np.median(inside))
+    if candidate.field in _NEVER_NOUGHT and not np.any(inside) and not _nearly_empty(cells):
+        return -1, "it is always 0"
     if candidate.field == "current" and _wraps(bus, candidate, inside):
         return -1, "falls below zero, but the database declares it unsigned"
     if cells is None or not cells.credible:
@@ -191,6 +197,11 @@ def verdict(bus: Bus, candidate: Candidate, cells: Cells | None) -> tuple[int, s
     if candidate.field == "cell_count":
         return (0, "") if len(cells.numbers) <= middle <= 1000 else (-1, "fewer than cells seen")
     return 0, ""
+
+
+def _nearly_empty(cells: Cells | None) -> bool:
+    """Whether the cells say that the pack may really be at 0 %."""
+    return cells is not None and cells.credible and bool(np.median(cells.medians) < _EMPTY_CELL_V)
 
 
 def _wraps(bus: Bus, candidate: Candidate, values: NDArray[np.float64]) -> bool:
