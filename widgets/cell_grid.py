@@ -7,7 +7,8 @@
       .set_labels([str]); .set_words(GridWords); .set_tooltip(callable(cell) -> str)
       .set_highlight(cell); .set_selected(cell)        0 = none; neither emits
       .density -> "full" | "compact" | "map";  .worst_cells() -> tuple of cells shown beside a map
-    signals cell_hovered(int), cell_selected(int), cell_activated(int): cell number, 0 = none
+    signals cell_hovered(int), cell_selected(int), cell_activated(int), cell_compared(int: Ctrl and
+    click): cell number, 0 = none
     flags (uint8): BALANCING 1, WATCH 2, HIGH 4, STALE 8
 Arrow keys move the selection, Return activates, Ctrl+C copies all cells as a table.
 No voltage, chemistry or limit is known here: texts and scaled numbers come in.
@@ -59,6 +60,7 @@ class CellGrid(QWidget):
     cell_hovered = Signal(int)
     cell_selected = Signal(int)
     cell_activated = Signal(int)
+    cell_compared = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -325,8 +327,13 @@ class CellGrid(QWidget):
         self._hover(0)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._select(self.cell_at(event.position().toPoint()))
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        cell = self.cell_at(event.position().toPoint())
+        if cell and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.cell_compared.emit(cell)
+        else:
+            self._select(cell)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         cell = self.cell_at(event.position().toPoint())

@@ -60,15 +60,15 @@ class CellTable(CellTablePaint):
         self._columns = tuple(columns)
         if self._sort not in [c.key for c in columns]:
             self._sort, self._reverse = "", False
-        self._ordered_s = -_REORDER_S
         self._arrange()
+        self._ordered_s = -_REORDER_S
 
     def set_names(self, names: Sequence[str], head: str = "") -> None:
         """What each cell is called, and the head of that column."""
         if (tuple(names), head) != (self._names, self._head):
             self._names, self._head = tuple(names), head
-            self._ordered_s = -_REORDER_S
             self._arrange()
+            self._ordered_s = -_REORDER_S  # the next values may order them at once
 
     def set_data(
         self,
@@ -88,6 +88,7 @@ class CellTable(CellTablePaint):
         if tuple(modules) != self._modules:
             self._modules, self._open = tuple(modules), set()
             self._arrange()
+            self._ordered_s = -_REORDER_S
 
     def set_shown(self, cells: Collection[int] | None) -> None:
         """Only these cells (a search); None shows all."""

@@ -25,7 +25,7 @@ from widgets.theme import Theme, current_theme, font, mix
 
 WATCH, HIGH = 1, 2
 ROW_PX, HEAD_PX = 36, 38
-NAME_PX, LEAST_PX = 132, 84
+NAME_PX, LEAST_PX = 116, 84
 _DOT = 4.5
 
 
@@ -208,8 +208,10 @@ class CellTablePaint(QAbstractScrollArea):
         flags = [int(self._flags[c - 1]) for c in module.cells if 0 < c <= len(self._flags)]
         worst = max(flags, default=0)
         self._texts.put(10, top + ROW_PX / 2, arrow, theme.muted, 12)
-        title = elided(module.title, font(12), NAME_PX - 44)
-        self._texts.put(24, top + ROW_PX / 2, title, theme.text, 12, bold=True)
+        title, _, below = module.title.partition("\n")
+        line = top + (12 if below else ROW_PX / 2)
+        self._texts.put(24, line, elided(title, font(12), NAME_PX - 44), theme.text, 12, bold=True)
+        self._texts.put(24, top + 26, elided(below, font(11), NAME_PX - 30), theme.muted, 11)
         if worst:
             severity = "high" if worst & HIGH else "watch"
             severity_shape(painter, severity, QRectF(NAME_PX - 16, top + 13, 10, 10))

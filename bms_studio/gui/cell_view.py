@@ -1,4 +1,4 @@
-"""Readings as the cell grid wants them: texts, colour positions and flags, in four modes.
+"""Readings and estimates as the cell grid wants them: texts, colour positions and flags, by mode.
 
 No widget is made here; only the grid's plain data.
 """
@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.diagnosis.contract import Finding
+from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.gui.estimates import Estimates
 from bms_studio.gui.readings import Readings, age_words, number, numbers
 from bms_studio.language import text
 from bms_studio.messages import render
@@ -18,6 +19,10 @@ from widgets.cell_grid import CellValues
 from widgets.cell_tiles import BALANCING, HIGH, STALE, WATCH
 
 MODES = ("Voltage", "Deviation", "Balancing", "Extreme")
+# Layers of what is estimated, and the quantity that each needs.
+LAYERS = {"SOC": "soc", "Resistance": "resistance_ohm"}
+RISK = "Risk"
+_FULL_SOC, _FULL_RESISTANCE = 0.05, 0.5
 _SCALES_V = (0.03, 0.1, 0.3, 1.0)
 
 
@@ -83,6 +88,38 @@ def cell_values(
     )
 
 
+def estimated_values(
+    mode: str, readings: Readings, estimates: Estimates, findings: Iterable[Finding]
+) -> CellValues:
+    """What the tiles say in a layer of estimates: SOC, Resistance or Risk."""
+    flags = cell_flags(readings, findings) & np.uint8(0xFF ^ STALE)
+    if mode == RISK:
+        return _risk_values(len(readings.cells_v), estimates, flags)
+    values = estimates.values(LAYERS[mode])
+    median = float(np.nanmedian(values)) if np.any(~np.isnan(values)) else float("nan")
+    if mode == "SOC":
+        second, unit = numbers(100 * (values - median), 1, sign=True), "%"
+        return CellValues(
+            numbers(100 * values, 1), second, (values - median) / _FULL_SOC, flags, unit=unit
+        )
+    apart = values / median - 1
+    main, second = numbers(1000 * values, 2), numbers(100 * apart, 0, sign=True)
+    return CellValues(main, second, -apart / _FULL_RESISTANCE, flags, unit="%")
+
+
+def _risk_values(count: int, estimates: Estimates, flags: NDArray[np.uint8]) -> CellValues:
+    """Rank and risk; a cell without one is not coloured."""
+    risks: Sequence[CellRisk] = estimates.status.risks if estimates.status is not None else ()
+    main, second = ["–"] * count, [""] * count
+    fill = np.full(count, np.nan)
+    for risk in risks:
+        if 0 < risk.cell <= count:
+            main[risk.cell - 1] = f"#{risk.rank}"
+            second[risk.cell - 1] = number(100 * risk.risk, 0)
+            fill[risk.cell - 1] = -risk.risk
+    return CellValues(main, second, fill, flags, unit="%")
+
+
 def _within_limits(
     cells_v: NDArray[np.float64], pack: PackStatus, otherwise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -109,8 +146,9 @@ def cell_tooltip(
     pack: PackStatus,
     extremes: Sequence[Extreme],
     findings: Iterable[Finding],
+    estimates: Estimates | None = None,
 ) -> str:
-    """Name, value, source, age, extreme and findings of a cell, one per line."""
+    """Name, value, estimates, source, age, extreme and findings of a cell, one per line."""
     i = cell - 1
     lines = [cell_name(cell, pack)]
     if i >= len(readings.cells_v):
@@ -133,12 +171,30 @@ def cell_tooltip(
                 time=clock(extremes[i].time),
             )
         )
+    lines += _estimated_lines(cell, estimates)
     lines += [
         render(f.code, f.parameters, f.text)
         for f in findings
         if f.cell == cell and f.state != "resolved"
     ]
     return "\n".join(lines)
+
+
+def _estimated_lines(cell: int, estimates: Estimates | None) -> list[str]:
+    """SOC and resistance of a cell, as far as they are known."""
+    if estimates is None or cell > estimates.count:
+        return []
+    lines = []
+    i = cell - 1
+    soc, resistance = estimates.values("soc")[i], estimates.values("resistance_ohm")[i]
+    if not np.isnan(soc):
+        sigma = number(100 * float(estimates.sigma("soc")[i]), 1)
+        lines.append(text("charge {soc} % ± {sigma}", soc=number(100 * soc, 1), sigma=sigma))
+    if not np.isnan(resistance):
+        sigma = number(1000 * float(estimates.sigma("resistance_ohm")[i]), 2)
+        words = number(1000 * resistance, 2)
+        lines.append(text("resistance {ohm} mΩ ± {sigma}", ohm=words, sigma=sigma))
+    return lines
 
 
 def clock(t: int) -> str:

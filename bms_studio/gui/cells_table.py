@@ -95,8 +95,9 @@ def columns(preset: str) -> list[TableColumn]:
 def _column(key: str) -> TableColumn:
     quantity = QUANTITIES.get(key)
     if quantity is not None:
-        title = quantity_name(quantity.name)
-        tip = _tips().get(key, title)
+        whole = quantity_name(quantity.name)
+        title = _short_titles().get(key, whole)
+        tip = f"{whole}: {_tips()[key]}" if key in _tips() else whole
         return TableColumn(key, title, quantity.unit, quantity.decimals, tip, quantity.sign)
     measured = {
         "voltage": TableColumn("voltage", text("Voltage"), "V", 3, text("as the BMS measures it")),
@@ -115,6 +116,19 @@ def _column(key: str) -> TableColumn:
         "balancing": TableColumn("balancing", text("Balancing")),
     }
     return measured[key]
+
+
+def _short_titles() -> dict[str, str]:
+    """Heads where the whole name would be cut."""
+    return {
+        "soc": text("SOC"),
+        "leak": text("Leak"),
+        "soh_capacity": text("SOH (Q)"),
+        "soh_resistance": text("SOH (R)"),
+        "ten_second": text("R after 10 s"),
+        "offset": text("Offset"),
+        "lag": text("Late by"),
+    }
 
 
 def _tips() -> dict[str, str]:
@@ -302,7 +316,7 @@ def modules_of(count: int, pack: PackStatus) -> list[Module]:
     rows += [tuple(left[n : n + _BLOCK]) for n in range(0, len(left), _BLOCK)]
     return [
         Module(
-            text("{number} · {low}–{high}", number=n, low=min(row), high=max(row)),
+            f"{text('Module {number}', number=n)}\n{min(row)}–{max(row)}",
             row,
         )
         for n, row in enumerate(rows, start=1)

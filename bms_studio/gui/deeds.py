@@ -13,8 +13,9 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
 from bms_studio.gui.actions import ACTIONS, Action
+from bms_studio.gui.analysis_dialog import AnalysisDialog
 from bms_studio.gui.connect_dialog import ConnectDialog
-from bms_studio.gui.contract import ConnectSettings, PackView, Recordable
+from bms_studio.gui.contract import Analysed, ConnectSettings, PackView, Recordable
 from bms_studio.gui.diagnostic_zip import program_version, write_diagnostic_zip
 from bms_studio.gui.mapping_dialog import MappingDialog
 from bms_studio.gui.open_dialogs import HelpDialog, choose_files, choose_target, show_error
@@ -124,6 +125,11 @@ class Deeds:
             folder = Path(window.settings.string("folder", str(Path.home())))
             MappingDialog(view, folder, signal, window).open()
 
+    def _analyse(self) -> None:
+        window = self._window
+        if isinstance(window.view, Analysed):
+            AnalysisDialog(window.context, window.view, window).open()
+
     def _quit(self) -> None:
         self._window.close()
 
@@ -179,6 +185,11 @@ class Deeds:
 
     def _drawer(self) -> None:
         self._window.page.toggle_drawer()
+
+    def _plot_cell(self) -> None:
+        cell = self._window.context.selection.selected
+        if cell:
+            self._window.plot_cell(cell)
 
     def _picture(self) -> None:
         window = self._window

@@ -239,10 +239,14 @@ def _tone(doubtful: bool) -> str:
 
 
 class FactRows(QWidget):
-    """Rows of name, value and remark, aligned; values keep their place."""
+    """Rows of name, value and remark, aligned; values keep their place. fit: as high as the rows
+    that are there, else as `most` of them."""
 
-    def __init__(self, most: int, first_width: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, most: int, first_width: int, parent: QWidget | None = None, fit: bool = False
+    ) -> None:
         super().__init__(parent)
+        self._fit = fit
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
@@ -263,6 +267,11 @@ class FactRows(QWidget):
 
     def set_rows(self, rows: Sequence[tuple[str, str, str, str]]) -> None:
         """(name, value, remark, tone of the value); missing rows are empty."""
+        if self._fit:
+            self.setFixedHeight(_FACT_PX * max(1, min(len(rows), len(self._lines))))
+            for position, lines in enumerate(self._lines):
+                for line in lines:
+                    line.setVisible(position < len(rows))
         for position, lines in enumerate(self._lines):
             words = rows[position] if position < len(rows) else ("", "", "", "text")
             for line, shown in zip(lines, words, strict=False):

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from bms_studio.gui.actions import ACTIONS, PAGE_KEYS, SECTIONS
+from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
 from bms_studio.gui.header import hms, no_pack, top_bar, verdict_text
@@ -43,7 +44,7 @@ from widgets.top_bar import TopBar
 from widgets.verdict_strip import VerdictStrip
 
 log = logging.getLogger("bms_studio.window")
-PAGES: tuple[type[Page], ...] = (LivePage, PlotsPage, TracePage)
+PAGES: tuple[type[Page], ...] = (LivePage, CellsPage, PlotsPage, TracePage)
 _HEADER_TICKS = 5
 _SMALLEST = (1024, 640)
 
@@ -55,7 +56,12 @@ def chinese_font() -> bool:
 
 def page_words() -> dict[str, str]:
     """Names of the pages by key."""
-    return {"live": text("Live"), "plots": text("Plots"), "trace": text("Trace")}
+    return {
+        "live": text("Live"),
+        "cells": text("Cells"),
+        "plots": text("Plots"),
+        "trace": text("Trace"),
+    }
 
 
 class Window(QMainWindow):
@@ -324,6 +330,13 @@ class Window(QMainWindow):
         self.pages[key].refresh()
 
     def _cell_opened(self, cell: int) -> None:
+        page = self.pages["cells"]
+        assert isinstance(page, CellsPage)
+        self.show_page("cells")
+        page.open_cell(cell)
+
+    def plot_cell(self, cell: int) -> None:
+        """The plots of one cell."""
         page = self.pages["plots"]
         assert isinstance(page, PlotsPage)
         page.show_cell(cell)

@@ -1,0 +1,123 @@
+"""What the cell model says a cell's voltage should be, from what was estimated of it.
+
+To be compared with the measurement on screen. Reads a Timeline and the shared cell model; nothing is
+estimated here, and no window enters.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, AnalysisStatus
+from bms_studio.estimators.model import (
+    CellModel,
+    cell_model,
+    ocv_at,
+    relaxed_current,
+    resistance_factor,
+)
+from bms_studio.pack.chemistry import load_chemistry
+from bms_studio.timeline import Timeline
+
+_BEFORE_NS = 900_000_000_000  # three times the slow time constant: what polarisation remembers
+_BEFORE_POINTS = 300
+_USUAL_DEGC = 25.0
+Array = NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def _model(chemistry: str, capacity_ah: float, changes: tuple[tuple[str, float], ...]) -> CellModel:
+    return cell_model(load_chemistry(chemistry), capacity_ah, **dict(changes))
+
+
+def model_of(status: AnalysisStatus) -> CellModel | None:
+    """The model that the analysis stands on; None where chemistry or capacity are unknown, or the
+    chemistry is a table of the user's own."""
+    basis = status.basis
+    if not basis.chemistry or not basis.capacity_ah > 0:
+        return None
+    try:
+        return _model(
+            basis.chemistry, basis.capacity_ah, tuple(sorted(status.settings.model.items()))
+        )
+    except (ValueError, TypeError):
+        return None
+
+
+def predicted_voltage(
+    timeline: Timeline,
+    prefix: str,
+    cell: int,
+    t0: int,
+    t1: int,
+    points: int,
+    status: AnalysisStatus,
+) -> tuple[NDArray[np.int64], Array]:
+    """Times (ns, at most about `points`) and voltage (V) that the model gives for `cell` (from 1)
+    between t0 and t1; empty where SOC, current or the model are unknown.
+
+    V = OCV(z, T) - f (R0 I + R1 x1 + R2 x2), the model of `estimators.model` without hysteresis
+    and with the cell's own resistance where it is known. R1 and R2 go in proportion to R0.
+    """
+    nothing = np.zeros(0, np.int64), np.zeros(0)
+    model = model_of(status)
+    columns = timeline.columns(prefix + "pack")
+    group = f"{prefix}{ESTIMATES}soc"
+    if model is None or "current" not in columns or cell > len(timeline.columns(group)):
+        return nothing
+    at = [columns.index("current")]
+    time, amps = _joined(timeline, prefix + "pack", at, t0, t1, points)
+    soc_time, soc = _reduced(timeline, group, [cell - 1], t0 - _BEFORE_NS, t1, points)
+    if len(time) < 2 or not len(soc_time):
+        return nothing
+    z = np.interp(time, soc_time, soc, left=np.nan)
+    degc = _temperature(timeline, prefix, time)
+    own = _held(timeline, f"{prefix}{HEALTH}resistance_ohm", cell, t1)
+    share = own / model.r0_ohm if own > 0 else 1.0
+    seconds = (time - time[0]) * 1e-9
+    factor = resistance_factor(model, z, degc) * share
+    drop = model.r0_ohm * amps
+    drop = drop + model.r1_ohm * relaxed_current(seconds, amps, model.tau1_s)
+    drop = drop + model.r2_ohm * relaxed_current(seconds, amps, model.tau2_s)
+    volts = ocv_at(model, z, degc) - factor * drop
+    inside = (time >= t0) & (time <= t1)
+    return time[inside], np.asarray(volts[inside], np.float64)
+
+
+def _joined(
+    timeline: Timeline, group: str, columns: list[int], t0: int, t1: int, points: int
+) -> tuple[NDArray[np.int64], Array]:
+    """The span in full and what came before it coarsely: only the slow pair remembers that."""
+    before_time, before = _reduced(timeline, group, columns, t0 - _BEFORE_NS, t0, _BEFORE_POINTS)
+    time, values = _reduced(timeline, group, columns, t0, t1, points)
+    if len(time):
+        earlier = before_time < time[0]
+        before_time, before = before_time[earlier], before[earlier]
+    return np.concatenate((before_time, time)), np.concatenate((before, values))
+
+
+def _reduced(
+    timeline: Timeline, group: str, columns: list[int], t0: int, t1: int, points: int
+) -> tuple[NDArray[np.int64], Array]:
+    found = timeline.fetch(group, t0, t1, points, columns)
+    middle = 0.5 * (found.low[0].astype(np.float64) + found.high[0]) if len(found.low) else None
+    if middle is None:
+        return np.zeros(0, np.int64), np.zeros(0)
+    known = ~np.isnan(middle)
+    return found.time[known], middle[known]
+
+
+def _temperature(timeline: Timeline, prefix: str, time: NDArray[np.int64]) -> Array:
+    """Mean of the probes at each time; 25 degC where there is none, as the estimators assume."""
+    found = timeline.fetch(prefix + "probes", int(time[0]), int(time[-1]), 400)
+    known = ~np.isnan(found.low).all(axis=0) if len(found.low) else np.zeros(0, np.bool_)
+    if not known.any():
+        return np.full(len(time), _USUAL_DEGC)
+    mean = np.nanmean(found.low[:, known].astype(np.float64), axis=0)
+    return np.asarray(np.interp(time, found.time[known], mean), np.float64)
+
+
+def _held(timeline: Timeline, group: str, cell: int, t: int) -> float:
+    values, times = timeline.held(group, t)
+    return float(values[cell - 1]) if cell <= len(values) and times[cell - 1] > 0 else float("nan")
