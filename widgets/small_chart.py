@@ -318,8 +318,10 @@ def _paint_band(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
     if band.label:
         painter.setFont(font(11))
         painter.setPen(theme.muted)
-        y = max(place.y(float(np.max(high[: max(len(high) // 3, 1)]))) - 5, place.plot.top() + 10)
-        painter.drawText(QPointF(place.plot.left() + 4, y), band.label)
+        # In the second third, below the band: curves begin at the left and end labels stand right.
+        part = low[len(low) // 3 : max(2 * len(low) // 3, 1)]
+        y = min(place.y(float(np.min(part if len(part) else low))) + 14, place.plot.bottom() - 3)
+        painter.drawText(QPointF(place.plot.left() + place.plot.width() / 3, y), band.label)
 
 
 def _thinned(*arrays: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, items_of, quality_words
 from bms_studio.gui.evidence import Evidence, charts
@@ -32,7 +33,7 @@ from widgets.text_line import TextLine
 _MOST_LISTED = 8
 _SLOW_TICKS = 10
 _CHART_TICKS = 50
-_LOW_HEIGHT = 640
+_LOW_HEIGHT = 560
 _NARROW_WIDTH = 1230
 # Row, column, rows, columns of each chart, by how many there are.
 _PLACES = {
@@ -161,7 +162,7 @@ class DiagnosisPage(Page):
     def _show(self) -> None:
         view = self.context.view
         assert view is not None
-        analysis, findings = view.analysis, view.findings
+        analysis, findings = self._analysis(), self.context.findings()
         items = risk_items(analysis.risks, findings, _MOST_LISTED)
         self.risks.set_empty(text("Nothing found that would make a cell fail first."))
         self.risks.set_items(items)
@@ -169,7 +170,7 @@ class DiagnosisPage(Page):
         if verdict is not None:
             self.fine.set_items(items_of(verdict.checked))
             self.open.set_items(items_of(verdict.not_checked))
-        words, tone, remark = quality_words(view)
+        words, tone, remark = quality_words(view, analysis, self.context.prefix)
         self.badge.set_text(words)
         self.badge.set_tone(tone)
         self.quality.set_text(remark)
@@ -181,8 +182,7 @@ class DiagnosisPage(Page):
 
     def _risk(self) -> CellRisk | None:
         """The cell in the middle: the chosen one, else the one that fails first."""
-        view = self.context.view
-        risks = view.analysis.risks if view is not None else ()
+        risks = self._analysis().risks
         chosen = next((r for r in risks if r.cell == self._cell), None)
         if chosen is not None:
             return chosen
@@ -214,8 +214,11 @@ class DiagnosisPage(Page):
     def _evidence(self) -> Evidence:
         view = self.context.view
         assert view is not None
-        analysis = view.analysis
-        return Evidence(view, analysis.health, analysis.visits, self.context.present_ns)
+        analysis, context = self._analysis(), self.context
+        return Evidence(view, analysis.health, analysis.visits, context.present_ns, context.prefix)
+
+    def _analysis(self) -> AnalysisStatus:
+        return self.context.analysis() or AnalysisStatus()
 
     def _draw(self, made: tuple[Chart, ...]) -> None:
         places = _PLACES[len(made)]

@@ -31,13 +31,15 @@ def items_of(items: Sequence[tuple[str, Parameters]]) -> list[str]:
     return [w[:1].upper() + w[1:] for w in words]
 
 
-def quality_words(view: PackView) -> tuple[str, str, str]:
+def quality_words(
+    view: PackView, analysis: AnalysisStatus, prefix: str = ""
+) -> tuple[str, str, str]:
     """Badge, tone and remark on the quality of the evidence."""
     span = view.timeline.span()
     status = view.status
     seconds = (min(span[1], view.now_ns) - span[0]) * 1e-9 if span else 0.0
     lost = status.link.lost
-    current = "current" in view.timeline.columns("pack")
+    current = "current" in view.timeline.columns(f"{prefix}pack")
     good = seconds >= _GOOD_S and not lost and current
     words, tone = text("Evidence: thin"), "warn"
     if good:
@@ -45,7 +47,7 @@ def quality_words(view: PackView) -> tuple[str, str, str]:
     elif seconds >= _FAIR_S:
         words, tone = text("Evidence: fair"), "text"
     remarks = [text("{duration} seen", duration=hms(int(seconds)))]
-    visits = view.analysis.visits
+    visits = analysis.visits
     if visits:
         remarks.append(text("{count} earlier visits", count=len(visits)))
     remarks.append(text("{count} frames lost", count=lost))
@@ -55,7 +57,7 @@ def quality_words(view: PackView) -> tuple[str, str, str]:
         remarks.append(text("no current: resistance and capacity cannot be judged"))
     elif status.pack.sign != "agrees":
         remarks.append(text("sign of the current not confirmed yet"))
-    probes = len(view.timeline.columns("probes"))
+    probes = len(view.timeline.columns(f"{prefix}probes"))
     remarks.append(text("{count} probes", count=probes))
     return words, tone, " · ".join(remarks)
 
