@@ -4,10 +4,11 @@ A stream of frame blocks and events goes in, verified HDF5 files come out: sever
 was connected, after a gap, a silence, or with another serial number. No Qt, no adapter.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -69,14 +70,18 @@ def build(
     attributes: RecordingAttributes,
     request: Request,
     *,
-    channels: tuple[str, ...] = (),
+    channels: Sequence[str] = (),
     signals: bool = False,
+    watch: Callable[[list[Rows]], None] | None = None,
+    closing: Callable[["Built"], dict[str, Any]] | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Built:
     """Build `target` (and `target`-2 … under free names where another pack was connected).
 
-    signals: also write every signal of the databases to /signals/<message>.
+    channels: read when a file is closed: a log may still name more while it is read. signals: also
+    write every signal of the databases to /signals/<message>. watch(rows) sees all rows written.
+    closing(built) gives root attributes that are known only when a file is closed.
     progress(0..1) speaks of verification only: the source knows its own. Raises what the source and
     the writer raise; then no file is left half done.
     """
@@ -86,11 +91,15 @@ def build(
 
     def open_writer(path: Path, uuid: str) -> RecordingWriter:
         found = replace(attributes, uuid=uuid) if uuid else attributes
-        writer = RecordingWriter(path, found, progress=progress, cancelled=cancelled)
-        writer.channels(channels)
-        return writer
+        return RecordingWriter(path, found, progress=progress, cancelled=cancelled)
 
-    _Builder(built, target, open_writer, request, signals).run(_blocks(head, stream))
+    def close(writer: RecordingWriter) -> Written:
+        writer.channels(tuple(channels))
+        if closing is not None:
+            writer.amend(**closing(built))
+        return writer.close()
+
+    _Builder(built, target, open_writer, close, request, signals, watch).run(_blocks(head, stream))
     return built
 
 
@@ -141,12 +150,16 @@ class _Builder:
         built: Built,
         target: Path,
         open_writer: Callable[[Path, str], RecordingWriter],
+        close: Callable[[RecordingWriter], Written],
         request: Request,
         signals: bool,
+        watch: Callable[[list[Rows]], None] | None,
     ) -> None:
         self._built = built
         self._target = target
         self._open_writer = open_writer
+        self._close = close
+        self._watch = watch
         self._request = request
         self._with_signals = signals
         self._writer = open_writer(target, "")
@@ -293,6 +306,8 @@ class _Builder:
             self._writer.rows(place, time, columns)
 
     def _rows(self, rows: list[Rows]) -> None:
+        if self._watch is not None:
+            self._watch(rows)
         for part in rows:
             write_rows(self._writer, part)
 
@@ -317,7 +332,7 @@ class _Builder:
                 databases=tuple((d.name, d.text) for d in meaning.databases if d.text),
             )
         self._label()
-        self._built.files.append(self._writer.close())
+        self._built.files.append(self._close(self._writer))
 
     def _label(self) -> None:
         """The profile's own labels, for as many columns as there are."""

@@ -1,37 +1,46 @@
 """Logs become a recording: `import`, and the window's Open for anything that is no recording.
 
-`python -m bms_studio.from_logs TARGET LOG…` does it in a process of its own, with a limit on
-memory, and prints JSON lines for `bms_studio.jobs`. No Qt, no adapter.
+`python -m bms_studio.from_logs TARGET LOG…` does it in a process of its own, with limits on memory
+and time, and prints JSON lines for `bms_studio.jobs`. No Qt, no adapter.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
 from bms_studio.digest import sha256
 from bms_studio.from_samples import holds_samples, import_samples
 from bms_studio.interpret import Request
-from bms_studio.worker import say, say_progress
-from protocols.frames import Frames, concatenate
+from bms_studio.merge import Part, channels_of, merged, renumbered
+from bms_studio.receipt import Receipt, to_json
+from bms_studio.receipt_facts import Facts, meaning_of, receipt_of, source_of
+from bms_studio.timeline import Event
+from bms_studio.worker import limit, say, say_progress
+from protocols.frames import Frames
+from recordings.errors import Cancelled
 from recordings.formats import read_log
 from recordings.layout import RecordingAttributes
 from recordings.logs import LogReader, LogReport
 
+_LOOK_SHARE = 0.25
 _READING_SHARE = 0.6
-_WORKER_BYTES = 6 << 30
+_LINE_BYTES = 50  # a text line's usual length; only for the progress bar
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was built, and what each log said of itself, in the order given."""
+    """What was built, what each log said of itself, in the order given, and the receipt."""
 
     built: Built
     reports: tuple[LogReport, ...]
+    receipt: Receipt
 
 
 def import_logs(
@@ -44,37 +53,51 @@ def import_logs(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Imported:
-    """Merge logs by time into `target`. Raises UnreadableLog, ValueError, OSError."""
+    """Merge logs by time into `target`; channels as `merge` says.
+
+    Raises UnreadableLog, ValueError, OSError, Cancelled.
+    """
+    steps = _Steps(progress, cancelled, sum(path.stat().st_size for path in logs))
+    merging = len(logs) > 1
+    parts = [_look(path, format_name, steps) for path in logs] if merging else []
     readers = [read_log(path, format_name) for path in logs]
-    digests = tuple(sha256(path) for path in logs)
-    size = sum(path.stat().st_size for path in logs)
-    first, blocks = _first(_merged([_numbered(r, i) for i, r in enumerate(readers)]))
+    digests = [sha256(path) for path in logs]
     reports = tuple(reader.report for reader in readers)
-    channels = tuple(name for report in reports for name in report.channels) or ("",)
+    steps.begin(_LOOK_SHARE if merging else 0.0, _READING_SHARE)
+    channels, streams = _streams(readers, parts, steps)
+    blocks = merged(streams, steps.check)
+    first = next(blocks, None)  # the reader has settled its time reference now
+    facts = Facts()
+    rules = channels_of(parts).rules if parts else ()
+
+    def receipt(built: Built) -> Receipt:
+        found = built.meaning
+        return receipt_of(
+            [source_of(*known) for known in zip(logs, digests, reports, strict=True)],
+            facts,
+            _reference(reports),
+            meaning_of(found, facts),
+            found.databases if found else (),
+            request.profile,
+            rules,
+        )
+
+    def items() -> Iterator[Item]:
+        for block in _with_first(first, blocks):
+            yield from _marks(reports)
+            facts.add_frames(block)
+            yield Item(frames=block)
+        yield from _marks(reports)
+
     attributes = RecordingAttributes(
         source="import",
         time_reference=_reference(reports),
         title=logs[0].stem,
         software=f"BMS Studio {__version__}",
         source_names=tuple(path.name for path in logs),
-        source_sha256=digests,
+        source_sha256=tuple(digests),
         profile=request.profile.text,
     )
-
-    def items() -> Iterator[Item]:
-        done = 0
-        if first is not None:
-            yield Item(frames=first)
-        for block in blocks:
-            done += len(block) * 30  # a text line's usual length; only for the progress bar
-            if progress is not None:
-                progress(_READING_SHARE * min(1.0, done / max(size, 1)))
-            yield Item(frames=block)
-
-    def share(done: float) -> None:
-        if progress is not None:
-            progress(_READING_SHARE + (1 - _READING_SHARE) * done)
-
     built = build(
         items(),
         target,
@@ -82,44 +105,91 @@ def import_logs(
         request,
         channels=channels,
         signals=signals,
-        progress=share,
+        watch=facts.add_rows,
+        closing=lambda built: {"receipt": to_json(receipt(built))},
+        progress=lambda share: steps.tell(_READING_SHARE + (1 - _READING_SHARE) * share),
         cancelled=cancelled,
     )
-    return Imported(built, reports)
+    return Imported(built, reports, receipt(built))
 
 
-def _first(blocks: Iterator[Frames]) -> tuple[Frames | None, Iterator[Frames]]:
-    """The first block, read now: channels and time reference are known afterwards."""
-    return next(blocks, None), blocks
+class _Steps:
+    """Progress over the stages of an import, and Cancel between blocks."""
+
+    def __init__(
+        self,
+        progress: Callable[[float], None] | None,
+        cancelled: Callable[[], bool] | None,
+        size: int,
+    ) -> None:
+        self._progress, self._cancelled, self._size = progress, cancelled, max(size, 1)
+        self._from, self._to, self._done = 0.0, _LOOK_SHARE, 0
+
+    def begin(self, start: float, end: float) -> None:
+        """A stage that fills the bar from `start` to `end`."""
+        self._from, self._to, self._done = start, end, 0
+
+    def count(self, frames: Frames) -> None:
+        """A block has been read; raises Cancelled."""
+        self.check()
+        self._done += len(frames) * _LINE_BYTES
+        self.tell(self._from + (self._to - self._from) * min(1.0, self._done / self._size))
+
+    def check(self) -> None:
+        """Raise Cancelled if somebody asked to stop."""
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("the import was cancelled")
+
+    def tell(self, share: float) -> None:
+        """Show a share 0..1 of the whole."""
+        if self._progress is not None:
+            self._progress(share)
 
 
-def _numbered(reader: LogReader, number: int) -> Iterator[Frames]:
-    """Several logs are several channels, unless they name their own."""
+def _look(path: Path, format_name: str | None, steps: _Steps) -> Part:
+    """Span and channels of one of several logs, read through once."""
+    reader = read_log(path, format_name)
+    first, last = 0, 0
     for block in reader:
-        if number and not reader.report.channels:
-            yield replace(block, channel=np.full(len(block), number, np.uint8))
-        else:
-            yield block
+        first = first if last else int(block.time[0])
+        last = int(block.time[-1])
+        steps.count(block)
+    report = reader.report
+    names = tuple(report.channels) or ("",)
+    dated = report.time_reference != "relative"
+    return Part(path, first, last, report.frames, names, dated)
 
 
-def _merged(streams: list[Iterator[Frames]]) -> Iterator[Frames]:
-    """Blocks of several streams, each in order of time, as one stream in order of time."""
-    if len(streams) == 1:
-        yield from streams[0]
-        return
-    heads = [next(stream, None) for stream in streams]
-    while any(head is not None for head in heads):
-        # Up to the earliest end among the heads nothing later can come in between.
-        edge = min(int(h.time[-1]) for h in heads if h is not None)
-        taken = []
-        for i, head in enumerate(heads):
-            if head is None:
-                continue
-            count = int(np.searchsorted(head.time, edge, "right"))
-            taken.append(head[:count])
-            heads[i] = head[count:] if count < len(head) else next(streams[i], None)
-        block = concatenate(taken)
-        yield block[np.argsort(block.time, kind="stable")]
+def _streams(
+    readers: Sequence[LogReader], parts: Sequence[Part], steps: _Steps
+) -> tuple[Sequence[str], list[Iterator[Frames]]]:
+    """Channel names, and the blocks of every log with the channel numbers of the whole."""
+
+    def counted(reader: LogReader, numbers: NDArray[np.uint8] | None) -> Iterator[Frames]:
+        for block in reader:
+            steps.count(block)
+            yield block if numbers is None else renumbered(block, numbers)
+
+    if not parts:  # its list of channels still grows while it is read
+        return readers[0].report.channels, [counted(readers[0], None)]
+    channels = channels_of(parts)
+    return channels.names, [
+        counted(*known) for known in zip(readers, channels.numbers, strict=True)
+    ]
+
+
+def _with_first(first: Frames | None, blocks: Iterator[Frames]) -> Iterator[Frames]:
+    if first is not None:
+        yield first
+    yield from blocks
+
+
+def _marks(reports: Sequence[LogReport]) -> Iterator[Item]:
+    """Where time was repaired since the last call, as events."""
+    for report in reports:
+        for when, kind, words in report.marks:
+            yield Item(event=Event(when, kind, words))
+        report.marks.clear()
 
 
 def _reference(reports: Sequence[LogReport]) -> str:
@@ -132,27 +202,21 @@ def _reference(reports: Sequence[LogReport]) -> str:
 
 def main(arguments: list[str]) -> int:
     """TARGET LOG…; JSON lines on standard output."""
-    _limit_memory()
+    target, *logs = (Path(a) for a in arguments)
+    limit(sum(path.stat().st_size for path in logs if path.is_file()))
+    result: dict[str, Any] = {}
     try:
-        target, *logs = (Path(a) for a in arguments)
         if len(logs) == 1 and holds_samples(logs[0]):
-            built, _ = import_samples(logs[0], target, Request(), progress=say_progress())
+            built, _, receipt = import_samples(logs[0], target, Request(), progress=say_progress())
         else:
-            built = import_logs(logs, target, Request(), progress=say_progress()).built
+            imported = import_logs(logs, target, Request(), progress=say_progress())
+            built, receipt = imported.built, imported.receipt
+        result = {"files": [str(w.path) for w in built.files], "receipt": to_json(receipt)}
     except (ValueError, OSError, MemoryError) as problem:
         say({"error": str(problem) or "the log needs more memory than is allowed"})
         return 3
-    say({"result": {"files": [str(w.path) for w in built.files]}})
+    say({"result": result})
     return 0
-
-
-def _limit_memory() -> None:
-    """A log from a stranger may be a bomb; Windows has no such limit without a job object."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_DATA, (_WORKER_BYTES, _WORKER_BYTES))
 
 
 if __name__ == "__main__":

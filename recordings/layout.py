@@ -189,7 +189,8 @@ class RecordingAttributes:
     source: one of SOURCES; time_reference: one of TIME_REFERENCES; created: ISO 8601 UTC;
     source_names, source_sha256: one entry per file it was made from; profile: TOML text;
     databases: (name, DBC text) pairs; protocol_confidence: 0..1, NaN unknown; dropped: frames lost
-    per stage; frames_sha256 is filled in by the writer (see `recordings.digest`).
+    per stage; frames_sha256 is filled in by the writer (see `recordings.digest`); receipt: what the
+    import said, JSON of `bms_studio.receipt`, "" where there was none.
     """
 
     source: str
@@ -207,6 +208,7 @@ class RecordingAttributes:
     uuid: str = field(default_factory=_new_uuid)
     created: str = field(default_factory=_now)
     frames_sha256: str = ""
+    receipt: str = ""
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:

@@ -36,7 +36,8 @@ class LogReport:
     lines: lines or objects seen; bad: those that could not be read, the numbers of the first ones
     in bad_lines (from 1); skipped: known ones that are no frames; backwards: frames whose time
     was before an earlier frame's (see `repair_time`); damaged, restarts: frames whose stamp was not
-    believed, and at which the clock of the log began again (see `log_clock`); truncated: one
+    believed, and at which the clock of the log began again (see `log_clock`); implausible: values
+    of a table of samples that cannot be true and were left unknown; truncated: one
     sentence, or ""; cut_line: the reader's word that the next block comes from this last line
     alone, which has no end; wrap_ns: the reader's word on the period of its stamps, 0 for none;
     marks: where time was repaired, as (time ns, kind, text) of events, the first 100.
@@ -56,6 +57,7 @@ class LogReport:
     notes: list[str] = field(default_factory=list)
     damaged: int = 0
     restarts: int = 0
+    implausible: int = 0
     wrap_ns: int = 0
     marks: list[tuple[int, str, str]] = field(default_factory=list)
 

@@ -259,6 +259,7 @@ def _attributes(file: h5py.File) -> RecordingAttributes:
         uuid=_text(root.get("uuid", "")),
         created=_text(root.get("created", "")),
         frames_sha256=_text(root.get("frames_sha256", "")),
+        receipt=_text(root.get("receipt", "")),
     )
 
 

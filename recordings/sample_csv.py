@@ -281,7 +281,7 @@ def _samples(path: Path, found: Plan, rows: _Rows, report: LogReport) -> Samples
         time, values, text = time[order], values[order], text[order] if len(text) else text
         report.backwards = back
         report.notes.append(f"{back} times a row was earlier than the one before: put in order")
-    columns, notes = scaled(found.columns, values)
+    columns, notes, report.implausible = scaled(found.columns, values)
     report.notes += notes
     report.frames = 0
     return _grouped(time, values, columns, found, _events(time, text), report)

@@ -27,16 +27,27 @@ _VALID = {
     "longitude": (-180.0, 180.0),
     "odometer": (0.0, 5e6),
     "speed": (-50.0, 600.0),
+    "remaining_ah": (-1e5, 1e5),
+    "full_ah": (0.0, 1e5),
+    "cycles": (0.0, 1e6),
 }
+_ANYTHING = (-1e15, 1e15)  # a fault word has 48 bits at most; float32 must hold the rest
 _BYTE_OFFSET = 40.0
 _CELL_STEPS = ((1e-4, "0.1 mV"), (1e-3, "mV"), (1e-2, "10 mV"), (1.0, "V"))
 
 
 def scaled(
     columns: Sequence[Column], values: NDArray[np.float64]
-) -> tuple[tuple[Column, ...], list[str]]:
+) -> tuple[tuple[Column, ...], list[str], int]:
     """Bring `values` (N, len(columns)) to canonical units in place: NaN where impossible. Returns
-    the columns with the factors and shifts applied, and notes."""
+    the columns with the factors and shifts applied, notes, and how many were impossible."""
+    with np.errstate(over="ignore", invalid="ignore"):  # 1e308 mV
+        return _scaled(columns, values)
+
+
+def _scaled(
+    columns: Sequence[Column], values: NDArray[np.float64]
+) -> tuple[tuple[Column, ...], list[str], int]:
     notes: list[str] = []
     found = list(columns)
     cells = [k for k, c in enumerate(found) if c.role.kind == "cell"]
@@ -55,12 +66,16 @@ def scaled(
         _apply(column, values[:, k])
     _pack_voltage(found, cells, values, notes)
     _probe_offset(found, probes, values, notes)
-    for k, column in enumerate(found):
-        _drop(column, values[:, k])
+    dropped = {c.header: _drop(c, values[:, k]) for k, c in enumerate(found)}
+    impossible = {header: count for header, count in dropped.items() if count}
+    if impossible:
+        where = ", ".join(f"{header} {count}" for header, count in list(impossible.items())[:8])
+        more = " …" if len(impossible) > 8 else ""
+        notes.append(f"values that cannot be true were left unknown: {where}{more}")
     _no_place(found, values)
     if any(column.role.field == "current" for column in found):
         notes.append("sign of current unverified: taken as + = discharge")
-    return tuple(found), notes
+    return tuple(found), notes, sum(impossible.values())
 
 
 def _apply(column: Column, values: NDArray[np.float64]) -> None:
@@ -68,11 +83,13 @@ def _apply(column: Column, values: NDArray[np.float64]) -> None:
     values += column.shift
 
 
-def _drop(column: Column, values: NDArray[np.float64]) -> None:
+def _drop(column: Column, values: NDArray[np.float64]) -> int:
+    """Make unknown what cannot be true; how many that were."""
     limits = {"cell": CELL_V, "probe": PROBE_DEGC, "balancing": (0.0, 1.0)}.get(column.role.kind)
-    limits = limits or _VALID.get(column.role.field)
-    if limits:
-        values[(values < limits[0]) | (values > limits[1])] = np.nan
+    low, high = limits or _VALID.get(column.role.field, _ANYTHING)
+    impossible = (values < low) | (values > high)
+    values[impossible] = np.nan
+    return int(np.count_nonzero(impossible))
 
 
 def _no_place(found: Sequence[Column], values: NDArray[np.float64]) -> None:

@@ -206,7 +206,7 @@ class RecordingWriter:
         root["format_version"] = np.int64(FORMAT_VERSION)
         for name in ("uuid", "created", "software", "title", "source", "time_reference"):
             root[name] = getattr(given, name)
-        for name in ("profile", "protocol", "protocol_runner_up"):
+        for name in ("profile", "protocol", "protocol_runner_up", "receipt"):
             root[name] = getattr(given, name)
         root["protocol_confidence"] = np.float64(given.protocol_confidence)
         root["dropped"] = json.dumps(dict(given.dropped))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bms_studio import language, messages
+from bms_studio import language, merge, messages
 from bms_studio.gui.actions import ACTIONS, SECTIONS
+from bms_studio.receipt import UNLOCKS
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
 
 SOURCES = sorted((Path(__file__).parent.parent / "bms_studio").rglob("*.py"))
@@ -32,6 +33,7 @@ def literal_calls(path: Path) -> Iterator[str]:
 def all_keys() -> set[str]:
     keys = {key for path in SOURCES for key in literal_calls(path)}
     keys |= set(messages.TEMPLATES.values())
+    keys |= {*UNLOCKS.values(), merge.SAME, merge.APART, merge.UNDATED}
     keys |= {action.label for action in ACTIONS} | set(SECTIONS)
     keys |= {field.long_name for field in (*PACK_FIELDS, *LOCATION_FIELDS)}
     return keys

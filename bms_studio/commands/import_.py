@@ -8,12 +8,11 @@ from bms_studio.commands import DONE, UNREADABLE, USAGE, CommandError, say
 from bms_studio.commands.options import Progress, add_protocol, clear_errors, new_file, request
 
 if TYPE_CHECKING:
-    from bms_studio.from_logs import Imported
     from recordings.logs import LogReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """LOG…, -o, --dbc, --protocol, --profile, --format, --signals."""
+    """LOG…, -o, --dbc, --protocol, --profile, --format, --signals, --receipt, --language."""
     parser.add_argument("logs", nargs="+", metavar="LOG")
     parser.add_argument("-o", "--output", required=True, metavar="REC.h5")
     add_protocol(parser)
@@ -21,12 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--signals", action="store_true", help="also decode every signal of the databases"
     )
+    parser.add_argument("--receipt", default="", metavar="FILE", help="also write the receipt here")
+    parser.add_argument("--language", default="en", metavar="L", help="of the receipt: en, zh_CN")
 
 
 def run(options: argparse.Namespace) -> int:
     """Import; prints the recording's path on standard output."""
     from bms_studio.from_logs import import_logs
     from bms_studio.from_samples import holds_samples, import_samples
+    from bms_studio.language import languages, set_language
+    from bms_studio.receipt import receipt_text
+    from bms_studio.worker import limit
     from recordings.formats import FORMATS
 
     logs = [Path(p) for p in options.logs]
@@ -35,67 +39,43 @@ def run(options: argparse.Namespace) -> int:
     if options.format is not None and options.format not in FORMATS:
         known = ", ".join(FORMATS)
         raise CommandError(f"--format {options.format}: there are {known}", USAGE)
-    if len(logs) == 1 and options.format is None and holds_samples(logs[0]):
-        with clear_errors():
-            built, report = import_samples(logs[0], target, wanted)
-        _tell(logs[0], report)
-        say(f"samples, no frames: {', '.join(built.files[0].rows)}")
-        print(built.files[0].path)
-        return DONE
+    note = new_file(options.receipt, [*options.logs, options.output]) if options.receipt else None
+    if options.language not in languages():
+        raise CommandError(f"--language: there are {', '.join(languages())}", USAGE)
+    set_language(options.language)
+    limit(sum(path.stat().st_size for path in logs if path.is_file()))
+    progress = Progress("importing")
+    cut: LogReport | None = None
     with clear_errors():
-        imported = import_logs(
-            logs,
-            target,
-            wanted,
-            format_name=options.format,
-            signals=options.signals,
-            progress=Progress("importing"),
-        )
-    cut = next((r for r in imported.reports if r.truncated and r.format == "blf"), None)
+        if len(logs) == 1 and options.format is None and holds_samples(logs[0]):
+            built, _, receipt = import_samples(logs[0], target, wanted, progress=progress)
+        else:
+            done = import_logs(
+                logs,
+                target,
+                wanted,
+                format_name=options.format,
+                signals=options.signals,
+                progress=progress,
+            )
+            built, receipt = done.built, done.receipt
+            cut = next((r for r in done.reports if r.truncated and r.format == "blf"), None)
+        words = receipt_text(receipt)
+        if note is not None:
+            note.write_text(words + "\n", "utf-8")
+    for written in built.files:
+        print(written.path)
+    say(words)
+    if built.meaning is None and receipt.frames:
+        named = ", ".join(database.name for database in wanted.databases)
+        if named:
+            say(f"no BMS data: nothing of a battery in {named} is on this bus")
+        else:
+            say("no BMS data recognised: give the database of this bus with --dbc FILE")
     if cut is not None:
-        for written in imported.built.files:
-            print(written.path)
         raise CommandError(
-            f"{logs[imported.reports.index(cut)]}: {cut.truncated}; the {cut.frames} frames before "
+            f"{logs[done.reports.index(cut)]}: {cut.truncated}; the {cut.frames} frames before "
             "that are in the recording",
             UNREADABLE,
         )
-    _receipt(logs, imported, [database.name for database in wanted.databases])
-    for written in imported.built.files:
-        print(written.path)
     return DONE
-
-
-def _tell(path: Path, report: "LogReport") -> None:
-    count = f"{report.frames} frames" if report.frames else f"{report.lines} rows"
-    say(f"{path.name}: {report.format}, {count}, time {report.time_reference}")
-    if report.bad:
-        where = ", ".join(str(n) for n in report.bad_lines[:5])
-        say(f"  {report.bad} of {report.lines} lines could not be read (first: {where})")
-    if report.backwards:
-        say(f"  {report.backwards} had a time before their predecessor's and were put in order")
-    if report.truncated:
-        say(f"  {report.truncated}")
-    for note in report.notes:
-        say(f"  {note}")
-
-
-def _receipt(logs: list[Path], imported: "Imported", databases: list[str]) -> None:
-    for path, report in zip(logs, imported.reports, strict=True):
-        _tell(path, report)
-    built = imported.built
-    span_s = (built.last_ns - built.first_ns) * 1e-9
-    say(f"{built.frames} frames over {span_s:.1f} s")
-    meaning = built.meaning
-    if meaning is None and databases:
-        say(f"no BMS data: nothing of a battery in {', '.join(databases)} is on this bus")
-        return
-    if meaning is None:
-        say("no BMS data recognised: give the database of this bus with --dbc FILE")
-        return
-    say(f"meaning: {meaning.title}, confidence {meaning.confidence:.2f}")
-    for note in meaning.mapping.notes:
-        say(f"  {note}")
-    for database in meaning.databases:
-        for repair in database.repairs:
-            say(f"  {database.name} repaired: {repair}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bms_studio.commands import DONE
+from bms_studio.commands import DONE, CommandError
 from bms_studio.commands.options import clear_errors
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ _LATEST_ROWS_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """REC.h5, --json."""
+    """REC.h5, --json, --receipt."""
     parser.add_argument("recording", metavar="REC.h5")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--receipt", action="store_true", help="what its import said, as text")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,11 +28,24 @@ def run(options: argparse.Namespace) -> int:
     from recordings.reader import Recording
 
     with clear_errors():
-        document = describe(Recording(Path(options.recording)))
+        rec = Recording(Path(options.recording))
+        if options.receipt:
+            return _receipt(rec)
+        document = describe(rec)
     if options.json:
         print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(_lines(document)))
+    return DONE
+
+
+def _receipt(rec: "Recording") -> int:
+    from bms_studio.receipt import from_json, receipt_text
+
+    receipt = from_json(rec.attributes.receipt)
+    if receipt is None:
+        raise CommandError(f"{rec.path} has no receipt: only recordings made by import have one")
+    print(receipt_text(receipt))
     return DONE
 
 
