@@ -47,6 +47,7 @@ class CellModel:
     sigma_hysteresis_v: float
     hysteresis_rate: float
     activation_j_per_mol: float
+    hysteresis_j_per_mol: float
     sigma_ocv_v: float
     sigma_r: float
     capacity_sigma: float
@@ -78,8 +79,9 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         tau2_s=300.0,
         hysteresis_v=chemistry.hysteresis_v,
         sigma_hysteresis_v=chemistry.sigma_hysteresis_v,
-        hysteresis_rate=60.0,
+        hysteresis_rate=20.0,
         activation_j_per_mol=chemistry.activation_j_per_mol,
+        hysteresis_j_per_mol=chemistry.hysteresis_j_per_mol,
         sigma_ocv_v=chemistry.sigma_ocv_v,
         sigma_r=0.5,
         capacity_sigma=0.02,
@@ -106,11 +108,16 @@ def plateau_of(
 
 def resistance_factor(model: CellModel, soc: Any, temperature_degc: Any) -> NDArray[np.float64]:
     """How much larger resistances are at this SOC (0..1) and temperature than at 50 %, 25 degC."""
-    kelvin = np.maximum(np.asarray(temperature_degc, np.float64) + KELVIN, 200.0)
-    arrhenius = np.exp(
-        model.activation_j_per_mol / GAS_J_PER_MOL_K * (1 / kelvin - 1 / REFERENCE_K)
-    )
+    arrhenius = warmth(model.activation_j_per_mol, temperature_degc)
     return np.asarray(np.interp(soc, model.soc, model.r_shape) * arrhenius, np.float64)
+
+
+def warmth(activation_j_per_mol: float, temperature_degc: Any) -> NDArray[np.float64]:
+    """Arrhenius factor against 25 degC: above 1 in the cold."""
+    kelvin = np.maximum(np.asarray(temperature_degc, np.float64) + KELVIN, 200.0)
+    return np.asarray(
+        np.exp(activation_j_per_mol / GAS_J_PER_MOL_K * (1 / kelvin - 1 / REFERENCE_K)), np.float64
+    )
 
 
 def ocv_at(model: CellModel, soc: Any, temperature_degc: Any = 25.0) -> NDArray[np.float64]:
@@ -150,6 +157,7 @@ def fit_model(
     factor = resistance_factor(model, soc, temperature_degc)
     target = voltage_v - ocv_at(model, soc, temperature_degc)
     swing = _hysteresis(time_s, current_a, model)
+    swing = swing * warmth(model.hysteresis_j_per_mol, temperature_degc)
     # What the table lacks: a constant and a slope within its sigma; residuals 5 mV alike for 200 s.
     prior = np.array(
         [model.r0_ohm] * 2
@@ -198,11 +206,10 @@ def _hysteresis(
 ) -> NDArray[np.float64]:
     """-1 (after discharge) .. 1 (after charge)."""
     moved = current_a[:-1] * np.diff(time_s) / (3600.0 * model.capacity_ah)
-    fade = np.exp(-np.abs(moved) * model.hysteresis_rate)
     out = np.zeros(len(time_s))
     h = 0.0
     for k in range(len(moved)):
-        h = fade[k] * h - (1 - fade[k]) * (1.0 if moved[k] > 0 else -1.0)
+        h = min(max(h - model.hysteresis_rate * moved[k], -1.0), 1.0)
         out[k + 1] = h
     return out
 

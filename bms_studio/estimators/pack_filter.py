@@ -52,6 +52,7 @@ from bms_studio.estimators.soc_state import (
     R_SLOPE,
     R_SLOW,
     R_SQUARE,
+    R_SWING,
     R_VAR_A,
     R_X1,
     R_X2,
@@ -97,9 +98,8 @@ def advance(
     r[R_X1] = d1 * r[R_X1] + (1 - d1) * a
     r[R_X2] = d2 * r[R_X2] + (1 - d2) * a
     moved = a * dt / q_as
-    fade = math.exp(-abs(moved) * c[C_RATE])
-    sign = 1.0 if a > 0 else -1.0
-    r[R_HYST] = fade * r[R_HYST] - (1 - fade) * sign
+    # A play operator: short charges while braking come back to the branch they left.
+    r[R_HYST] = min(max(r[R_HYST] - c[C_RATE] * moved, -1.0), 1.0)
     keep = math.exp(-dt / c[C_TAU])
     r[R_SQUARE] = keep * r[R_SQUARE] + (1 - keep) * a * a
     drop = (1 + x[G]) * moved
@@ -149,7 +149,7 @@ def polarised(
     a = current - x[B]
     slow = c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2]
     fast = (1 + x[F]) * c[C_R0] * a
-    return float((c[C_M] + x[M]) * r[R_HYST] - factor * (fast + (1 + x[D]) * slow))
+    return float((c[C_M] + x[M]) * r[R_HYST] * r[R_SWING] - factor * (fast + (1 + x[D]) * slow))
 
 
 @njit(nogil=True, cache=True)
@@ -217,14 +217,14 @@ def read(
     h[D] = -factor * (c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2])
     h[B] = total_r
     h[O] = amplitude
-    h[M] = r[R_HYST]
+    h[M] = r[R_HYST] * r[R_SWING]
     h[K] = 1.0
     h[E] = 1.0
     level = int(min(max(z, 0.0), 1.0) * (len(flat) - 1) + 0.5)
     usual = (
         table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
         + c[C_ERR] ** 2
-        + c[C_SM] ** 2
+        + (r[R_SWING] * c[C_SM]) ** 2
         + slope * slope * cov[Z, Z]
     )
     usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]

@@ -82,6 +82,7 @@ def start(params: Params, cells: int) -> State:
     reals = np.zeros(len(REALS))
     reals[REALS.index("alpha")] = 1.0
     reals[REALS.index("table_scale")] = 1.0
+    reals[REALS.index("swing")] = 1.0
     reals[REALS.index("hint")] = params.initial_soc
     reals[REALS.index("hint_sigma")] = params.initial_soc_sigma
     reals[REALS.index("coulomb")] = params.initial_soc
@@ -120,6 +121,7 @@ def start(params: Params, cells: int) -> State:
         "cell_covariance": np.tile(np.diag(spread**2 * own), (cells, 1, 1)),
         "sums": np.zeros((cells, SUMS)),
         "usual": np.zeros(cells),
+        "belief": np.zeros(HYPOTHESES),
     }
 
 
@@ -167,6 +169,7 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         state["cell_covariance"],
         state["sums"],
         state["usual"],
+        state["belief"],
         time,
         pack,
         table,

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bms_studio.estimators.hypotheses import compare, weigh
 from bms_studio.estimators.kernel import (
     CELL_STATES,
     B,
@@ -21,15 +22,18 @@ from bms_studio.estimators.kernel import (
     look_up,
     slope_at,
 )
-from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, read
+from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, polarised, read
 from bms_studio.estimators.soc_state import (
     ACTIVATION_SIGMA_K,
     C_BLEED,
     C_EA,
+    C_EH,
+    C_ERR,
     C_GAP,
     C_NOISE,
     C_Q,
     C_R0,
+    C_SM,
     C_SOCV,
     C_STARTUP,
     C_TAU,
@@ -43,6 +47,7 @@ from bms_studio.estimators.soc_state import (
     LONG_SHARE,
     R_ANCHORED,
     R_COULOMB,
+    R_DOUBT,
     R_HYST,
     R_LAST_A,
     R_MEAN_A,
@@ -51,12 +56,15 @@ from bms_studio.estimators.soc_state import (
     R_SLOW,
     R_SQUARE,
     R_START_S,
+    R_SWING,
     R_WIN_A,
     R_WIN_AS,
+    R_WIN_N,
     R_WIN_S,
+    R_WIN_U,
     RESTART_S,
 )
-from bms_studio.estimators.startup import begin_again, judge, listen
+from bms_studio.estimators.startup import begin_again, judge, listen, seat
 
 SUMS = 3
 _COUNT, _SUM_V, _SUM_BAL = range(3)
@@ -82,6 +90,8 @@ def _doubt_table(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.f
     voltage has confirmed the SOC: before, it is the SOC that is doubted."""
     level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
     kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c[C_SOCV])
+    if r[R_DOUBT] > 1e-4:
+        return
     excess = abs(level * x[O] + x[K]) / (2 * math.sqrt(level * level + kink * kink))
     if excess > 1 and r[R_SCALE] < 10:
         r[R_SCALE] *= excess
@@ -102,6 +112,7 @@ def _close(
     cell_p: NDArray[np.float64],
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
+    belief: NDArray[np.float64],
     temperature_factor: float,
     time: NDArray[np.int64],
     pack: NDArray[np.float64],
@@ -116,6 +127,18 @@ def _close(
     z = min(max(x[Z], 0.0), 1.0)
     here = look_up(ocv, z)
     running = integers[I_MODE] == 1
+    if running and r[R_WIN_N] > 0:
+        open_v = r[R_WIN_U] / r[R_WIN_N]
+        weigh(open_v, moved, dt, temperature_factor, c, r, cov, ocv, belief)
+        lost, mean, sigma = compare(r, x, cov, belief)
+        if lost:
+            seat(c, r, x, cov, ocv, mean, sigma, c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2)
+            x[O] = 0.0
+            x[K] = 0.0
+            integers[I_RESTARTS] += 1
+            r[R_DOUBT] = 0.0
+    r[R_WIN_U] = 0.0
+    r[R_WIN_N] = 0.0
     if running and r[R_ANCHORED] > 0.1:
         _doubt_table(c, r, x)
     noise = c[C_NOISE] ** 2 + (0.03 * c[C_R0] * temperature_factor) ** 2 * r[R_SQUARE]
@@ -146,7 +169,7 @@ def _close(
             correct_cell(d, p, slope, current, dv - expected, noise * rows / count, flat[level])
             usual[k] = dv
         table[0, row, k] = min(max(x[Z] + d[0], 0.0), 1.0)
-        table[1, row, k] = math.sqrt(cov[Z, Z] + p[0, 0])
+        table[1, row, k] = math.sqrt(cov[Z, Z] + r[R_DOUBT] + p[0, 0])
         table[2, row, k] = d[1]
         table[3, row, k] = math.sqrt(p[1, 1])
         table[4, row, k] = d[2]
@@ -156,7 +179,7 @@ def _close(
             sums[k, j] = 0.0
     time[row] = integers[I_LAST]
     pack[row, 0] = z
-    pack[row, 1] = math.sqrt(cov[Z, Z])
+    pack[row, 1] = math.sqrt(cov[Z, Z] + r[R_DOUBT])
     pack[row, 2] = r[R_COULOMB]
     pack[row, 3] = x[B]
     pack[row, 4] = (1 + x[F]) * c[C_R0] * temperature_factor
@@ -193,6 +216,7 @@ def run(
     cell_p: NDArray[np.float64],
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
+    belief: NDArray[np.float64],
     time: NDArray[np.int64],
     pack: NDArray[np.float64],
     table: NDArray[np.float32],
@@ -208,11 +232,13 @@ def run(
         if math.isnan(temperature):
             temperature = 25.0
         kelvin = max(temperature + 273.15, 200.0)
-        warmth = math.exp(c[C_EA] / 8.314462618 * (1 / kelvin - 1 / 298.15))
+        colder = (1 / kelvin - 1 / 298.15) / 8.314462618
+        warmth = math.exp(c[C_EA] * colder)
+        r[R_SWING] = math.exp(c[C_EH] * colder)
         window = time_ns[t] // width
         if integers[I_ROWS] > 0 and window != integers[I_WINDOW]:
             if integers[I_MODE] == 0 and r[R_START_S] > 0:
-                judge(c, r, x, cov, ocv, residuals, False)
+                judge(c, r, x, cov, ocv, residuals, belief, False)
             level = warmth * look_up(shape, min(max(x[Z], 0.0), 1.0))
             _close(
                 closed,
@@ -227,6 +253,7 @@ def run(
                 cell_p,
                 sums,
                 usual,
+                belief,
                 level,
                 time,
                 pack,
@@ -267,13 +294,18 @@ def run(
                     listen(dt, v, current, temperature, c, ocv, entropic, r, x, residuals, factor)
                 listen_s = min(c[C_STARTUP], RESTART_S) if integers[I_RESTARTS] else c[C_STARTUP]
                 if r[R_START_S] >= listen_s:
-                    judge(c, r, x, cov, ocv, residuals, True)
+                    judge(c, r, x, cov, ocv, residuals, belief, True)
                     integers[I_MODE] = 1
                     r[R_SLOW] = 0.0
             elif dt > 0 and read(
                 dt, v, current, unknown, temperature, c, ocv, entropic, flat, r, x, cov, factor
             ):
                 begin_again(integers, r, x, cov, c, residuals)
+            if integers[I_MODE] == 1 and not unknown:
+                extra = polarised(current, c, r, x, factor)
+                extra += look_up(entropic, x[Z]) * (temperature - 25.0)
+                r[R_WIN_U] += v - extra
+                r[R_WIN_N] += 1.0
         if math.isnan(r[R_COULOMB]) and integers[I_MODE] == 1:
             r[R_COULOMB] = x[Z]
         for k in range(len(cells)):

@@ -29,6 +29,10 @@ REALS = (
     "table_scale",
     "anchored",
     "slope_v",
+    "swing",
+    "doubt",
+    "window_u",
+    "window_n",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -41,6 +45,7 @@ CONSTANTS = (
     "sigma_hysteresis_v",
     "hysteresis_rate",
     "activation_j_per_mol",
+    "hysteresis_j_per_mol",
     "sigma_ocv_v",
     "sigma_r",
     "capacity_sigma",
@@ -88,7 +93,11 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_SCALE,
     R_ANCHORED,
     R_SLOPE,
-) = range(24)
+    R_SWING,
+    R_DOUBT,
+    R_WIN_U,
+    R_WIN_N,
+) = range(28)
 (
     C_Q,
     C_R0,
@@ -100,6 +109,7 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_SM,
     C_RATE,
     C_EA,
+    C_EH,
     C_SOCV,
     C_SR,
     C_SCAP,
@@ -119,7 +129,7 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_MISSING,
     C_BLEED,
     C_WIDTH,
-) = range(29)
+) = range(30)
 GATE = 5.0
 # How two makers' tables of one chemistry differ: half of the variance alike over 6 % of SOC only
 # (correlation over the published NMC tables: 0.5 at 5 %, 0.25 at 10 and 20 % of SOC).
@@ -133,5 +143,7 @@ MISSING_TAU_S = 1800.0
 RESTART_S = 15.0
 # Activation energies of cells of one chemistry differ by 6 kJ/mol (22 to 36 measured), over R.
 ACTIVATION_SIGMA_K = 722.0
+# Over so much of SOC the error of a table and of the hysteresis counts as one (twice its length).
+INDEPENDENT = 0.12
 # A table is scaled to a capacity that is not quite this cell's, nor this temperature's.
 BESIDE = 0.02

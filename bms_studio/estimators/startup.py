@@ -41,6 +41,7 @@ from bms_studio.estimators.soc_state import (
     R_SHIFT,
     R_SLOPE,
     R_START_S,
+    R_SWING,
 )
 
 
@@ -78,29 +79,59 @@ def judge(
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
     residuals: NDArray[np.float64],
+    belief: NDArray[np.float64],
     final: bool,
 ) -> None:
-    """Put mean and sigma of the hypotheses into the filter, with what they owe to the OCV table."""
+    """Put mean and sigma of the likeliest story into the filter, and at the end of the start what
+    is to be believed of every hypothesis."""
     # Which branch of the hysteresis the cell is on is not known before charge has moved.
-    branch = c[C_M] * (1 - abs(r[R_HYST]))
-    circuit = c[C_ERR] ** 2 + branch**2 + (c[C_SR] * r[R_CURRENT_S]) ** 2 + c[C_SM] ** 2
+    branch = r[R_SWING] * c[C_M] * (1 - abs(r[R_HYST]))
+    circuit = c[C_ERR] ** 2 + branch**2 + (c[C_SR] * r[R_CURRENT_S]) ** 2
+    circuit += (r[R_SWING] * c[C_SM]) ** 2
     variance = np.empty(HYPOTHESES)
     for i in range(HYPOTHESES):
         slope = slope_at(ocv, i / (HYPOTHESES - 1) + r[R_SHIFT], 0.01)
         variance[i] = circuit + table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
     # A state that voltage has long confirmed is doubted less than the table; a stated one more.
     confirmed = r[R_ANCHORED] > 0.1
+    doubt = 0.01 if confirmed else c[C_DOUBT]
     mean, sigma, wrong = judge_hypotheses(
         residuals,
         r[R_SHIFT],
         variance,
         r[R_HINT],
         r[R_HINT_S],
-        0.01 if confirmed else c[C_DOUBT],
+        doubt,
         0.1 if confirmed else c[C_TABLE],
     )
-    if final and wrong:
-        r[R_SCALE] = min(5.0 * r[R_SCALE], 25.0)
+    if final:
+        if wrong:
+            r[R_SCALE] = min(5.0 * r[R_SCALE], 25.0)
+        for i in range(HYPOTHESES):
+            share = 1.0 / HYPOTHESES
+            if not math.isnan(r[R_HINT]):
+                apart = (i / (HYPOTHESES - 1) - r[R_HINT]) / math.hypot(r[R_HINT_S], 0.005)
+                width = math.hypot(r[R_HINT_S], 0.005) * 2.5066 * (HYPOTHESES - 1)
+                share = (1 - doubt) * math.exp(-0.5 * apart * apart) / width + doubt * share
+            spread = variance[i] * (25.0 if wrong else 1.0)
+            told = min(0.5 * residuals[i] * residuals[i] / spread, 50.0)
+            belief[i] = math.log(share) - told - 0.5 * math.log(spread)
+    seat(c, r, x, cov, ocv, mean, sigma, circuit)
+
+
+@njit(nogil=True, cache=True)
+def seat(
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    mean: float,
+    sigma: float,
+    circuit: float,
+) -> None:
+    """SOC and its sigma into the filter, with what they owe to the OCV table. circuit: variance of
+    all else in the voltage that told them (V^2)."""
     for i in range(STATES):
         cov[Z, i] = 0.0
         cov[i, Z] = 0.0

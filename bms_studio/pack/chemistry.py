@@ -33,7 +33,7 @@ class Chemistry:
 
     entropic_v_per_k: float64[101], zero where not known; family: chemistries that differ too little
     for a recognition to insist on one; resistance_v: usual 10 s resistance times capacity;
-    hysteresis_v, its sigma; sigma_ocv_v: how far another maker's cell is from the table;
+    hysteresis_v, its sigma, its activation energy (like a resistance's); sigma_ocv_v: how far another maker's cell is from the table;
     plateaus: bands of SOC in which voltage hardly tells it.
     """
 
@@ -53,6 +53,7 @@ class Chemistry:
     hysteresis_v: float
     sigma_hysteresis_v: float
     activation_j_per_mol: float
+    hysteresis_j_per_mol: float
     sigma_ocv_v: float
     plateaus: tuple[tuple[float, float], ...]
     licence: str

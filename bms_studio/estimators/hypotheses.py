@@ -1,0 +1,151 @@
+"""All states of charge that the start could have had, weighed for as long as the filter runs.
+
+A filter that was told a wrong state of charge on a flat piece of the curve believes itself: nothing
+contradicts it until a knee. Beside it every hypothesis of the start is carried along with the
+charge moved and weighed by how well it explains the voltage (a point-mass filter: R. S. Bucy,
+K. D. Senne, Automatica 7 (1971) 287). What a curve says over a stretch of SOC in which its error
+stays alike counts once, however long it is looked at. When the belief near the filter's answer is
+gone, the filter is seated anew; while belief lies elsewhere, its sigma is wider.
+
+Numbers only; the places of the numbers are in `soc_state`.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bms_studio.estimators.kernel import (
+    HYPOTHESES,
+    B,
+    D,
+    F,
+    Z,
+    look_up,
+    slope_at,
+)
+from bms_studio.estimators.pack_filter import table_sigma
+from bms_studio.estimators.soc_state import (
+    C_ERR,
+    C_Q,
+    C_R0,
+    C_R1,
+    C_R2,
+    C_SCAP,
+    C_SHARE,
+    C_SM,
+    C_SOCV,
+    INDEPENDENT,
+    R_DOUBT,
+    R_SCALE,
+    R_SHIFT,
+    R_SQUARE,
+    R_SWING,
+)
+
+# Belief outside three sigma and so much of SOC speaks against the filter.
+MARGIN = 0.03
+# Less belief than this near the filter's answer, and it is seated anew.
+LOST = 0.05
+# One stretch may not speak louder than a deviation of five sigma.
+LOUDEST = 12.5
+
+
+@njit(nogil=True, cache=True)
+def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities from logarithms."""
+    out = np.exp(belief - np.max(belief))
+    return out / np.sum(out)
+
+
+@njit(nogil=True, cache=True)
+def blur(belief: NDArray[np.float64], variance: float) -> None:
+    """What capacity and offset may have moved the truth against the hypotheses."""
+    n = len(belief)
+    share = min(0.5 * variance * (n - 1) ** 2, 0.25)
+    p = believe(belief) + 1e-12
+    for i in range(n):
+        low, high = max(i - 1, 0), min(i + 1, n - 1)
+        belief[i] = math.log((1 - 2 * share) * p[i] + share * (p[low] + p[high]))
+
+
+@njit(nogil=True, cache=True)
+def weigh(
+    open_v: float,
+    moved: float,
+    dt: float,
+    factor: float,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    belief: NDArray[np.float64],
+) -> None:
+    """One window: open_v, its mean voltage less polarisation; moved, charge over capacity."""
+    scale = min(r[R_SCALE], 3.0)
+    total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
+    circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
+    circuit += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
+    slow = (c[C_R1] + c[C_R2]) * factor
+    circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
+    circuit += slow * slow * cov[D, D] * r[R_SQUARE]
+    weight = abs(moved) / INDEPENDENT
+    for i in range(HYPOTHESES):
+        z = i / (HYPOTHESES - 1) + r[R_SHIFT]
+        if z < -MARGIN or z > 1 + MARGIN:
+            belief[i] -= 1.0
+            continue
+        slope = slope_at(ocv, z, 0.01)
+        variance = circuit + table_sigma(slope, scale, c[C_SOCV]) ** 2
+        apart = open_v - look_up(ocv, min(max(z, 0.0), 1.0))
+        belief[i] -= weight * (
+            min(0.5 * apart * apart / variance, LOUDEST) + 0.5 * math.log(variance)
+        )
+    hours = dt / 3600.0
+    drift = (c[C_SCAP] * moved) ** 2 + 0.3 * c[C_SCAP] ** 2 * abs(moved)
+    drift += cov[B, B] / c[C_Q] ** 2 * hours
+    blur(belief, drift)
+
+
+@njit(nogil=True, cache=True)
+def compare(
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    belief: NDArray[np.float64],
+) -> tuple[bool, float, float]:
+    """Whether the filter is lost, and mean and sigma of the cluster that has most belief; the
+    variance that belief elsewhere adds goes to the state."""
+    p = believe(belief)
+    reach = 3 * math.sqrt(cov[Z, Z]) + MARGIN
+    near, outside = 0.0, 0.0
+    for i in range(HYPOTHESES):
+        apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
+        if abs(apart) <= reach:
+            near += p[i]
+        else:
+            outside += p[i] * apart * apart
+    r[R_DOUBT] = outside
+    best = 0
+    best_mass = 0.0
+    half = (HYPOTHESES - 1) // 20
+    for i in range(HYPOTHESES):
+        mass = 0.0
+        for j in range(max(i - half, 0), min(i + half + 1, HYPOTHESES)):
+            mass += p[j]
+        if mass > best_mass:
+            best, best_mass = i, mass
+    total, first, second = 0.0, 0.0, 0.0
+    for j in range(max(best - 2 * half, 0), min(best + 2 * half + 1, HYPOTHESES)):
+        z = j / (HYPOTHESES - 1)
+        total += p[j]
+        first += p[j] * z
+        second += p[j] * z * z
+    mean = first / total
+    sigma = math.sqrt(max(second / total - mean * mean, 0.0) + 1.0 / (HYPOTHESES - 1) ** 2)
+    mean += r[R_SHIFT]
+    lost = near < LOST and best_mass > 0.5
+    # The filter may also know far less than the hypotheses do by now.
+    blind = cov[Z, Z] > 0.0025 and best_mass > 0.9 and sigma < 0.5 * math.sqrt(cov[Z, Z])
+    return lost or blind, mean, sigma
