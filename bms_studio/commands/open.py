@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_picture(parser: argparse.ArgumentParser) -> None:
     """What a picture of the window needs."""
     parser.add_argument("--screenshot", metavar="PNG", help="save a picture and end")
-    parser.add_argument("--page", default="", choices=("", "live", "cells", "plots", "trace"))
+    parser.add_argument(
+        "--page", default="", choices=("", "live", "cells", "plots", "diagnosis", "trace")
+    )
     parser.add_argument("--size", default="", metavar="WxH", help="in pixels, e.g. 1600x1000")
     parser.add_argument("--theme", default="", choices=("", "dark", "light"))
     parser.add_argument("--language", default="", choices=("", "en", "zh_CN"))

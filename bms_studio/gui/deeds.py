@@ -12,6 +12,7 @@ from PySide6.QtCore import QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
+from bms_studio.gui import diagnosis_deeds
 from bms_studio.gui.actions import ACTIONS, Action
 from bms_studio.gui.analysis_dialog import AnalysisDialog
 from bms_studio.gui.connect_dialog import ConnectDialog
@@ -129,6 +130,15 @@ class Deeds:
         window = self._window
         if isinstance(window.view, Analysed):
             AnalysisDialog(window.context, window.view, window).open()
+
+    def _check(self) -> None:
+        diagnosis_deeds.check(self._window)
+
+    def _report(self) -> None:
+        diagnosis_deeds.report(self._window)
+
+    def _compare(self) -> None:
+        diagnosis_deeds.compare(self._window)
 
     def _quit(self) -> None:
         self._window.close()

@@ -23,6 +23,7 @@ from bms_studio.gui.actions import ACTIONS, PAGE_KEYS, SECTIONS
 from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
+from bms_studio.gui.diagnosis_page import DiagnosisPage
 from bms_studio.gui.header import hms, no_pack, top_bar, verdict_text
 from bms_studio.gui.jobs import JobFollower, JobStrip
 from bms_studio.gui.leftover_strip import LeftoverStrip
@@ -44,7 +45,7 @@ from widgets.top_bar import TopBar
 from widgets.verdict_strip import VerdictStrip
 
 log = logging.getLogger("bms_studio.window")
-PAGES: tuple[type[Page], ...] = (LivePage, CellsPage, PlotsPage, TracePage)
+PAGES: tuple[type[Page], ...] = (LivePage, CellsPage, PlotsPage, DiagnosisPage, TracePage)
 _HEADER_TICKS = 5
 _SMALLEST = (1024, 640)
 
@@ -60,6 +61,7 @@ def page_words() -> dict[str, str]:
         "live": text("Live"),
         "cells": text("Cells"),
         "plots": text("Plots"),
+        "diagnosis": text("Diagnosis"),
         "trace": text("Trace"),
     }
 
