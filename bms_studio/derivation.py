@@ -7,6 +7,9 @@ again from the frames it has kept, when their meaning becomes clearer. No Qt, no
 from collections.abc import Callable
 from dataclasses import replace
 
+from bms_studio.analysis.contract import Settings
+from bms_studio.analysis.live import LiveAnalysis
+from bms_studio.analysis.runs import Runs
 from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.interpret import Interpretation, Request, by_profile, interpret
 from bms_studio.monitor import Monitor
@@ -40,6 +43,8 @@ class Derivation:
         self.timeline = timeline
         self.meaning: Interpretation | None = None
         self.monitor = Monitor(self.limits)
+        self.runs = Runs(timeline)
+        self.analysis = LiveAnalysis(self.runs, self._monitor_of, Settings())
         self.question = ""
         self._pipeline: Pipeline | None = None
         self._continuity: Continuity | None = None
@@ -55,6 +60,7 @@ class Derivation:
 
     def push(self, frames: Frames) -> None:
         """Take in a block of frames, whatever it means."""
+        self.analysis.turn()
         if not len(frames):
             return
         for silent, part in split_at_silence(frames, self._last_ns):
@@ -175,6 +181,7 @@ class Derivation:
             if not group.startswith("signals/"):  # those do not depend on roles
                 self.timeline.forget(group)
         self.monitor = Monitor(self.limits)
+        self.analysis.reset()
         log = self.timeline.frames
         held_back = self._continuity.held_back if self._continuity else 0
         first, end = max(log.first_row, self._since), log.count - held_back
@@ -203,6 +210,10 @@ class Derivation:
         for group in self.timeline.groups():
             self.timeline.forget(group)
         self.monitor = Monitor(self.limits)
+        self.analysis.reset()
+
+    def _monitor_of(self, pack: int) -> Monitor | None:
+        return self.monitor if pack == 1 else None
 
     def _derive(self, frames: Frames) -> None:
         if self._pipeline is not None:
@@ -224,6 +235,10 @@ class Derivation:
             self.timeline.append(part.name, scans.time, scans.rows, names)
             if part.pack == 1:
                 self.monitor.push(part.kind, scans.time, scans.rows)
+            ages = scans.age_s if part.kind == "cell" else None
+            self.analysis.push(
+                part.pack, part.kind, scans.time, scans.rows, ages, self.profile, self.serial
+            )
 
     def _labels(self, part: Rows) -> tuple[str, ...]:
         count = part.scans.rows.shape[1]

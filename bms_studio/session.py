@@ -16,6 +16,7 @@ from typing import Any
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
+from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
@@ -81,6 +82,7 @@ class Session:
         self._job: Job | None = None
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
+        self.analysis = AnalysisStatus()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
 
@@ -295,6 +297,7 @@ class Session:
         self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
+        self.analysis = derivation.runs.status(self.now_ns)
         pack = derivation.pack_status()
         named = (meaning.mapping.protocol, meaning.title) if meaning else ("", "")
         self._listening.look(acquired, *named, pack.cells)

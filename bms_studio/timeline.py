@@ -30,7 +30,8 @@ class Event:
 
 class Timeline:
     """Groups "cells", "deviation", "statistics", "probes", "balancing", "pack", "location",
-    "signals/<Message>"; further packs under "packs/<n>/". `version` rises with every change.
+    "signals/<Message>", "estimates/…" and "health/…" (`analysis.contract`); further packs under
+    "packs/<n>/". `version` rises with every change.
 
     "deviation" is each cell minus its scan's median, "statistics" the scan's minimum, median,
     maximum and spread: both follow from "cells", and are kept so that extremes survive every zoom.
@@ -144,9 +145,10 @@ class Timeline:
 
     def break_lines(self, t: int) -> None:
         """A gap at t: one unknown row in every group, so that no line joins its two sides."""
-        for series in self._series.values():
+        for name, series in self._series.items():
             span = series.span()
-            if span and span[1] < t:
+            # Results come later than the rows that they are made of: they must stay in order.
+            if span and span[1] < t and "estimates/" not in name and "health/" not in name:
                 unknown = np.full((1, len(series.columns)), np.nan, np.float32)
                 series.append(np.array([t], np.int64), unknown)
         self.version += 1

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FIRST_ROWS = 4096
+_FIRST_ROWS = 1024
+_IN_MEMORY_BYTES = 2 << 20
 
 
 def scratch_array(shape: tuple[int, ...], dtype: Any, folder: str | None = None) -> NDArray[Any]:
-    """A zeroed array in an unnamed temporary file in `folder` (default: the system's)."""
+    """A zeroed array in an unnamed temporary file in `folder` (default: the system's); a small one
+    in memory, because every mapping holds one of the few files that a process may have open."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size <= _IN_MEMORY_BYTES:
+        return np.zeros(shape, dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.truncate(max(size, 1))
         # The mapping keeps its own handle; a plain array is quicker to slice than a memmap.

@@ -1,0 +1,399 @@
+"""All estimators over the rows of one pack: what a live session, a replay and `analyze` share.
+
+`push` takes rows as they come, `take` gives what became known as rows for a Timeline, `due` gives
+evaluations to be computed wherever there is time. What comes out depends on the rows alone, not on
+how they were cut into blocks. No Qt, no files, no threads.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.analysis.align import Aligned, Aligner, padded
+from bms_studio.analysis.basis import Ground, Known, settle
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_COLUMNS, PACK_GROUP, Settings
+from bms_studio.analysis.evaluate import Evaluation
+from bms_studio.analysis.outlook import AT, Moment, ohmic_reference, pack_limits, put_outlook
+from bms_studio.analysis.tally import COLUMNS as TALLY
+from bms_studio.analysis.tally import Tally
+from bms_studio.analysis.windows import Windows
+from bms_studio.estimators import leak, resistance, sag, soc
+from bms_studio.estimators.contract import Outputs, Samples, State
+from bms_studio.pack.health import QUANTITIES, Health
+from bms_studio.pack.profile import Profile
+from protocols.roles import PACK_FIELDS
+
+# Facts of the first seconds (the BMS's SOC and capacity) are waited for.
+_SETTLE_NS = 3_000_000_000
+# Live rows come every 20 ms: a second of them costs as much as one.
+_AT_ONCE_NS = 1_000_000_000
+# Evaluations: after a minute, then ever rarer, at least daily.
+_FIRST_NS, _MOST_NS, _GROWTH = 60_000_000_000, 86_400_000_000_000, 0.2
+# Usable charge and power: every window at first, then every half minute.
+_OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 30_000_000_000
+# Short recordings hold some windows too.
+_RESISTANCE_S = 20.0
+_AT_TALLY = {name: i for i, name in enumerate(TALLY)}
+_SOC, _FULL = ([f.name for f in PACK_FIELDS].index(n) for n in ("soc", "full_ah"))
+_CELL_SHAPED = ("cells", "cell_covariance", "sums", "usual", "last_v", "normal", "right", "squares")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Rows for the Timeline: group name, time (M,), values float32 (M, columns)."""
+
+    group: str
+    time: NDArray[np.int64]
+    rows: NDArray[np.float32]
+    columns: tuple[str, ...] = ()
+
+
+class Analyser:
+    """One pack. known: what is already known of it, from an earlier look at the same data."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        profile: Profile,
+        *,
+        known: Known | None = None,
+        serial: str = "",
+    ) -> None:
+        """Raises ValueError, one sentence, for settings that cannot be used."""
+        self.settings = settings
+        self.profile = profile
+        self.serial = serial
+        self.known = known or Known()
+        self.ground: Ground = settle(settings, profile, self.known)
+        self.count = 0
+        self.health: list[Health] = []
+        self._aligner = Aligner()
+        self._first = 0
+        self._begun = False
+        self._done_until = 0
+        self._out: list[Block] = []
+        self._due: deque[Evaluation] = deque()
+
+    # -- rows in -------------------------------------------------------------------------------
+
+    def push(
+        self,
+        kind: str,
+        time: NDArray[np.int64],
+        rows: NDArray[Any],
+        age_s: NDArray[Any] | None = None,
+    ) -> None:
+        """Rows of a kind ("cell", "probe", "balancing", "pack"), in order of time; age_s: of cells,
+        as in `estimators.contract.Samples`."""
+        if not len(time):
+            return
+        if kind == "pack":
+            self._learn(time, rows)
+        elif kind == "cell" and not self._first:
+            self._first = int(time[0])
+        self._aligner.push(kind, time, rows, age_s)
+        ready = self._aligner.ready_until()
+        if self._first and ready >= max(self._first + _SETTLE_NS, self._done_until + _AT_ONCE_NS):
+            self._advance(ready)
+
+    def finish(self) -> None:
+        """The stream has ended: use what still waits, and evaluate once more."""
+        if self._first:
+            self._advance(np.iinfo(np.int64).max)
+        if self._begun:
+            self._close_resistance()
+            self._evaluate()
+
+    def take(self) -> list[Block]:
+        """Rows that became known since the last call, in order of time within each group."""
+        out, self._out = self._out, []
+        return out
+
+    def due(self) -> list[Evaluation]:
+        """Evaluations that wait to be computed; hand each result to `accept`, in order."""
+        out = list(self._due)
+        self._due.clear()
+        return out
+
+    def accept(self, health: Health, risk: NDArray[np.float64] | None = None) -> Health:
+        """Take in a result, with the risk that diagnosis gave each cell; its rows follow."""
+        if risk is not None:
+            health = replace(health, cells={**health.cells, "risk": risk})
+        self.health.append(health)
+        time = np.array([health.time], np.int64)
+        for quantity in QUANTITIES:
+            for name in (quantity.name, f"{quantity.name}_sigma"):
+                values = health.cells.get(name)
+                if values is not None and np.isfinite(values).any():
+                    self._out.append(Block(HEALTH + name, time, values.astype(np.float32)[None, :]))
+        return health
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the data know better by now what the pack is: analyse it once more."""
+        now, then = settle(self.settings, self.profile, self.known).basis, self.ground.basis
+        return (now.chemistry, now.capacity_source, now.notes) != (
+            then.chemistry,
+            then.capacity_source,
+            then.notes,
+        )
+
+    def _learn(self, time: NDArray[np.int64], rows: NDArray[Any]) -> None:
+        """The BMS's own word; its SOC only from the beginning."""
+        early = not self._first or int(time[0]) <= self._first + _SETTLE_NS
+        changes: dict[str, Any] = {}
+        if early and math.isnan(self.known.soc):
+            soc_now = rows[:, _SOC][~np.isnan(rows[:, _SOC])]
+            if len(soc_now) and 0.0 <= soc_now[0] <= 1.0:
+                changes["soc"] = float(soc_now[0])
+        if math.isnan(self.known.full_ah):
+            full = rows[:, _FULL][rows[:, _FULL] > 0.1]
+            if len(full):
+                changes["full_ah"] = float(full[0])
+        if changes:
+            self.known = replace(self.known, **changes)
+
+    # -- the estimators ------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._begun = True
+        self.ground = settle(self.settings, self.profile, self.known)
+        model, settings = self.ground.model, self.settings
+        stated = {
+            name: getattr(settings, name)
+            for name in ("noise_v", "error_v", "bleed_a")
+            if not math.isnan(getattr(settings, name))
+        }
+        hint = self.ground.initial_soc
+        self._soc_params = soc.Params(model, initial_soc=hint, **stated)
+        self._resistance_params = resistance.Params(model, window_s=_RESISTANCE_S)
+        bleed = {"bleed_a": settings.bleed_a}
+        self._leak_params = leak.Params(model, **bleed)
+        self._sag_params = sag.Params(model)
+        self._states: dict[str, State] = {
+            "soc": soc.start(self._soc_params, self.count),
+            "resistance": resistance.start(self._resistance_params, self.count),
+            "leak": leak.start(self._leak_params, self.count),
+            "sag": sag.start(self._sag_params, self.count),
+        }
+        self._tally = Tally(model, self._soc_params.window_s)
+        self._limits = pack_limits(self.ground, self.profile)
+        self._windows = Windows()
+        self._resistances: deque[tuple[int, dict[str, NDArray[Any]], tuple[float, int]]] = deque()
+        self._leaks: deque[dict[str, NDArray[Any]]] = deque()
+        self._peaks: deque[tuple[int, float]] = deque()
+        self._last_pair = 0
+        self._resistance: dict[str, NDArray[Any]] = {}
+        self._correlation = (math.nan, 0)
+        self._peak_a = math.nan
+        self._visit = 0
+        self._visit_tally = np.zeros(len(TALLY))
+        self._next = self._next_outlook = 0
+        self._row: tuple[int, dict[str, NDArray[Any]], NDArray[np.float64]] | None = None
+        self._evaluated = 0
+
+    def _advance(self, until: int) -> None:
+        aligned = self._aligner.take(until)
+        self._done_until = max(self._done_until, min(until, self._aligner.ready_until()))
+        if aligned is None:
+            return
+        cells = aligned.scans.cells_v.shape[1]
+        if not self._begun:
+            self.count = cells
+            self._begin()
+        elif cells > self.count:
+            self._grow(cells)
+        self._run(_widened(aligned, self.count))
+
+    def _grow(self, cells: int) -> None:
+        """More cells than before: those known go on, the new ones begin."""
+        fresh = {
+            "soc": soc.start(self._soc_params, cells),
+            "resistance": resistance.start(self._resistance_params, cells),
+            "leak": leak.start(self._leak_params, cells),
+        }
+        for name, begun in fresh.items():
+            before = self._states[name]
+            for key, array in begun.items():
+                old = before[key]
+                if key in _CELL_SHAPED:
+                    array[: len(old)] = old
+                else:
+                    array[...] = old
+            self._states[name] = begun
+        self.count = cells
+
+    def _run(self, aligned: Aligned) -> None:
+        scans = aligned.scans
+        if not self.ground.charge:
+            scans = replace(scans, current_a=np.full(len(scans), np.nan))
+        answers: Outputs | None = None
+        if self.ground.judged:
+            answers = soc.step(self._soc_params, self._states["soc"], scans)
+        self._step_resistance(aligned.pairs)
+        # Use, rests and pulls need the current as it was measured, also without a capacity.
+        halves = leak.step(self._leak_params, self._states["leak"], aligned.scans)
+        for i in range(len(halves["time_ns"])):
+            self._leaks.append({name: values[i : i + 1].copy() for name, values in halves.items()})
+        pulls = sag.step(self._sag_params, self._states["sag"], aligned.scans)
+        self._peaks.extend(zip(pulls["time_ns"].tolist(), pulls["peak_a"].tolist(), strict=True))
+        time, table = self._tally.step(aligned.scans, aligned.allowed)
+        self._windows_closed(time, table, answers)
+
+    def _step_resistance(self, pairs: Samples) -> None:
+        """Answers count from the pair that closed their window: blocks make no difference."""
+        if not len(pairs):
+            return
+        width = round(self._resistance_params.window_s * 1e9)
+        before = self._last_pair or int(pairs.time_ns[0])
+        windows = np.concatenate([[before // width], pairs.time_ns // width])
+        closing = np.flatnonzero(np.diff(windows)).tolist()
+        self._last_pair = int(pairs.time_ns[-1])
+        found = resistance.step(self._resistance_params, self._states["resistance"], pairs)
+        for i, (a, b) in enumerate(pairwise([0, *closing, len(pairs)])):
+            self._tally.watch_sign(pairs[a:b])
+            if i < len(closing):
+                row = {name: values[i] for name, values in found.items()}
+                self._resistances.append((int(pairs.time_ns[b]), row, self._tally.correlation))
+
+    def _close_resistance(self) -> None:
+        """The window that is still open: an unknown current after it closes it."""
+        if self._last_pair:
+            later = np.array([self._last_pair + round(2e9 * _RESISTANCE_S)])
+            nothing = np.full((1, self.count), np.nan, np.float32)
+            still = np.broadcast_to(np.zeros(1, np.float32), nothing.shape)
+            unknown = np.array([math.nan])
+            self._step_resistance(Samples(later, unknown, nothing, unknown, still, still))
+        while self._resistances:
+            _, self._resistance, self._correlation = self._resistances.popleft()
+
+    def _windows_closed(
+        self, time: NDArray[np.int64], table: NDArray[np.float64], answers: Outputs | None
+    ) -> None:
+        if not len(time):
+            return
+        pack = np.full((len(time), len(PACK_COLUMNS)), np.nan)
+        if answers is not None:
+            pack[:, AT["soc"]] = answers["pack_soc"]
+            pack[:, AT["soc_sigma"]] = answers["pack_soc_sigma"]
+            pack[:, AT["correcting"]] = answers["correcting"]
+            if self.ground.charge:
+                pack[:, AT["coulomb_soc"]] = answers["coulomb_soc"]
+                pack[:, AT["offset_a"]] = answers["offset_a"]
+        for i, now in enumerate(time.tolist()):
+            row = {} if answers is None else {n: v[i] for n, v in answers.items()}
+            self._reach(now, row, table[i])
+            pack[i, AT["peak_a"]] = self._peak_a
+            if answers is not None and now >= self._next_outlook:
+                long = now - self._visit >= _OUTLOOK_FIRST_NS
+                self._next_outlook = now + (_OUTLOOK_NS if long else 0)
+                self._look_out(row, table[i], pack[i])
+            if now >= self._next:
+                self._evaluate()
+        if answers is not None:
+            for name in ("soc", "soc_sigma"):
+                self._out.append(Block(ESTIMATES + name, time, answers[name]))
+            self._out.append(Block(PACK_GROUP, time, pack.astype(np.float32), PACK_COLUMNS))
+
+    def _reach(self, now: int, row: dict[str, NDArray[Any]], tally: NDArray[np.float64]) -> None:
+        """Everything that closed not later than this moment counts from here on."""
+        while self._leaks and int(self._leaks[0]["time_ns"][0]) <= now:
+            self._window(self._leaks.popleft())
+        while self._resistances and self._resistances[0][0] <= now:
+            _, self._resistance, self._correlation = self._resistances.popleft()
+        while self._peaks and self._peaks[0][0] <= now:
+            self._peak_a = self._peaks.popleft()[1]
+        if not self._visit:
+            self._visit = now
+            self._next = now + _FIRST_NS
+        self._row = (now, row, tally)
+
+    def _window(self, window: dict[str, NDArray[Any]]) -> None:
+        ended = self._windows.ended
+        if self._windows.ends_with(window):
+            self._evaluate()
+        self._windows.push(window)
+        if self._windows.ended != ended and self._row is not None:
+            self._visit = int(window["time_ns"][0])
+            self._visit_tally = self._row[2].copy()
+            self._next = self._visit + _FIRST_NS
+
+    def _look_out(
+        self,
+        row: dict[str, NDArray[Any]],
+        tally: NDArray[np.float64],
+        pack: NDArray[np.float64],
+    ) -> None:
+        model = self.ground.model
+        degc = float(tally[_AT_TALLY["temperature_degc"]])
+        ohmic = ohmic_reference(
+            self.ground,
+            float(row["resistance_ohm"]),
+            row["resistance_difference_ohm"].astype(np.float64),
+            float(row["pack_soc"]),
+            degc,
+        )
+        moment = Moment(
+            row["soc"].astype(np.float64),
+            row["soc_sigma"].astype(np.float64),
+            ohmic,
+            model.capacity_ah * (1.0 + row["capacity_difference"].astype(np.float64)),
+            float(tally[_AT_TALLY["polarisation_v"]]),
+            degc,
+            float(tally[_AT_TALLY["load_a"]]),
+        )
+        put_outlook(pack, self.ground, self._limits, moment)
+
+    def _evaluate(self) -> None:
+        """A picture of what is known now."""
+        if self._row is None or self._row[0] <= self._evaluated:
+            return
+        now, row, tally = self._row
+        self._evaluated = now
+        self._next = now + min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
+        correlation = self._correlation
+        if correlation[1] >= 20 and correlation[0] > 0.5 and not self.known.sign_contradicts:
+            self.known = replace(self.known, sign_contradicts=True)
+        self._due.append(
+            Evaluation(
+                now,
+                self._visit,
+                self.ground,
+                self.count,
+                row,
+                self._resistance,
+                self._windows.all(),
+                tally,
+                self._visit_tally,
+                correlation,
+                self._peak_a,
+                self.serial,
+            )
+        )
+
+
+def _widened(aligned: Aligned, count: int) -> Aligned:
+    """The same with `count` cells, where a block has fewer."""
+    if aligned.scans.cells_v.shape[1] == count and aligned.pairs.cells_v.shape[1] == count:
+        return aligned
+    return replace(
+        aligned,
+        scans=_wide_samples(aligned.scans, count),
+        pairs=_wide_samples(aligned.pairs, count),
+    )
+
+
+def _wide_samples(given: Samples, count: int) -> Samples:
+    still = np.broadcast_to(np.zeros(1, np.float32), (len(given), count))
+    bled = given.balancing.strides != (0, 0)
+    return replace(
+        given,
+        cells_v=padded(given.cells_v, count),
+        age_s=padded(given.age_s, count) if given.age_s.strides != (0, 0) else still,
+        balancing=padded(given.balancing, count) if bled else still,
+    )

@@ -1,0 +1,111 @@
+"""On what an analysis stands: chemistry, capacity and cell model, and where each comes from.
+
+Stated rules (docs/architecture.md): a person's word, then the profile's, then the BMS's, then what
+was recognised; what nobody knows is not assumed. No estimator runs here, no file.
+"""
+
+import math
+from dataclasses import dataclass
+
+from bms_studio.analysis.contract import Basis, Settings
+from bms_studio.estimators.model import CellModel, cell_model, with_changes
+from bms_studio.pack.chemistry import NAMES, Chemistry, chemistry_from_csv, load_chemistry
+from bms_studio.pack.profile import Profile
+
+# Without a capacity, currents are compared with this one: it scales thresholds, never a result.
+_SCALE_AH = 10.0
+# How well the capacity is known: a data sheet and some cycles; the BMS's own full charge.
+_STATED_SIGMA, _BMS_SIGMA = 0.03, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the data have said so far: the BMS's SOC in the first seconds and its full charge, a
+    recognised chemistry with confidence, and whether voltage contradicts the current's sign."""
+
+    soc: float = math.nan
+    full_ah: float = math.nan
+    chemistry: str = ""
+    confidence: float = 0.0
+    sign_contradicts: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """Basis and cell model. judged: whether SOC can be estimated (chemistry known); charge: whether
+    current counts as charge (capacity known, sign not contradicted). limits: of the chemistry."""
+
+    basis: Basis
+    model: CellModel
+    chemistry: Chemistry
+    judged: bool
+    charge: bool
+    initial_soc: float
+
+
+def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
+    """What an analysis stands on. ValueError, one sentence, for settings that cannot be used."""
+    name, source, confidence = _chemistry_name(settings, profile, known)
+    capacity, capacity_source = _capacity(settings, profile, known)
+    notes = []
+    if not name:
+        notes.append("basis.no_chemistry")
+    if math.isnan(capacity):
+        notes.append("basis.no_capacity")
+    if known.sign_contradicts:
+        notes.append("basis.sign_contradicts")
+    chemistry = _chemistry(name, settings)
+    scale = _SCALE_AH if math.isnan(capacity) else capacity
+    model = cell_model(chemistry, scale)
+    sigma = _BMS_SIGMA if capacity_source == "bms" else _STATED_SIGMA
+    try:
+        model = with_changes(model, capacity_sigma=sigma, **dict(settings.model))
+    except TypeError:
+        raise ValueError(
+            f"the cell model has no {' or '.join(settings.model)}: there are "
+            f"{', '.join(CellModel.__dataclass_fields__)}"
+        ) from None
+    basis = Basis(
+        chemistry=name,
+        chemistry_confidence=confidence,
+        chemistry_source=source,
+        capacity_ah=capacity,
+        capacity_source=capacity_source,
+        model="2-RC, hysteresis" if name else "",
+        notes=tuple(notes),
+    )
+    charge = not math.isnan(capacity) and not known.sign_contradicts
+    hint = known.soc if settings.use_bms_soc else math.nan
+    return Ground(basis, model, chemistry, bool(name), charge, hint)
+
+
+def _chemistry_name(settings: Settings, profile: Profile, known: Known) -> tuple[str, str, float]:
+    if settings.chemistry or settings.ocv:
+        name = "custom" if settings.ocv else settings.chemistry
+        return (name if name == "custom" else name.upper()), "asked", 1.0
+    if profile.chemistry.upper() in NAMES:
+        return profile.chemistry.upper(), "stated", 1.0
+    if known.chemistry:
+        return known.chemistry, "recognised", known.confidence
+    return "", "", 0.0
+
+
+def _capacity(settings: Settings, profile: Profile, known: Known) -> tuple[float, str]:
+    if not math.isnan(settings.capacity_ah):
+        if not settings.capacity_ah > 0:
+            raise ValueError(f"the capacity must be positive, not {settings.capacity_ah} Ah")
+        return settings.capacity_ah, "asked"
+    if profile.capacity_ah > 0:
+        return profile.capacity_ah, "stated"
+    if known.full_ah > 0:
+        return known.full_ah, "bms"
+    return math.nan, ""
+
+
+def _chemistry(name: str, settings: Settings) -> Chemistry:
+    if name == "custom":
+        if not settings.ocv:
+            raise ValueError("a custom chemistry needs its table of soc and ocv_v (--ocv FILE.csv)")
+        return chemistry_from_csv(settings.ocv, "the OCV table")
+    # Where nothing is known the table only places a reading; nothing judged rests on it.
+    return load_chemistry(name or "NMC")

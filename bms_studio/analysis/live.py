@@ -1,0 +1,133 @@
+"""Analysers of a live stream: fed in the session's thread, judged in another.
+
+Feeding is cheap and compiled; an evaluation of many cells takes a second and waits its turn in a
+thread that lives only as long as there is work. No Qt, no files, no bus.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.analysis.analyser import Analyser
+from bms_studio.analysis.contract import Settings
+from bms_studio.analysis.evaluate import Evaluation
+from bms_studio.analysis.runs import Run, Runs
+from bms_studio.monitor import Monitor
+from bms_studio.pack.health import Health
+from bms_studio.pack.profile import Profile
+
+_Work = tuple[Run, int, Analyser, Evaluation]
+
+
+class LiveAnalysis:
+    """All packs of one stream under one run; `turn` brings finished evaluations in."""
+
+    def __init__(
+        self, runs: Runs, monitor_of: Callable[[int], Monitor | None], settings: Settings
+    ) -> None:
+        """monitor_of(pack): whose detectors and fusion hear of each evaluation, None for none."""
+        self.runs = runs
+        self.settings = settings
+        self._monitor_of = monitor_of
+        self._analysers: dict[int, Analyser] = {}
+        self._run: Run | None = None
+        self._waiting: deque[_Work] = deque()
+        self._finished: deque[tuple[_Work, Health]] = deque()
+        self._thread: threading.Thread | None = None
+
+    def push(
+        self,
+        pack: int,
+        kind: str,
+        moments: NDArray[np.int64],
+        rows: NDArray[Any],
+        age_s: NDArray[Any] | None,
+        profile: Profile,
+        serial: str = "",
+    ) -> None:
+        """Rows of a pack in order of time."""
+        if self._run is None:
+            self._run = self.runs.begin(Run(self.settings))
+        analyser = self._analysers.get(pack)
+        if analyser is None:
+            # A profile describes the first pack only.
+            known = profile if pack == 1 else replace(Profile(), chemistry=profile.chemistry)
+            analyser = self._analysers[pack] = Analyser(self.settings, known)
+        analyser.serial = serial
+        analyser.push(kind, moments, rows, age_s)
+        self._collect(self._run, pack, analyser)
+
+    def turn(self) -> bool:
+        """Bring in what has been judged; True when something was."""
+        some = False
+        while self._finished:
+            (run, pack, analyser, _), health = self._finished.popleft()
+            if run is self._run and analyser is self._analysers.get(pack):
+                self._judged(run, pack, analyser, health)
+                some = True
+        return some
+
+    def reset(self) -> None:
+        """Another pack or another meaning: begin anew, with the same settings."""
+        self._analysers, self._run = {}, None
+        self._waiting.clear()
+        self.runs.clear()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until all that waits has been judged, and bring it in; for tests and at the end."""
+        end = time.monotonic() + timeout_s
+        while self._thread is not None and time.monotonic() < end:
+            self._thread.join(max(end - time.monotonic(), 0.0))
+            if self._thread.is_alive() or not self._waiting:
+                break
+            self._start()  # the last piece came while the thread was ending
+        self.turn()
+        return not self._waiting
+
+    def finish(self) -> None:
+        """The stream has ended: everything that waits is used and judged, here and now."""
+        for pack, analyser in self._analysers.items():
+            analyser.finish()
+            if self._run is not None:
+                self._collect(self._run, pack, analyser)
+        self.wait(600.0)
+
+    def _collect(self, run: Run, pack: int, analyser: Analyser) -> None:
+        self.runs.add(run, pack, analyser.take())
+        told = run.pack(pack)
+        told.basis, told.cells = analyser.ground.basis, analyser.count
+        for evaluation in analyser.due():
+            self._waiting.append((run, pack, analyser, evaluation))
+        if self._waiting and (self._thread is None or not self._thread.is_alive()):
+            self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="evaluation", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while self._waiting:
+            try:
+                work = self._waiting.popleft()
+            except IndexError:
+                return  # reset meanwhile
+            self._finished.append((work, work[3].health()))
+
+    def _judged(self, run: Run, pack: int, analyser: Analyser, health: Health) -> None:
+        told, monitor = run.pack(pack), self._monitor_of(pack)
+        risk = None
+        if monitor is not None:
+            told.findings += monitor.evaluate(health)
+            judgement = monitor.judgement()
+            told.verdict, told.risks = judgement.verdict, judgement.risks
+            risk = np.full(health.count, np.nan)
+            for cell in told.risks:
+                risk[cell.cell - 1] = cell.risk
+        told.health.append(analyser.accept(health, risk))
+        self.runs.add(run, pack, analyser.take())

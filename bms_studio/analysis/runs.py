@@ -1,0 +1,207 @@
+"""The analyses of one view, each with its settings: one is shown in the Timeline, all are kept.
+
+A run gathers what analysers of its packs said. Plain bookkeeping: no thread, no file, no estimator.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio import __version__
+from bms_studio.analysis.analyser import Block
+from bms_studio.analysis.contract import (
+    ESTIMATES,
+    HEALTH,
+    PACK_GROUP,
+    Analysis,
+    AnalysisStatus,
+    Basis,
+    Settings,
+)
+from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
+from bms_studio.pack.health import Health
+from bms_studio.timeline import Timeline
+
+
+def prefix(pack: int) -> str:
+    """What stands before the groups of a pack in the Timeline."""
+    return "" if pack == 1 else f"packs/{pack}/"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True, eq=False)
+class PackRun:
+    """What one analysis says of one pack so far; findings: every transition."""
+
+    basis: Basis = field(default_factory=Basis)
+    cells: int = 0
+    labels: tuple[str, ...] = ()
+    health: list[Health] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    verdict: Verdict | None = None
+    risks: tuple[CellRisk, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One analysis of all packs: results by Timeline group, and per pack what was judged."""
+
+    settings: Settings = field(default_factory=Settings)
+    number: int = 1
+    created: str = field(default_factory=_now)
+    software: str = f"BMS Studio {__version__}"
+    packs: dict[int, PackRun] = field(default_factory=dict)
+    blocks: dict[str, list[Block]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How a person calls it: its own name, else its number."""
+        return self.settings.name or str(self.number)
+
+    def pack(self, number: int) -> PackRun:
+        """What is said of a pack, empty at first."""
+        return self.packs.setdefault(number, PackRun())
+
+    def add(self, pack: int, blocks: Iterable[Block]) -> list[Block]:
+        """Remember rows of a pack; answers them with their names in the Timeline."""
+        named = [
+            Block(prefix(pack) + b.group, b.time, b.rows, b.columns) for b in blocks if len(b.time)
+        ]
+        for block in named:
+            self.blocks.setdefault(block.group, []).append(block)
+        return named
+
+    def analysis(self, pack: int = 1, labels: Sequence[str] = ()) -> Analysis | None:
+        """Everything of one pack as plain arrays; None before anything is known."""
+        told = self.packs.get(pack)
+        if told is None:
+            return None
+        none = Verdict("NOT_ENOUGH_DATA", ("verdict.not_enough_data", {}), ("action.wait", {}))
+        return Analysis(
+            number=self.number,
+            created=self.created,
+            software=self.software,
+            settings=self.settings,
+            basis=told.basis,
+            cells=told.cells,
+            labels=tuple(labels or told.labels),
+            estimates=self._estimates(pack),
+            health=tuple(told.health),
+            findings=tuple(told.findings),
+            verdict=told.verdict or none,
+            risks=told.risks,
+        )
+
+    def _estimates(self, pack: int) -> Mapping[str, NDArray[Any]]:
+        before = prefix(pack)
+        out: dict[str, NDArray[Any]] = {}
+        for group, blocks in self.blocks.items():
+            name = group.removeprefix(before)
+            if (name == group and before) or not name.startswith(ESTIMATES):
+                continue
+            time = np.concatenate([b.time for b in blocks])
+            rows = _joined([b.rows for b in blocks])
+            out.setdefault("time", time)
+            if name == PACK_GROUP:
+                for i, column in enumerate(blocks[0].columns):
+                    out[f"pack_{column}" if column in ("soc", "soc_sigma") else column] = rows[:, i]
+            else:
+                out[name.removeprefix(ESTIMATES)] = rows
+        return out
+
+
+class Runs:
+    """All runs of a view, oldest first; `shown` is the place (from 0) of the one in the Timeline.
+    Only the thread that writes the Timeline may call this."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self.all: list[Run] = []
+        self.shown = 0
+
+    def begin(self, run: Run) -> Run:
+        """A new run, shown from now on."""
+        run.number = len(self.all) + 1
+        self.all.append(run)
+        self.show(len(self.all) - 1)
+        return run
+
+    def add(self, run: Run, pack: int, blocks: Iterable[Block]) -> None:
+        """Rows of a run, into the Timeline if it is the one that is shown."""
+        for block in run.add(pack, blocks):
+            if self.all and self.all[self.shown] is run:
+                self._append(block)
+
+    def show(self, place: int) -> None:
+        """Put the results of another run into the Timeline. ValueError if there is none."""
+        if not 0 <= place < len(self.all):
+            raise ValueError(f"there is no analysis {place + 1}: there are {len(self.all)}")
+        self.shown = place
+        forget_results(self._timeline)
+        for blocks in self.all[place].blocks.values():
+            rows = _joined([b.rows for b in blocks])
+            time = np.concatenate([b.time for b in blocks])
+            self._append(Block(blocks[0].group, time, rows, blocks[0].columns))
+
+    def clear(self) -> None:
+        """Another pack, or another meaning of the signals: nothing said before holds."""
+        self.all, self.shown = [], 0
+        forget_results(self._timeline)
+
+    def status(self, now_ns: int, busy: float = float("nan")) -> AnalysisStatus:
+        """What the window polls, as of `now_ns`."""
+        if not self.all:
+            return AnalysisStatus(busy=busy)
+        run = self.all[self.shown]
+        told = run.pack(1)
+        health = next((h for h in reversed(told.health) if h.time <= now_ns), None)
+        return AnalysisStatus(
+            basis=told.basis,
+            settings=run.settings,
+            health=health,
+            risks=told.risks,
+            runs=tuple(r.name for r in self.all),
+            shown=self.shown,
+            busy=busy,
+        )
+
+    def _append(self, block: Block) -> None:
+        columns = block.columns
+        if not columns:
+            base = block.group.rpartition(ESTIMATES if ESTIMATES in block.group else HEALTH)[0]
+            columns = self._timeline.columns(f"{base}cells")[: block.rows.shape[1]]
+        known = self._timeline.columns(block.group)
+        named = columns if len(columns) == block.rows.shape[1] else ()
+        self._timeline.append(block.group, block.time, block.rows, () if known else named)
+
+
+def forget_results(timeline: Timeline) -> None:
+    """Take every estimate out of the Timeline."""
+    for group in timeline.groups():
+        if is_result(group):
+            timeline.forget(group)
+
+
+def is_result(group: str) -> bool:
+    """Whether a Timeline group holds results of an analysis."""
+    name = group.split("/", 2)[-1] if group.startswith("packs/") else group
+    return name.startswith((ESTIMATES, HEALTH))
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[np.float32]:
+    width = max(part.shape[1] for part in parts)
+    if any(part.shape[1] < width for part in parts):
+        wide = []
+        for part in parts:
+            full = np.full((len(part), width), np.nan, np.float32)
+            full[:, : part.shape[1]] = part
+            wide.append(full)
+        parts = wide
+    return np.concatenate(parts)
