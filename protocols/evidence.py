@@ -10,6 +10,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.bytecheck import LARGEST_STEP_V
 from protocols.decode import compile_messages, decode
 from protocols.families import Family, with_index
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
@@ -18,6 +19,8 @@ from protocols.polled import Decoder, decode_transfers
 from protocols.roles import Mapping
 from protocols.signals import Database, Message
 
+# A pack whose typical cell is below this is none that anybody still reads out.
+LOWEST_MEDIAN_V = 1.0
 # More frames than these teach nothing new about names and scales.
 ENOUGH_FRAMES = 60_000
 # Fields in which nothing but 0 means that the sender does not fill them; an empty pack shows it in
@@ -31,13 +34,15 @@ _ALTERNATIVE_FACTORS = (1e-3, 1e-4, 1.0, 1e-2)
 class Cells:
     """Cell voltages as decoded by a trial mapping: number from 1 and median (V) of each seen.
 
-    implausible: share of values that no cell has; rounds: how often a typical cell was seen.
+    implausible: share of values that no cell has; rounds: how often a typical cell was seen; jumps:
+    share of steps from one value of a cell to its next that no load causes.
     """
 
     numbers: NDArray[np.int64]
     medians: NDArray[np.float64]
     implausible: float
     rounds: float
+    jumps: float = 0.0
 
     @property
     def total_v(self) -> float:
@@ -46,12 +51,13 @@ class Cells:
 
     @property
     def credible(self) -> bool:
-        """Whether these can be cells of one pack: near each other, few wild values."""
+        """Whether these can be cells of one pack: near each other, steady, few wild values."""
         if not len(self.medians):
             return False
         middle = np.median(self.medians)
         near = np.abs(self.medians - middle) < 1.0
-        return bool(near.mean() > 0.9 and self.implausible < 0.5)
+        steady = self.implausible < 0.5 and self.jumps < 0.2
+        return bool(near.mean() > 0.9 and middle >= LOWEST_MEDIAN_V and steady)
 
 
 class Bus:
@@ -96,15 +102,18 @@ class Bus:
         samples = Decoder(self.databases, Mapping("trial", unbounded)).push(self.frames)
         _, index, value = samples.group(family.bindings[0].role.group)
         # 0 V is how inputs that are not wired report: no evidence against.
-        wild = float(np.mean((value > 6.0) | (value < 0.0))) if len(value) else 0.0
+        said = value != 0.0
         inside = (value >= low) & (value <= high)
+        wild = float(np.mean((~inside & said) | (value > 6.0))) if len(value) else 0.0
         order = np.argsort(index[inside], kind="stable")
         value = value[inside][order]
         numbers, starts = np.unique(index[inside][order], return_index=True)
         rounds = np.split(value, starts[1:]) if len(numbers) else []
         medians = np.array([np.median(part) for part in rounds])
         usual = float(np.median([len(part) for part in rounds])) if rounds else 0.0
-        return Cells(numbers.astype(np.int64) + 1, medians, wild, usual)
+        steps = np.concatenate([np.abs(np.diff(part)) for part in rounds] or [np.empty(0)])
+        jumps = float(np.mean(steps > LARGEST_STEP_V)) if len(steps) else 0.0
+        return Cells(numbers.astype(np.int64) + 1, medians, wild, usual, jumps)
 
 
 def _thinned(frames: Frames, step: int) -> Frames:
