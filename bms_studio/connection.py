@@ -3,7 +3,10 @@
 Plain data, shared by the window and the place where sessions come from.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bms_studio.status import BusWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,23 @@ class ConnectSettings:
 
 @dataclass(frozen=True, slots=True)
 class AdapterChoice:
-    """One adapter of the list: what it is called, and its serial number ("" unknown)."""
+    """One adapter of the list: what it is called, and its serial number ("" unknown).
+
+    likely: known as a CAN adapter; else a serial port that may be one (to be tried on a click).
+    last_used: the one connected last. missing: code of what has to be mended before it works ("" is
+    ready), with the parameters of that sentence. listens: whether it can be kept from
+    acknowledging: yes, no, link (as the system's link is set up).
+    """
 
     interface: str
     channel: str
     name: str
     serial: str = ""
+    likely: bool = True
+    last_used: bool = False
+    missing: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    listens: str = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +56,6 @@ class LinkTest:
     cells: int = 0
     message: str = ""
     question: str = ""  # "pack_alone": errors, silence or one endlessly repeated frame
+    runner_up: str = ""
+    bus: BusWord | None = None  # why there are no cells, and what would help
+    note: str = ""  # a warning of the adapter

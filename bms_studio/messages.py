@@ -70,6 +70,27 @@ TEMPLATES: dict[str, str] = {
     "compare.unknown_now": "it is not known now",
     "compare.temperature": "{apart_k:.0f} K apart: measure again at a like temperature",
     "compare.charge": "{apart_percent:.0f} points of charge apart: measure again at a like charge",
+    # What would make an estimate known: short, they stand below a dash in a table.
+    "need.rest_30_min": "rest 30 min",
+    "need.rest_day": "rest 1 day",
+    "need.current": "needs the current",
+    "need.sign": "check the current's sign",
+    "need.sign_steps": "a few load changes",
+    "need.load_steps": "a few load changes",
+    "need.chemistry": "name the chemistry",
+    "need.capacity": "state the capacity",
+    "need.rated_capacity": "state the rated capacity",
+    "need.pulse_10_s": "10 s of hard load",
+    "need.new_resistance": "resistance when new",
+    "need.swing_30": "30 % ridden or charged",
+    "need.hours_6": "6 h of data",
+    "need.more_cells": "needs more cells",
+    "need.full_charge": "one full charge",
+    "need.ride": "ride one minute",
+    "basis.no_chemistry": "The chemistry is unknown: name it, or let the pack rest at two charges",
+    "basis.no_capacity": "The capacity is unknown: state it; until then only voltages are judged",
+    "basis.no_current": "No current on this bus: charge is known at rest only",
+    "basis.sign_contradicts": "The current's sign contradicts the voltages: turn it first",
     "question.pack_changed": "Is this still the same pack?",
     "question.pack_alone": "Is the pack alone on this cable?",
     "bus.silent": "Nothing was heard at {bitrates} kbit/s.",
@@ -124,7 +145,7 @@ TEMPLATES: dict[str, str] = {
     "offer.ask": "Ask: {title}…",
     "offer.ask.means": (
         "Asking ({title}) sends the identifiers {ids}: at most {per_second:.0f} frames a second, "
-        "at {bitrate} kbit/s, until you stop it. Nothing has been sent so far."
+        "at {bitrate} kbit/s, until you stop it."
     ),
 }
 

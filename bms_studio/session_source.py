@@ -8,39 +8,32 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from bms_studio.acquisition import client
-from bms_studio.acquisition.adapters import AdapterError
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.ports import list_adapters
-from bms_studio.acquisition.settings import AdapterSettings
-from bms_studio.acquisition.status import AcquisitionStatus
-from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
+from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
+from bms_studio.connection import AdapterChoice, ConnectSettings
 from bms_studio.free_name import free_name
-from bms_studio.interpret import Request, interpret
+from bms_studio.hearing import USUAL_BITRATES
+from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
+from bms_studio.link_test import adapter_settings, find_bitrate, try_link
 from bms_studio.pack.profile import Profile, parse_profile
-from bms_studio.pipeline import Pipeline
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import request_for
 from bms_studio.session import Session, build_in_process
-from protocols.frames import Frames, concatenate
-from protocols.registry import available
+from protocols.registry import available, load
 
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
-USUAL_BITRATES = (500_000, 250_000, 1_000_000, 125_000)
-_HEARD_S = 0.6
-_TEST_S = 1.6  # with the start of the acquisition program 2 s in all
-SILENT = "Nothing was heard: wake the pack, check H and L and the 120 ohm."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +69,7 @@ def connect(
     title: str = "",
     simulated: bool = False,
     on_close: Callable[[], None] = lambda: None,
+    search: tuple[int, ...] = (),
 ) -> Session:
     """Start the acquisition of this adapter and watch it. Raises AdapterError with a remedy."""
     acquisition = client.start(
@@ -90,7 +84,7 @@ def connect(
             "simulated": simulated,
         },
     )
-    return watch(acquisition, request, title, on_close)
+    return watch(acquisition, request, title, on_close, search)
 
 
 def watch(
@@ -98,6 +92,7 @@ def watch(
     request: Request,
     title: str = "",
     on_close: Callable[[], None] = lambda: None,
+    search: tuple[int, ...] = (),
 ) -> Session:
     """Look at an acquisition that runs; other windows see that it is being watched."""
     watching = watch_lock(acquisition)
@@ -110,6 +105,7 @@ def watch(
         title=title,
         on_close=on_close,
         watching=watching,
+        search=search,
     )
 
 
@@ -207,15 +203,15 @@ class LocalSessions:
 
     def test(self, settings: ConnectSettings) -> Job:
         """Listen for at most 2 s once the bitrate is known. Result: LinkTest."""
-        return Job("Testing the link", lambda job: _test(job, settings))
+        return Job("Testing the link", lambda job: try_link(job, settings))
 
     def connect(self, settings: ConnectSettings, record: bool) -> Job:
         """Result: a live Session, recording if asked."""
 
         def work(job: Job) -> Session:
             request = request_for(settings.protocol, settings.databases, settings.profile)
-            bitrate = settings.bitrate or _find_bitrate(job, settings)
-            session = connect(_adapter_settings(settings, bitrate), request)
+            bitrate, search = _bitrate(job, settings)
+            session = connect(adapter_settings(settings, bitrate), request, search=search)
             if record:
                 session.start_recording()
             return session
@@ -250,88 +246,20 @@ class LocalSessions:
         return Job("Opening", lambda job: _open(job, paths))
 
 
+def _bitrate(job: Job, settings: ConnectSettings) -> tuple[int, tuple[int, ...]]:
+    """The bitrate to begin with, and those that the session goes on trying: a pack may sleep."""
+    if settings.bitrate:
+        return settings.bitrate, ()
+    if settings.protocol and settings.mode == ACTIVE:
+        return load(settings.protocol).bitrates[0], ()
+    found = find_bitrate(job, settings)
+    return (found, ()) if found else (USUAL_BITRATES[0], USUAL_BITRATES)
+
+
 def _choice(found: dict[str, Any]) -> AdapterChoice:
     return AdapterChoice(
         found["interface"], found["channel"], found["name"], str(found.get("serial") or "")
     )
-
-
-def _adapter_settings(settings: ConnectSettings, bitrate: int) -> AdapterSettings:
-    return AdapterSettings(
-        settings.interface,
-        settings.channel,
-        bitrate,
-        settings.fd,
-        settings.data_bitrate or 2_000_000,
-        settings.mode,
-    )
-
-
-def _listen(
-    job: Job, settings: AdapterSettings, seconds: float
-) -> tuple[Frames, AcquisitionStatus]:
-    """Frames heard in that time and the adapter's last status; transmits nothing."""
-    with tempfile.TemporaryDirectory(prefix="bms-studio-test-") as folder:
-        acquisition = client.start(settings, Path(folder) / "journal", owned=True)
-        try:
-            parts = []
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                job.check()
-                parts.append(acquisition.read())
-                time.sleep(0.02)
-            return concatenate(parts), acquisition.status()
-        finally:
-            acquisition.quit()
-            acquisition.close()
-
-
-def _find_bitrate(job: Job, settings: ConnectSettings) -> int:
-    """The usual bitrate at which frames are heard, listening only."""
-    for bitrate in USUAL_BITRATES:
-        wanted = AdapterSettings(settings.interface, settings.channel, bitrate)
-        frames, _ = _listen(job, wanted, _HEARD_S)
-        if len(frames):
-            return bitrate
-    rates = ", ".join(f"{rate // 1000}" for rate in USUAL_BITRATES)
-    raise AdapterError(
-        f"Nothing was heard on {settings.channel} at {rates} kbit/s: wake the pack, check that H "
-        "and L are not swapped and that the bus has its 120 ohm, or say that the pack is alone."
-    )
-
-
-def _test(job: Job, settings: ConnectSettings) -> LinkTest:
-    """What a live test tells; one sentence if it failed."""
-    try:
-        bitrate = settings.bitrate or _find_bitrate(job, settings)
-        frames, _ = _listen(job, _adapter_settings(settings, bitrate), _TEST_S)
-        request = request_for(settings.protocol, settings.databases, settings.profile)
-        meaning = interpret(frames, request) if len(frames) else None
-    except (AdapterError, ValueError, OSError) as problem:
-        return LinkTest(message=str(problem))
-    if not len(frames):
-        return LinkTest(bitrate=bitrate, message=SILENT, question="pack_alone")
-    found = LinkTest(
-        frames_per_s=len(frames) / _TEST_S,
-        bitrate=bitrate,
-        question="pack_alone" if _one_repeated(frames) else "",
-    )
-    if meaning is None:
-        return found
-    pipeline = Pipeline(meaning.databases, meaning.mapping)
-    pipeline.push(frames)
-    scanner = pipeline.scanner("cell")
-    return replace(
-        found,
-        protocol=meaning.title,
-        confidence=meaning.confidence,
-        cells=scanner.columns if scanner else 0,
-    )
-
-
-def _one_repeated(frames: Frames) -> bool:
-    """One frame over and over: nobody acknowledges it, so the pack is alone on its cable."""
-    return len(frames) > 200 and len(set(frames.id.tolist())) == 1
 
 
 def _open(job: Job, paths: Sequence[Path]) -> Replay:

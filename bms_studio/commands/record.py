@@ -3,9 +3,12 @@
 import argparse
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bms_studio.commands import DEVICE, DONE, CommandError, say
+from bms_studio.commands.bus_talk import BusTalk
 from bms_studio.commands.options import (
     Progress,
     adapter_settings,
@@ -15,6 +18,9 @@ from bms_studio.commands.options import (
     new_file,
     request,
 )
+
+if TYPE_CHECKING:
+    from bms_studio.acquisition.client import Acquisition
 
 _LOOK_S = 0.1
 _TELL_S = 5.0
@@ -55,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
         if note := acquisition.status().note:
             say(note)
         try:
-            lost = _watch(acquisition, stop, options.seconds)
+            if settings.mode == "active":
+                _ask(acquisition, options.protocol, settings.bitrate)
+            lost = _watch(acquisition, stop, options.seconds, BusTalk(wanted))
         finally:
             acquisition.quit()
             acquisition.close()
@@ -77,23 +85,43 @@ def _keep_earlier(target: Path) -> None:
     say(f"{target} was there already: it is now {aside}")
 
 
-def _watch(acquisition: "object", stop: "_Stop", seconds: float) -> str:
-    """Wait for the end; a sentence if the acquisition program died meanwhile."""
-    from bms_studio.acquisition.client import Acquisition
+def _ask(acquisition: "Acquisition", protocol: str, bitrate: int) -> None:
+    """Put the questions of the protocol that was named, saying what that sends."""
+    from bms_studio.hearing import ask_offer
+    from bms_studio.messages import offer_words
+    from protocols.registry import load
 
-    assert isinstance(acquisition, Acquisition)
+    offer = ask_offer(protocol) if protocol else None
+    if offer is None:
+        which = f"{protocol} has no questions" if protocol else "no --protocol is named"
+        say(f"nothing is asked: {which}")
+        return
+    say(offer_words(replace(offer, bitrate=bitrate), means=True))
+    usual = load(protocol).bitrates
+    if bitrate not in usual:
+        say(f"{offer.title} usually lives at {usual[0] / 1000:g} kbit/s: -b {usual[0]}")
+    acquisition.ask(load(protocol).polls)
+
+
+def _watch(acquisition: "Acquisition", stop: "_Stop", seconds: float, talk: "BusTalk") -> str:
+    """Wait for the end; a sentence if the acquisition program died meanwhile."""
     begun = told = time.monotonic()
     while not stop.asked and not (seconds and time.monotonic() - begun >= seconds):
         time.sleep(_LOOK_S)
         status = acquisition.status()
         if status.state == "ended":
             return status.error or "it was killed"
+        for line in talk.lines(acquisition.read(), status):
+            say(line)
         if time.monotonic() - told >= _TELL_S:
             told = time.monotonic()
             lost = sum(status.dropped.values())
             say(
                 f"{told - begun:.0f} s, {status.received} frames, {status.rate_hz:.0f}/s, "
-                f"{lost} lost, {status.state}" + (f", {status.error}" if status.error else "")
+                f"{lost} lost, {status.state}"
+                + (f", {status.answered} of {status.asked} answered" if status.asked else "")
+                + (f", {status.errors} bus errors" if status.errors else "")
+                + (f", {status.error}" if status.error else "")
             )
     return ""
 
