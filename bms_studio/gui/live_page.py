@@ -14,7 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.gui.cells_panel import CellsPanel
+from bms_studio.gui.first_panel import FirstPanel
 from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel, ExtremesPanel, LinkPanel
 from bms_studio.gui.live_plots import LivePlots
 from bms_studio.gui.live_tiles import TileRow
@@ -37,6 +39,7 @@ class RightColumn(QWidget):
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__(parent)
         self.floating = False
+        self.first = FirstPanel(context)
         self.alerts = AlertsPanel(context)
         self.balancing = BalancingPanel(context)
         self.extremes = ExtremesPanel(context)
@@ -56,6 +59,7 @@ class RightColumn(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+        self._column.addWidget(self.first)
         self._column.addWidget(self.alerts, 5)
         self._column.addWidget(self.extremes)
         self._column.addWidget(self.balancing, 3)
@@ -151,6 +155,8 @@ class LivePage(Page):
         self.drawer_button.set_text(text("Alerts {count}", count=waiting))
         if not self.right.isVisible():
             return
+        analysis = self.context.analysis() or AnalysisStatus()
+        self.right.first.show_risks(analysis.risks, self.context.findings(), len(analysis.visits))
         self.right.alerts.show_findings(view.findings)
         self.right.balancing.show_readings(view, readings)
         self.right.extremes.show_status(view)

@@ -1,0 +1,61 @@
+"""First to fail on the Live page: at most three cells, with reason, probability and range.
+
+A healthy cell is never listed. A click chooses the cell; a double-click opens it.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.gui.page import Context
+from bms_studio.gui.risk_words import risk_items, with_evidence
+from bms_studio.language import text
+from widgets.panel import Panel
+from widgets.risk_list import RiskList
+from widgets.text_line import TextLine
+
+_MOST = 3
+
+
+class FirstPanel(QWidget):
+    """See the module."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.panel = Panel(text("First to fail"))
+        self.list = RiskList()
+        selection = context.selection
+        self.list.risk_selected.connect(selection.choose)
+        self.list.risk_hovered.connect(selection.hover)
+        self.list.risk_activated.connect(selection.open)
+        selection.cell_selected.connect(self.list.set_selected)
+        self.rest = TextLine("", tone="muted", size=12)
+        self.panel.add(self.list)
+        self.panel.add(self.rest)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.panel)
+
+    def show_risks(
+        self, risks: Sequence[CellRisk], findings: Sequence[Finding], visits: int
+    ) -> None:
+        """Bring the list up to date; visits: how many stand behind the ranges."""
+        found = with_evidence(risks)
+        self.list.set_items(risk_items(risks, findings, _MOST))
+        self.list.set_empty(
+            text("Nothing found that would make a cell fail first.")
+            if risks
+            else text("No cell has been judged yet.")
+        )
+        healthy = len(risks) - len(found)
+        self.rest.set_text(
+            text("{count} cells: nothing found", count=healthy) if found and healthy else ""
+        )
+        self.rest.setVisible(bool(found and healthy))
+        ranged = any(risk.lead_time for risk in found[:_MOST])
+        self.panel.set_note(
+            text("probability · if used as in these {count} visits", count=visits + 1)
+            if ranged
+            else ""
+        )
