@@ -94,3 +94,22 @@ class CellRisk:
     evidence: tuple[dict[str, float | str | int], ...] = ()
     rivals: tuple[tuple[str, dict[str, float | str | int]], ...] = ()
     remedy: tuple[str, dict[str, float | str | int]] = ("risk.no_remedy", {})
+
+
+Parameters = dict[str, float | str | int]
+
+
+def evidence(
+    quantity: str, value: float, sigma: float, reference: float, start: int, end: int, text: str
+) -> Parameters:
+    """One item of evidence: a value with its sigma against a reference, and the interval (int64 ns)
+    that shows it; text: one English phrase, unit included."""
+    return {
+        "quantity": quantity,
+        "value": float(value),
+        "sigma": float(sigma),
+        "reference": float(reference),
+        "start": int(start),
+        "end": int(end),
+        "text": text,
+    }

@@ -1,48 +1,163 @@
-"""The verdict that limits and plausibility alone can support, by stated rules.
+"""The verdict: what to do with the pack, from findings and from what could be checked at all.
 
-STOP: a cell above its voltage limit, or a probe above its temperature limit, now. WATCH: any other
-limit exceeded, or a repeated dip. Else NOT_ENOUGH_DATA: nothing here judges health, so nothing here
-may say OK.
+Rules, first that fits:
+STOP: a finding of severity "stop" is active (a voltage or temperature limit for charging exceeded,
+an internal short that grows, a probe that runs away).
+REPLACE: a "warn" of a cell itself: resistance, capacity, self-discharge, internal short, imbalance
+that drifts.
+REPAIR: a "warn" of what surrounds the cells: connection, sensor, balancing, cooling, the BMS.
+WATCH: anything else active that is a "watch" or a "warn" (a limit, a level).
+OK: nothing of that, and limits, measurement, resistance and balance of charge were really checked.
+NOT_ENOUGH_DATA: the rest. What was checked and what was not, with the reason, stands beside it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from bms_studio.diagnosis.contract import Finding, Verdict
+import numpy as np
 
-Item = tuple[str, dict[str, float | str | int]]
+from bms_studio.diagnosis.contract import Finding, Parameters, Verdict
+from bms_studio.diagnosis.words import action_of
+from bms_studio.pack.health import Health
 
-_STOP_CODES = ("limits.cell_over_voltage", "limits.over_temperature")
-_NOT_CHECKED: tuple[Item, ...] = (("check.health", {}),)
+Item = tuple[str, Parameters]
+
+_CELL_KINDS = (
+    "resistance",
+    "capacity",
+    "self-discharge",
+    "internal-short",
+    "imbalance",
+    "sag",
+)
+_REPAIR_KINDS = ("connection", "sensor", "balancing", "thermal", "bms")
+# Without these nothing is OK.
+_NEEDED = ("check.cell_limits", "check.sensors", "check.resistance", "check.balance")
+# What can be checked on the rows themselves, in the order people read it.
+_STREAM = (
+    "check.cell_limits",
+    "check.temperature_limits",
+    "check.current_limits",
+    "check.pack_sum",
+    "check.sensors",
+    "check.dips",
+    "check.shifts",
+    "check.thermal",
+    "check.balancers",
+    "check.bms",
+)
+_WHY = {
+    "check.cell_limits": "why.no_limits",
+    "check.temperature_limits": "why.no_probes",
+    "check.current_limits": "why.no_limits",
+    "check.pack_sum": "why.no_pack_voltage",
+    "check.thermal": "why.no_probes",
+    "check.balancers": "why.no_flags",
+    "check.bms": "why.no_bms_soc",
+}
 
 
-def judge(findings: Iterable[Finding], checked: tuple[str, ...], has_data: bool) -> Verdict:
-    """The verdict on the newest states of all findings; `checked`: checks that had data."""
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A check of health: it was made where most cells' `quantity` is known to `sigma` (of capacity
+    per hour for a leak); `need`: what would make it known."""
+
+    code: str
+    quantity: str
+    sigma: float
+    need: str
+
+
+# A sigma that lets a fault of the size that matters (20 %, 4 %, 1 mA/Ah) stand out four times.
+_HEALTH = (
+    _Check("check.resistance", "resistance_difference", 0.08, "need.load_steps"),
+    _Check("check.capacity", "capacity_difference", 0.02, "need.full_charge"),
+    _Check("check.self_discharge", "leak_a", 5e-4, "need.rest_day"),
+    _Check("check.balance", "imbalance", 0.03, "need.rest_30_min"),
+)
+
+
+def health_checks(health: Health | None) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """(checked, not checked with "why") of the quantities that estimators give."""
+    done: list[Item] = []
+    missing: list[Item] = []
+    for check in _HEALTH:
+        if health is not None and _known(health, check):
+            done.append((check.code, {}))
+            continue
+        need = health.needs.get(check.quantity, check.need) if health is not None else check.need
+        missing.append((check.code, {"why": need}))
+    return tuple(done), tuple(missing)
+
+
+def _known(health: Health, check: _Check) -> bool:
+    scale = health.of_pack("capacity_ah") if check.quantity == "leak_a" else 1.0
+    values, sigma = health.values(check.quantity), health.sigma(check.quantity)
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(values) & (sigma <= check.sigma * scale)
+    return bool(health.count > 0 and np.count_nonzero(good) > health.count / 2)
+
+
+def judge(
+    findings: Iterable[Finding],
+    checked: Sequence[str],
+    has_data: bool,
+    health: Health | None = None,
+) -> Verdict:
+    """The verdict on the newest states of all alerts; `checked`: codes of checks on the rows that
+    had data; health: the newest evaluation, None before the first."""
     if not has_data:
+        nothing: tuple[Item, ...] = (("check.limits", {}), ("check.health", {}))
         return Verdict(
             "NOT_ENOUGH_DATA",
             ("verdict.not_enough_data", {}),
             ("action.connect", {}),
             (),
-            (("check.limits", {}), *_NOT_CHECKED),
+            nothing,
         )
-    done: tuple[Item, ...] = tuple((code, {}) for code in checked)
-    active = [f for f in findings if f.state in ("active", "acknowledged")]
-    for finding in active:
-        if finding.code in _STOP_CODES and finding.severity == "stop":
-            return Verdict(
-                "STOP",
-                (finding.code, finding.parameters),
-                ("action.stop_charging", {}),
-                done,
-                _NOT_CHECKED,
-            )
-    order = {"stop": 0, "warn": 1, "watch": 2}
-    notable = sorted((f for f in active if f.severity in order), key=lambda f: order[f.severity])
-    if notable:
-        worst = notable[0]
-        return Verdict(
-            "WATCH", (worst.code, worst.parameters), ("action.wait", {}), done, _NOT_CHECKED
-        )
-    return Verdict(
-        "NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), ("action.wait", {}), done, _NOT_CHECKED
-    )
+    done, missing = health_checks(health)
+    done = tuple((code, {}) for code in checked) + done
+    for check in _STREAM:
+        if check not in checked:
+            missing += ((check, {"why": _WHY.get(check, "why.no_data")}),)
+    code, cause = _worst(findings)
+    if cause is not None:
+        parameters = dict(cause.parameters)
+        return Verdict(code, (cause.code, parameters), action_of(cause), done, missing)
+    made = {item for item, _ in done}
+    if all(needed in made for needed in _NEEDED):
+        return Verdict("OK", ("verdict.ok", {}), ("action.none", {}), done, missing)
+    return Verdict("NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), _next_step(missing), done, missing)
+
+
+def _next_step(missing: Sequence[Item]) -> Item:
+    """What would bring the first check that is needed and missing."""
+    for code, parameters in missing:
+        if code in _NEEDED and str(parameters.get("why", "")).startswith("need."):
+            return str(parameters["why"]), {}
+    return "action.wait", {}
+
+
+def _worst(findings: Iterable[Finding]) -> tuple[str, Finding | None]:
+    """Code of the verdict and the alert that decides it, ("", None) when none does."""
+    by_code: Mapping[str, list[Finding]] = {
+        "STOP": [],
+        "REPLACE": [],
+        "REPAIR": [],
+        "WATCH": [],
+    }
+    for finding in findings:
+        if finding.state not in ("active", "acknowledged"):
+            continue
+        if finding.severity == "stop":
+            by_code["STOP"].append(finding)
+        elif finding.severity == "warn" and finding.kind in _CELL_KINDS:
+            by_code["REPLACE"].append(finding)
+        elif finding.severity == "warn" and finding.kind in _REPAIR_KINDS:
+            by_code["REPAIR"].append(finding)
+        elif finding.severity in ("warn", "watch"):
+            by_code["WATCH"].append(finding)
+    for code, alerts in by_code.items():
+        if alerts:
+            return code, max(alerts, key=lambda f: (f.severity == "warn", f.score, f.time))
+    return "", None

@@ -1,0 +1,129 @@
+"""Self-discharge and soft internal shorts: charge that a cell loses beside what its pack moves.
+
+Mechanism: a leak through the separator, dendrites, moisture; it goes on at rest and grows, and a
+short that carries more each visit ends in heat.
+Evidence: leak_a of `Health` (per cell, balancing given back) on one or several days, and the state
+of charge against the median at two visits weeks apart, capacity differences allowed for.
+A leak seen on one day is "watch"; on two days, or growing, "warn"; above 20 mA/Ah on two days
+"stop".
+Blind: a load on one cell (a tap, a stuck bleeder) leaks as well; the flat part of LFP needs full
+charges days apart; between visits unknown balancing hides a leak of a high cell.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bms_studio.diagnosis.contract import Finding, evidence
+from bms_studio.diagnosis.scoring import DAY_NS, stand_out, visits
+from bms_studio.diagnosis.words import found
+from bms_studio.pack.health import Health
+
+# Per Ah of capacity: what healthy cells differ in (3.6 % a month), what is worth a word, what
+# empties a cell within days, and what endangers.
+NATURAL_A, NOTABLE_A, SHORT_A, DANGEROUS_A = 5e-5, 3e-4, 3e-3, 2e-2
+LEVEL_Z = 4.5
+GROWTH = 1.5
+# Between two visits: least days, what an imbalance is known to (SOC), what capacities differ in.
+VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
+
+
+def find(history: Sequence[Health], now: Health) -> list[Finding]:
+    """Findings that hold as of `now`, given the daily summaries before it."""
+    days = visits(history, now)
+    capacity = now.of_pack("capacity_ah")
+    if not capacity > 0:
+        return []
+    z = np.array([_leak_z(day, capacity) for day in days])
+    leaks = np.array([day.values("leak_a") for day in days])
+    sigma = now.sigma("leak_a")
+    out = []
+    for k in range(now.count):
+        seen = np.flatnonzero((z[:, k] >= LEVEL_Z) & (leaks[:, k] >= NOTABLE_A * capacity))
+        if len(seen) and seen[-1] == len(days) - 1:
+            chosen = [days[i] for i in seen]
+            values = leaks[seen, k]
+            out.append(_leaking(chosen, now, k, values, float(sigma[k]), float(z[-1, k]), capacity))
+        else:
+            out += _between_visits(days, now, k, capacity)
+    return out
+
+
+def _leak_z(health: Health, capacity: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return stand_out(health.values("leak_a"), health.sigma("leak_a"), NATURAL_A * capacity).z
+
+
+def _leaking(
+    seen: Sequence[Health],
+    now: Health,
+    k: int,
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+    sigma: float,
+    z: float,
+    capacity: float,
+) -> Finding:
+    newest = float(values[-1])
+    earlier = float(values[0])
+    grows = len(seen) >= 2 and newest >= GROWTH * earlier and newest - earlier > 3 * sigma
+    span = (seen[0].start, now.time)
+    text = f"{1e3 * newest:.2f} mA beyond the mean cell, sigma {1e3 * sigma:.2f} mA"
+    items = [evidence("leak_a", newest, sigma, 0.0, now.start, now.time, text)]
+    if len(seen) >= 2:
+        first = seen[0]
+        text = f"{1e3 * earlier:.2f} mA when first seen"
+        items.insert(0, evidence("leak_a", earlier, sigma, 0.0, first.start, first.time, text))
+    repeated = len(seen) >= 2
+    code, severity = "self-discharge.leak", "watch"
+    if repeated and newest >= DANGEROUS_A * capacity:
+        code, severity = "internal-short.growing", "stop"
+    elif grows and newest >= SHORT_A * capacity:
+        code, severity = "internal-short.growing", "warn"
+    elif repeated:
+        code, severity = "self-discharge.repeated", "warn"
+    parameters = {"milliampere": 1e3 * newest, "count": len(seen)}
+    return found(code, now.time, span, k + 1, severity, z, parameters, tuple(items), len(seen))
+
+
+def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float) -> list[Finding]:
+    """A cell that has fallen behind the median since a visit at least `VISIT_DAYS` ago."""
+    here = now.values("imbalance")[k]
+    for day in days[:-1]:
+        apart = (now.time - day.time) / DAY_NS
+        before = day.values("imbalance")[k]
+        if apart < VISIT_DAYS or np.isnan(here) or np.isnan(before):
+            continue
+        # A cell of another capacity stands elsewhere at another state of charge.
+        swing = abs(now.of_pack("soc") - day.of_pack("soc"))
+        loose = CAPACITY_SPREAD * (swing if np.isfinite(swing) else 1.0)
+        errors = (now.sigma("imbalance")[k], day.sigma("imbalance")[k])
+        if np.isnan(errors).any():
+            continue
+        leaked = NATURAL_A * 24 * apart
+        sigma = float(np.sqrt(sum(e * e for e in errors) + IMBALANCE_FLOOR**2 + loose**2))
+        change = float(here - before)
+        total = float(np.hypot(sigma, leaked))
+        least = max(NOTABLE_A * 24 * apart, 0.01)
+        if -change >= VISIT_Z * total and -change >= least:
+            return [_fallen(day, now, k, change, total, apart, capacity)]
+    return []
+
+
+def _fallen(
+    day: Health, now: Health, k: int, change: float, sigma: float, apart: float, capacity: float
+) -> Finding:
+    text = (
+        f"{100 * change:+.1f} % of charge against the median in {apart:.0f} days, "
+        f"{-1e3 * change * capacity / (24 * apart):.2f} mA"
+    )
+    item = evidence("imbalance", change, sigma, 0.0, day.start, now.time, text)
+    return found(
+        "self-discharge.visits",
+        now.time,
+        (day.start, now.time),
+        k + 1,
+        "warn",
+        -change / sigma,
+        {"percent": -100 * change, "days": apart},
+        (item,),
+        2,
+    )

@@ -1,0 +1,74 @@
+"""Shifts of a millivolt: a cell's voltage that steps against its pack while the current is steady.
+
+Mechanism: a contact that gives way, a short that begins, a sense wire that moves; long before a
+threshold of 20 mV sees it.
+Evidence: the difference from the median, in steady current only, tested for a change of its mean
+by a two-sided CUSUM (E. S. Page, Biometrika 41 (1954) 100) against its own noise; the delay is near
+Lorden's bound, see `numerics.change_points`.
+One step is information: a balancer that switches does it too (a step beside a change of the flags
+is left out). The third within a day is "watch".
+Blind: steps under load, slower than minutes, or smaller than half the noise of 20 samples.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.diagnosis.contract import Finding, evidence
+from bms_studio.diagnosis.moments import Moments
+from bms_studio.diagnosis.words import found
+from bms_studio.numerics.change_points import ShiftState, find_shifts
+
+# Smallest step that is looked for, and samples between false alarms of one cell: with 20 cells at
+# 10 Hz one in more than a year.
+STEP_V = 0.001
+SAMPLES_BETWEEN_FALSE_ALARMS = 1e11
+REPEATED, DAY_NS = 3, 86_400_000_000_000
+
+
+class ShiftWatch:
+    """Finds steps in moments as they come."""
+
+    def __init__(self) -> None:
+        self._state = ShiftState(STEP_V, SAMPLES_BETWEEN_FALSE_ALARMS)
+        self._steps: dict[int, list[int]] = {}
+        self._flags: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def push(self, block: Moments) -> list[Finding]:
+        """Findings for the steps that showed in these moments."""
+        if block.cells_v.shape[1] < 3 or not len(block):
+            return []
+        deviation = block.cells_v - block.median_v[:, None]
+        calm = self._calm(block)
+        steps = find_shifts(
+            self._state, block.time, deviation, block.median_v, block.current_a, calm
+        )
+        return [self._finding(*step) for step in steps]
+
+    def _calm(self, block: Moments) -> NDArray[np.bool_]:
+        """Rows in which no balancer switched."""
+        flags = block.balancing
+        if not flags.shape[1]:
+            return np.ones(len(block), np.bool_)
+        before = self._flags if len(self._flags) == flags.shape[1] else flags[0]
+        known = np.nan_to_num(np.concatenate([before[None, :], flags]), nan=-1.0)
+        self._flags = flags[-1]
+        return np.asarray((known[1:] == known[:-1]).all(axis=1))
+
+    def _finding(self, cell: int, start: int, time: int, step_v: float, sigma_v: float) -> Finding:
+        recent = [t for t in self._steps.get(cell, []) if time - t < DAY_NS] + [time]
+        self._steps[cell] = recent
+        text = f"mean stepped by {1e3 * step_v:+.1f} mV at steady current"
+        item = evidence("deviation", step_v, sigma_v, 0.0, start, time, text)
+        made = found(
+            "shift.step",
+            time,
+            (start, time),
+            cell + 1,
+            "watch" if len(recent) >= REPEATED else "info",
+            abs(step_v) / max(sigma_v, 1e-6),
+            {"millivolt": 1e3 * step_v},
+            (item,),
+        )
+        return replace(made, count=len(recent))
