@@ -274,7 +274,7 @@ class AnalysisDialog(QDialog):
 
 def _difference_columns() -> list[TableColumn]:
     titles = {
-        "soc": text("Charge"),
+        "soc": text("SOC"),
         "resistance_ohm": text("Resistance"),
         "capacity_ah": text("Capacity"),
     }

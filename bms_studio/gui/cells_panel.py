@@ -68,7 +68,7 @@ class CellsPanel(QWidget):
             "Deviation": text("Deviation"),
             "Balancing": text("Balancing"),
             "Extreme": text("Extreme"),
-            "SOC": text("Charge"),
+            "SOC": text("SOC"),
             "Resistance": text("Resistance"),
             RISK: text("Risk"),
         }

@@ -43,7 +43,7 @@ def source_words(source: str) -> str:
     return {
         "stated": text("stated"),
         "recognised": text("recognised from the data"),
-        "asked": text("to be confirmed"),
+        "asked": text("as asked for this run"),
         "profile": text("from the profile"),
         "learned": text("learned from the data"),
         "bms": text("from the BMS"),
@@ -57,7 +57,7 @@ def basis_facts(basis: Basis) -> list[Fact]:
         sure = text("{percent} % sure", percent=number(100 * basis.chemistry_confidence, 0))
     origin = source_words(basis.chemistry_source)
     origin = " · ".join(part for part in (origin, sure) if part)
-    doubtful = "warn" if basis.chemistry_source in ("asked", "") else "text"
+    doubtful = "warn" if not basis.chemistry or basis.chemistry_confidence < 0.8 else "text"
     capacity = ""
     if basis.capacity_ah > 0:
         capacity = text("{amount} Ah", amount=number(basis.capacity_ah, 1))

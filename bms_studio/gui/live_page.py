@@ -19,6 +19,7 @@ from bms_studio.gui.cells_panel import CellsPanel
 from bms_studio.gui.first_panel import FirstPanel
 from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel, ExtremesPanel, LinkPanel
 from bms_studio.gui.live_plots import LivePlots
+from bms_studio.gui.live_power import DataPanel, PowerPanel
 from bms_studio.gui.live_tiles import TileRow
 from bms_studio.gui.page import Context, Page
 from bms_studio.language import text
@@ -34,7 +35,7 @@ _GRID_TICKS = 3  # eight times a second: as fast as numbers can be read
 
 
 class RightColumn(QWidget):
-    """Alerts, balancing, extremes, link; beside the page, or over it as a drawer."""
+    """Alerts, power, balancing, data, extremes, link; beside the page, or over it as a drawer."""
 
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__(parent)
@@ -44,6 +45,8 @@ class RightColumn(QWidget):
         self.balancing = BalancingPanel(context)
         self.extremes = ExtremesPanel(context)
         self.link = LinkPanel()
+        self.power = PowerPanel()
+        self.data = DataPanel()
         inside = QWidget()
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -61,8 +64,10 @@ class RightColumn(QWidget):
         outer.addWidget(area)
         self._column.addWidget(self.first)
         self._column.addWidget(self.alerts, 5)
-        self._column.addWidget(self.extremes)
+        self._column.addWidget(self.power)
         self._column.addWidget(self.balancing, 3)
+        self._column.addWidget(self.data)
+        self._column.addWidget(self.extremes)
         self._column.addWidget(self.link)
 
     def set_floating(self, floating: bool) -> None:
@@ -139,7 +144,7 @@ class LivePage(Page):
         if view is None or readings is None:
             return
         if self._tick % _SLOW_TICKS == 0:
-            self.tiles.show_readings(view, readings)
+            self.tiles.show_readings(self.context)
             self.plots.show_readings(readings)
             self._show_right()
         if self._tick % _GRID_TICKS == 0:
@@ -148,19 +153,25 @@ class LivePage(Page):
         self._tick += 1
 
     def _show_right(self) -> None:
-        view, readings = self.context.view, self.context.readings()
-        if view is None or readings is None:
+        context = self.context
+        view, readings, estimates = context.view, context.readings(), context.estimates()
+        if view is None or readings is None or estimates is None:
             return
-        waiting = sum(f.state == "active" for f in view.findings)
+        findings = context.findings()
+        waiting = sum(f.state == "active" for f in findings)
         self.drawer_button.set_text(text("Alerts {count}", count=waiting))
-        if not self.right.isVisible():
+        right = self.right
+        if not right.isVisible():
             return
-        analysis = self.context.analysis() or AnalysisStatus()
-        self.right.first.show_risks(analysis.risks, self.context.findings(), len(analysis.visits))
-        self.right.alerts.show_findings(view.findings)
-        self.right.balancing.show_readings(view, readings)
-        self.right.extremes.show_status(view)
-        self.right.link.show_status(view, readings)
+        analysis = estimates.status or AnalysisStatus()
+        right.first.show_risks(analysis.risks, findings, len(analysis.visits))
+        right.alerts.show_findings(findings)
+        right.power.show_readings(readings, estimates)
+        right.balancing.show_readings(view, readings)
+        right.data.setVisible(estimates.status is not None)
+        right.data.show_estimates(estimates)
+        right.extremes.show_extremes(context.extremes())
+        right.link.show_status(view, readings)
 
     def autorange(self) -> None:
         self.plots.autorange()

@@ -19,6 +19,7 @@ from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, age_words, number
 from bms_studio.language import text
 from bms_studio.messages import render
+from bms_studio.status import Extreme
 from widgets.action_button import ActionButton
 from widgets.alert_list import Alert, AlertList
 from widgets.balance_strip import BalanceRow, BalanceStrip
@@ -124,11 +125,14 @@ class BalancingPanel(QWidget):
             text("{count} of {cells} active", count=active, cells=len(readings.cells_v))
         )
         self.strip.set_empty(text("no cell was balanced in this span"))
-        self.strip.set_rows(_balance_rows(view, readings, time.t0_ns, time.t1_ns))
+        group = self.context.prefix + "balancing"
+        self.strip.set_rows(_balance_rows(view, group, readings, time.t0_ns, time.t1_ns))
 
 
-def _balance_rows(view: PackView, readings: Readings, t0: int, t1: int) -> list[BalanceRow]:
-    found = view.timeline.fetch("balancing", t0, t1, 400)
+def _balance_rows(
+    view: PackView, group: str, readings: Readings, t0: int, t1: int
+) -> list[BalanceRow]:
+    found = view.timeline.fetch(group, t0, t1, 400)
     on = (found.high > 0) & (found.high < 255)
     rows = []
     for column in np.flatnonzero(on.any(axis=1)):
@@ -160,11 +164,11 @@ class ExtremesPanel(QWidget):
         self.panel.add(self.rows)
         _fill(self, self.panel)
 
-    def show_status(self, view: PackView) -> None:
+    def show_extremes(self, extremes: Sequence[Extreme]) -> None:
         """Bring the rows up to date."""
         known = [
             (abs(extreme.deviation_v), cell, extreme)
-            for cell, extreme in enumerate(view.status.extremes, start=1)
+            for cell, extreme in enumerate(extremes, start=1)
             if extreme.time and not math.isnan(extreme.deviation_v)
         ]
         known.sort(key=lambda item: item[0], reverse=True)

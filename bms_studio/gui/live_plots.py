@@ -7,7 +7,6 @@ import math
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from bms_studio.gui.contract import PackView
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
 from bms_studio.gui.sources import FieldSource, GroupSource, lasting_deviations, outliers
@@ -15,7 +14,6 @@ from bms_studio.language import text
 from widgets.plot_parts import Line, Named
 from widgets.plot_stack import PlotStack
 from widgets.theme import current_theme
-from widgets.time_view import TimeView
 from widgets.trace_plot import TracePlot
 
 _SECOND_NS = 1_000_000_000
@@ -53,13 +51,17 @@ class CellColours:
             self._slots.setdefault(cell, next(free))
         return named
 
-    def named(self, view: PackView, time: TimeView, readings: Readings) -> tuple[Named, ...]:
+    def named(self, context: Context, readings: Readings) -> tuple[Named, ...]:
         """The cells that stand out now or for long in the span shown, or were found dipping in it;
         red only with a finding of the highest kind."""
+        view, time = context.view, context.time
+        if view is None:
+            return ()
         theme = current_theme()
-        findings = view.findings
+        findings = context.findings()
         now = outliers(readings.deviation_v, at_most=2)
-        ever = outliers(lasting_deviations(view.timeline, time.t0_ns, time.t1_ns))
+        group = context.prefix + "deviation"
+        ever = outliers(lasting_deviations(view.timeline, time.t0_ns, time.t1_ns, group))
         found = [f.cell for f in findings if f.cell and time.t0_ns <= f.start <= time.t1_ns]
         standing_out = list(dict.fromkeys([*now, *ever, *found]))[:_MOST_NAMED]
         bad = {f.cell for f in findings if f.severity == "stop" and f.state != "resolved"}
@@ -107,10 +109,10 @@ class LivePlots(QWidget):
         view = self.context.view
         if view is None:
             return
-        timeline = view.timeline
-        self.voltage.set_source(GroupSource(timeline, "cells"))
-        self.current.set_source(FieldSource(timeline, "pack", "current"))
-        self.temperature.set_source(GroupSource(timeline, "probes"))
+        timeline, prefix = view.timeline, self.context.prefix
+        self.voltage.set_source(GroupSource(timeline, prefix + "cells"))
+        self.current.set_source(FieldSource(timeline, prefix + "pack", "current"))
+        self.temperature.set_source(GroupSource(timeline, prefix + "probes"))
         self._named = ()
 
     def set_compact(self, compact: bool) -> None:
@@ -130,7 +132,7 @@ class LivePlots(QWidget):
         view = self.context.view
         if view is None:
             return
-        pack = view.status.pack
+        pack = self.context.pack_status()
         cells, probes = len(readings.cells_v), len(readings.probes_degc)
         remark = text("{cells} cells, outliers named", cells=cells) if cells else ""
         self.voltage.set_header(text("Cell voltage"), "V", remark)
@@ -165,9 +167,7 @@ class LivePlots(QWidget):
         return high_v <= high + (high - low) / 2
 
     def _name_outliers(self, readings: Readings) -> None:
-        view = self.context.view
-        assert view is not None
-        named = self._colours.named(view, self.context.time, readings)
+        named = self._colours.named(self.context, readings)
         hottest = readings.hottest
         key = (tuple((n.index, n.color.name() if n.color else "") for n in named), hottest)
         if key == self._named:

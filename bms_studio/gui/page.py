@@ -4,10 +4,11 @@ The base of a page and its context; nothing of a particular page may enter.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtWidgets import QWidget
 
+from bms_studio.analysis.contract import Basis
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.gui.contract import Analysed, AnalysisStatus, PackView
 from bms_studio.gui.estimates import Estimates, read_estimates
@@ -75,9 +76,14 @@ class Context:
         return self.view.status.extremes if self.view is not None and self.pack == 1 else ()
 
     def analysis(self) -> AnalysisStatus | None:
-        """What is known of the analysis; None where nothing is analysed."""
+        """What is known of the analysis; None where nothing is analysed. Of further packs only the
+        estimates are kept, not what they stand on."""
         view = self.view
-        return view.analysis if self.pack == 1 and isinstance(view, Analysed) else None
+        if not isinstance(view, Analysed):
+            return None
+        if self.pack == 1:
+            return view.analysis
+        return replace(view.analysis, basis=Basis(), health=None, risks=(), visits=())
 
     @property
     def present_ns(self) -> int:

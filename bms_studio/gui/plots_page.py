@@ -152,7 +152,7 @@ class PlotsPage(Page):
             self._learn_signals()
             readings = self.context.readings()
             if readings is not None:
-                named = self._colours.named(view, self.context.time, readings)
+                named = self._colours.named(self.context, readings)
                 for card in self.cards:
                     card.name_outliers(named)
         self._tick += 1

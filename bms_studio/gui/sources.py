@@ -79,17 +79,18 @@ class FieldSource:
 class BalancingSource:
     """Which cells are bled: trace k is at height k + 1 while cell k + 1 balances, else unknown."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, group: str = "balancing") -> None:
         self.timeline = timeline
+        self.group = group
 
     @property
     def version(self) -> int:
         """Rises with every balancing row."""
-        return self.timeline.rows("balancing")
+        return self.timeline.rows(self.group)
 
     def fetch(self, t0_ns: int, t1_ns: int, pixels: int) -> Columns:
         """See `widgets.sources.Source.fetch`."""
-        found = self.timeline.fetch("balancing", t0_ns, t1_ns, pixels)
+        found = self.timeline.fetch(self.group, t0_ns, t1_ns, pixels)
         numbers = np.arange(1, len(found.high) + 1, dtype=np.float32)[:, np.newaxis]
         shown = np.where((found.high > 0) & (found.high < 255), numbers, np.float32(np.nan))
         return Columns(found.time, shown, shown)
@@ -137,13 +138,15 @@ def _nothing(traces: int) -> Columns:
     return Columns(np.empty(0, np.int64), empty, empty)
 
 
-def lasting_deviations(timeline: Timeline, t0_ns: int, t1_ns: int) -> NDArray[np.float64]:
+def lasting_deviations(
+    timeline: Timeline, t0_ns: int, t1_ns: int, group: str = "deviation"
+) -> NDArray[np.float64]:
     """The largest deviation from the median that each cell kept up for a 64th of the span, in V,
     without its sign; NaN where a cell is unknown.
 
     A single scan does not count: at a load step, cells measured one after another seem to differ.
     """
-    found = timeline.fetch("deviation", t0_ns, t1_ns, 64)
+    found = timeline.fetch(group, t0_ns, t1_ns, 64)
     inside = (found.time >= t0_ns) & (found.time <= t1_ns)
     low, high = found.low[:, inside], found.high[:, inside]
     kept = np.where(low > 0, low, np.where(high < 0, -high, np.where(np.isnan(low), -1.0, 0.0)))

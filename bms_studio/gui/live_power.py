@@ -1,0 +1,128 @@
+"""Panels of the Live page: possible against allowed power, and whether the data are good enough.
+
+Words and bars from estimates and readings; judges nothing.
+"""
+
+import math
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from bms_studio.gui.estimate_words import METERED, foundation, meter_rows
+from bms_studio.gui.estimates import Estimates
+from bms_studio.gui.readings import Readings, number
+from bms_studio.language import text
+from widgets.meters import Meters
+from widgets.panel import Panel
+from widgets.power_bars import PowerBars, PowerRow
+
+_CAUSES = ("voltage", "current", "temperature", "empty")  # as in estimators.power.CAUSES
+_COLD_DEGC = 15.0
+_MORE = 1.03  # the BMS allows more than is possible, beyond rounding
+_ROOM = 1.15
+
+
+class PowerPanel(QWidget):
+    """Possible for 10 s, by the weakest cell, beside the current that the BMS allows."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.panel = Panel(text("Power: possible and allowed"))
+        self.bars = PowerBars()
+        self.bars.set_foot(
+            text("bar: what the weakest cell can deliver · line: what the BMS allows")
+        )
+        self.panel.add(self.bars)
+        _fill(self, self.panel)
+
+    def show_readings(self, readings: Readings, estimates: Estimates) -> None:
+        """Bring the bars up to date."""
+        rows = [_row("discharge", readings, estimates), _row("charge", readings, estimates)]
+        self.bars.set_rows(rows)
+        unknown = all(math.isnan(row.possible) for row in rows)
+        need = (
+            estimates.need("soc") if not estimates.known("soc") else estimates.need("capacity_ah")
+        )
+        self.panel.set_note(text("possible unknown: {need}", need=need) if unknown else "")
+
+
+def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
+    name = text("Discharge 10 s") if way == "discharge" else text("Charge 10 s")
+    possible = estimates.of_pack(f"{way}_10_a")
+    allowed = readings.field(f"{way}_current_limit").value
+    parts = []
+    if math.isfinite(possible):
+        cause = cause_words(way, readings, estimates)
+        words = text("possible {amps} A", amps=number(possible, 0))
+        parts.append(f"{words} ({cause})" if cause else words)
+    if math.isfinite(allowed):
+        parts.append(text("BMS {amps} A", amps=number(allowed, 0)))
+    elif parts:
+        parts.append(text("BMS –"))
+    tone = "ok"
+    if allowed > _MORE * possible:
+        tone = "watch"
+    scale = _ROOM * max((v for v in (possible, allowed) if math.isfinite(v)), default=math.nan)
+    hint = _hint(way, estimates)
+    return PowerRow(name, possible, allowed, scale, " · ".join(parts) or "–", tone, hint)
+
+
+def cause_words(way: str, readings: Readings, estimates: Estimates) -> str:
+    """What limits for 10 s: a cell, heat or cold, the current, the voltage; "" unknown."""
+    code = estimates.of_pack(f"{way}_10_cause")
+    if not 0 <= code < len(_CAUSES):
+        return ""
+    cause, cell = _CAUSES[int(code)], estimates.of_pack(f"{way}_10_cell")
+    if cause == "temperature":
+        degc = estimates.of_pack("temperature_degc")
+        if math.isnan(degc) and readings.hottest >= 0:
+            degc = float(readings.probes_degc[readings.hottest])
+        return text("cold") if degc < _COLD_DEGC else text("heat")
+    if cause == "current":
+        return text("current")
+    if cell > 0:
+        return text("cell {cell}", cell=int(cell))
+    if cause == "empty":
+        return text("empty") if way == "discharge" else text("full")
+    return text("voltage")
+
+
+def _hint(way: str, estimates: Estimates) -> str:
+    """Current and power for 2, 10 and 30 s."""
+    lines = []
+    for seconds in (2, 10, 30):
+        amps = estimates.of_pack(f"{way}_{seconds}_a")
+        watts = estimates.of_pack(f"{way}_{seconds}_w")
+        sigma = estimates.of_pack(f"{way}_{seconds}_w_sigma")
+        if math.isnan(amps):
+            continue
+        words = f"{seconds} s: {number(amps, 0)} A"
+        if math.isfinite(watts):
+            words += f", {number(watts / 1000, 2)} kW"
+        if math.isfinite(sigma):
+            words += f" ± {number(sigma / 1000, 2)}"
+        lines.append(words)
+    return "\n".join([*lines, *foundation(estimates)]) if lines else ""
+
+
+class DataPanel(QWidget):
+    """Is the data good enough? A meter per quantity, and what to do next."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.panel = Panel(text("Is the data good enough?"))
+        self.meters = Meters()
+        self.panel.add(self.meters)
+        _fill(self, self.panel)
+
+    def show_estimates(self, estimates: Estimates) -> None:
+        """Bring the meters up to date."""
+        rows = meter_rows(estimates)
+        self.meters.set_rows(rows)
+        good = sum(row.share >= 1 for row in rows)
+        self.panel.set_note(text("{count} of {all} good", count=good, all=len(METERED)))
+
+
+def _fill(outer: QWidget, inner: QWidget) -> None:
+    layout = QVBoxLayout(outer)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(inner)
