@@ -127,3 +127,4 @@ class Status:
     notes: tuple[str, ...] = ()
     question: str = ""  # code of one question waiting for the person (pack changed?)
     bus: BusWord | None = None  # why there are no cells, and what would help
+    origin: tuple[tuple[str, str], ...] = ()  # where the data come from: (English name, value)

@@ -1,0 +1,155 @@
+"""The workshop report: one text for file, preview and paper, in either language."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.gui.app import make_application
+from bms_studio.gui.evidence import Evidence
+from bms_studio.gui.report_contents import SECTIONS, Report, Visit
+from bms_studio.gui.report_output import document_of, html_file, pdf_file, write_report
+from bms_studio.language import set_language
+from bms_studio.replay import Replay
+from bms_studio.status import PackStatus
+from tests.diagnosis_parts import VERDICT, judged
+from tests.gui_parts import make_recording, replay_of
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    make_application()
+    path = make_recording(tmp_path_factory.mktemp("report") / "ride.h5", 20, 90)
+    opened = replay_of(path)
+    opened.seek(1 << 62)
+    yield opened
+    opened.disconnect()
+
+
+@pytest.fixture
+def report(replay: Replay) -> Report:
+    analysis = judged(replay.now_ns)
+    return Report(
+        Evidence(replay, analysis.health, analysis.visits, replay.now_ns),
+        analysis,
+        tuple(replay.findings),
+        VERDICT,
+        replay.status.pack,
+        True,
+        Visit("Scooter Service Nord", "4711", "A. Customer", "weak uphill", "ride"),
+    )
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    yield
+    set_language("en")
+
+
+def test_the_file_needs_nothing_beside_it(report: Report) -> None:
+    page = html_file(report)
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<svg") >= 3
+    for outside in ("src=", "href=", "<script", "@import", "url(http"):
+        assert outside not in page.replace('xlink:href="#', "")
+
+
+def test_the_first_page_says_word_sentence_action_and_validity(report: Report) -> None:
+    page = html_file(replace(report, sections=("customer",)))
+    for words in (
+        "REPAIR",
+        "Scooter Service Nord",
+        "4711",
+        "SIM-0233",
+        "Usable capacity against new",
+        "91 % ± 2 %",
+        "cell 13 ends it first and costs 210 Wh",
+        "18–41 cycles",
+        "87 %",
+        "ride, 24 °C",
+        "Not tested:",
+    ):
+        assert words in page
+    assert "<svg" not in page
+
+
+def test_a_found_cell_has_a_sign_that_survives_a_grey_printer(report: Report) -> None:
+    page = html_file(replace(report, sections=("customer",)))
+    assert re.search(r"<b>13 [!✕]</b>", page)
+    assert re.search(r"<b>12 </b>", page)
+
+
+def test_simulated_data_say_so_on_every_page(report: Report) -> None:
+    assert "SIMULATED" in html_file(report)
+    assert "SIMULATED" not in html_file(replace(report, simulated=False))
+    marked, plain = pdf_file(report), pdf_file(replace(report, simulated=False))
+    assert marked != plain
+
+
+def test_what_the_workshop_writes_is_text_never_markup(report: Report) -> None:
+    wicked = Visit("<script>alert(1)</script>", "<img src=x>", "&", "</table>", "")
+    pack = replace(report.pack, serial="<b>7</b>")
+    page = html_file(replace(report, visit=wicked, pack=pack))
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;b&gt;7&lt;/b&gt;" in page
+
+
+def test_every_section_can_be_left_out(report: Report) -> None:
+    whole = html_file(report)
+    for name in SECTIONS:
+        rest = tuple(s for s in SECTIONS if s != name)
+        assert len(html_file(replace(report, sections=rest))) < len(whole), name
+
+
+def test_the_pdf_has_pages_and_the_preview_is_the_same_document(report: Report) -> None:
+    pages = pdf_file(report)
+    assert pages.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page\b", pages)) >= 3
+    text = document_of(report).toPlainText()
+    for words in ("REPAIR", "Evidence", "All cells", "The data", "Settings of the analysis"):
+        assert words in text
+
+
+def test_it_speaks_chinese(report: Report) -> None:
+    set_language("zh_CN")
+    page = html_file(report)
+    for words in ("序列号", "证据", "最先", "内阻"):
+        assert words in page
+    assert "Serial number" not in page
+
+
+def test_a_pack_without_cells_gets_an_honest_report(report: Report, replay: Replay) -> None:
+    evidence = Evidence(replay, None, (), replay.now_ns)
+    empty = replace(
+        report, evidence=evidence, analysis=AnalysisStatus(), verdict=None, pack=PackStatus()
+    )
+    page = html_file(empty)
+    assert "NOT ENOUGH DATA" in page
+    assert "not tested" in page
+    assert "No cell voltages were received." in page
+    assert pdf_file(empty).startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("cells", [1, 400])
+def test_any_number_of_cells_fits(report: Report, replay: Replay, cells: int) -> None:
+    analysis = judged(replay.now_ns, cells, weak=1)
+    evidence = Evidence(replay, analysis.health, analysis.visits, replay.now_ns)
+    pack = replace(report.pack, cells=cells, layout=(), labels=())
+    other = replace(report, analysis=analysis, evidence=evidence, pack=pack)
+    assert len(re.findall(r"<b>\d+ [!✕]?</b>", html_file(other))) == cells
+    assert pdf_file(other).startswith(b"%PDF-")
+
+
+def test_a_report_is_written_whole_or_not_at_all(report: Report, tmp_path: Path) -> None:
+    write_report(report, tmp_path / "r.html")
+    write_report(report, tmp_path / "r.pdf")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "r.pdf"]
+    with pytest.raises(ValueError, match=r"\.pdf or a \.html"):
+        write_report(report, tmp_path / "r.docx")
+    with pytest.raises(OSError, match="nowhere"):
+        write_report(report, tmp_path / "nowhere" / "r.pdf")
+    assert len(list(tmp_path.iterdir())) == 2
