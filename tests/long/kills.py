@@ -18,13 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bms_studio.acquisition import client  # noqa: E402
-from bms_studio.acquisition.settings import AdapterSettings  # noqa: E402
-from protocols.frames import concatenate  # noqa: E402
-from protocols.slcan import encode  # noqa: E402
-from recordings.journal import Damage, read_journal  # noqa: E402
-from tests.acquisition.frames import numbered, numbers  # noqa: E402
-from tests.acquisition.stick import Stick  # noqa: E402
+from bms_studio.acquisition import client
+from bms_studio.acquisition.settings import AdapterSettings
+from protocols.frames import concatenate
+from protocols.slcan import encode
+from recordings.journal import Damage, read_journal
+from tests.acquisition.frames import numbered, numbers
+from tests.acquisition.stick import Stick
 
 
 def feed(stick: Stick, stop: threading.Event) -> None:

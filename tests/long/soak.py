@@ -14,10 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from ingest import cpu_s, finish, leave, start_feeder  # noqa: E402
+from ingest import cpu_s, finish, leave, start_feeder
 
-from bms_studio.acquisition import client  # noqa: E402
-from bms_studio.acquisition.settings import AdapterSettings  # noqa: E402
+from bms_studio.acquisition import client
+from bms_studio.acquisition.settings import AdapterSettings
 
 
 def memory_kb(pid: int) -> int:
