@@ -20,10 +20,14 @@ from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, items_of, quality_words
 from bms_studio.gui.evidence import Evidence, charts
 from bms_studio.gui.page import Context, Page
-from bms_studio.gui.risk_words import mechanism_words, risk_items, with_evidence
+from bms_studio.gui.risk_words import (
+    evidence_words,
+    reason_words,
+    risk_items,
+    with_evidence,
+)
 from bms_studio.gui.visits_panel import VisitsPanel
 from bms_studio.language import text
-from bms_studio.messages import render
 from widgets.action_button import ActionButton
 from widgets.panel import Panel
 from widgets.risk_list import RiskList
@@ -203,8 +207,7 @@ class DiagnosisPage(Page):
             self.middle.set_title(text("{cell}: nothing found", cell=name))
             self.subtitle.set_text(text("The cell nearest to a limit, for comparison."))
         else:
-            reason = render(*risk.reason) if risk.reason[1] else mechanism_words(risk.mechanism)
-            self.middle.set_title(f"{name}: {reason}")
+            self.middle.set_title(f"{name}: {reason_words(risk)}")
             self.subtitle.set_text(_evidence_words(risk))
         key = (risk.cell, risk.mechanism, id(view), self._tick // _CHART_TICKS)
         if key != self._charts_of:
@@ -251,7 +254,7 @@ class DiagnosisPage(Page):
 
 
 def _evidence_words(risk: CellRisk) -> str:
-    words = [str(item.get("text", "")) for item in risk.evidence[:3]]
+    words = [evidence_words(item) for item in risk.evidence[:3]]
     return " · ".join(w for w in words if w)
 
 

@@ -19,8 +19,10 @@ from bms_studio.gui.readings import number
 from bms_studio.gui.report_data import quality_rows, settings_rows
 from bms_studio.gui.risk_words import (
     day_words,
+    evidence_words,
     lead_words,
     mechanism_words,
+    reason_words,
     remedy_words,
     severity_of,
     share_words,
@@ -229,7 +231,7 @@ def _reasons(report: Report) -> str:
         return f"<p>{escape(text('Nothing found that would make a cell fail first.'))}</p>"
     rows = []
     for risk in found:
-        reason = render(*risk.reason) if risk.reason[1] else mechanism_words(risk.mechanism)
+        reason = reason_words(risk)
         lead = lead_words(risk.lead_time) or text("no trend yet: measure again after 7 days")
         rows.append(
             [
@@ -270,10 +272,10 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
     parts = [f"<h1>{escape(text('Evidence'))}</h1>"]
     found = with_evidence(report.analysis.risks, 2)
     for risk in found:
-        reason = render(*risk.reason) if risk.reason[1] else mechanism_words(risk.mechanism)
+        reason = reason_words(risk)
         parts.append(f"<h2>{escape(text('Cell {cell}', cell=risk.cell))}: {escape(reason)}</h2>")
         for item in risk.evidence[:4]:
-            parts.append(f"<p>{escape(str(item.get('text', '')))}</p>")
+            parts.append(f"<p>{escape(evidence_words(item))}</p>")
         drawn = [c for c in charts(report.evidence, risk) if has_content(c)]
         parts.append(_pairs([image(chart, 325, 190) for chart in drawn]))
         for title, items in (

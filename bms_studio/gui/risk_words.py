@@ -1,10 +1,11 @@
 """Risks, lead times and visits in the reader's words: what Live, Diagnosis and the report share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
+from bms_studio.gui.evidence import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.language import text
 from bms_studio.messages import render
@@ -77,12 +78,74 @@ def risk_items(
                 "high" if severity_of(risk.cell, findings) in ("warn", "stop") else "watch",
                 text("Cell {cell}", cell=risk.cell),
                 share_words(risk.probability),
-                render(*risk.reason) if risk.reason[1] else mechanism_words(risk.mechanism),
+                short_reason(risk),
                 when,
                 risk.probability,
             )
         )
     return items
+
+
+_RELATIVE = ("resistance_ohm", "ten_second_ohm", "capacity_ah")
+
+
+def short_reason(risk: CellRisk) -> str:
+    """ "resistance +91 % ± 4 %": the mechanism and how far beyond the others."""
+    words = mechanism_words(risk.mechanism)
+    for item in risk.evidence[:1]:
+        amount = beyond_words(item)
+        words += f" {amount}" if amount else ""
+    return words
+
+
+def beyond_words(item: Mapping[str, float | str | int]) -> str:
+    """How far a piece of evidence is beyond its reference, with sigma; "" when nobody knows."""
+    name = str(item.get("quantity", ""))
+    value, sigma, reference = (_number(item.get(key)) for key in ("value", "sigma", "reference"))
+    if not math.isfinite(value):
+        return ""
+    _, unit, factor, decimals = quantity_words(name)
+    unit = unit.split(" ")[0] if factor != 1e2 else "%"
+    if math.isfinite(reference):
+        value -= reference
+        if name in _RELATIVE and reference > 0:
+            value, sigma = value / reference, sigma / reference
+            unit, factor, decimals = "%", 1e2, 1
+    words = number(factor * value, decimals, sign=True)
+    if math.isfinite(sigma):
+        words += f" ± {number(factor * sigma, decimals)}"
+    return f"{words} {unit}"
+
+
+def evidence_words(item: Mapping[str, float | str | int]) -> str:
+    """One piece of evidence as a sentence: what it is, its value with sigma, and the others'."""
+    name = str(item.get("quantity", ""))
+    value, sigma, reference = (_number(item.get(key)) for key in ("value", "sigma", "reference"))
+    title, unit, factor, decimals = quantity_words(name)
+    if title == name or not math.isfinite(value):
+        return str(item.get("text", ""))
+    words = f"{title} {number(factor * value, decimals)}"
+    if math.isfinite(sigma):
+        words += f" ± {number(factor * sigma, decimals)}"
+    words += f" {unit}"
+    if math.isfinite(reference):
+        words = text(
+            "{evidence}, the others {value}",
+            evidence=words,
+            value=number(factor * reference, decimals),
+        )
+    return words
+
+
+def reason_words(risk: CellRisk) -> str:
+    """The diagnosis of a cell in one line, for a title."""
+    words = render(*risk.reason)
+    short = short_reason(risk)
+    return f"{short} · {words}" if words and words != risk.reason[0] else short
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def remedy_words(risk: CellRisk) -> list[str]:
