@@ -50,7 +50,7 @@ class Measure:
 
 def measures(health: Health, limits: FailureLimits) -> tuple[Measure, ...]:
     """Resistance, capacity, self-discharge, imbalance of one day, against the median cell."""
-    capacity = health.of_pack("capacity_ah")
+    capacity = health.scale_ah
     rows = [
         _resistance(health, limits),
         _measure(

@@ -101,6 +101,15 @@ class Health:
         """A quantity of the pack, NaN unknown."""
         return float(self.pack.get(name, float("nan")))
 
+    @property
+    def scale_ah(self) -> float:
+        """Capacity that currents are compared with: the measured one, else the stated one that
+        cycles were counted with; NaN unknown."""
+        measured, cycles = self.of_pack("capacity_ah"), self.of_pack("cycles")
+        if measured > 0:
+            return measured
+        return self.of_pack("throughput_ah") / (2 * cycles) if cycles > 0 else float("nan")
+
 
 def _padded(values: NDArray[Any] | None, count: int) -> NDArray[np.float64]:
     out = np.full(count, np.nan)

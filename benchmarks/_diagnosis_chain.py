@@ -1,0 +1,105 @@
+"""What the parts of `diagnosis.py` share: days to summaries, summaries to a judgement, scores."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import _pack_generator as generator
+from benchmarks._day_health import ground_of, health_of_day
+from benchmarks._pack_generator import Course, Day, Pack
+from bms_studio import history as kept
+from bms_studio.diagnosis import capacity, resistance, self_discharge
+from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.diagnosis.failure_limits import failure_limits
+from bms_studio.diagnosis.fusion import assess
+from bms_studio.estimators.contract import Samples, samples
+from bms_studio.pack.health import Health
+
+# Kept summaries of days that were simulated before, for those who tune what comes after.
+CACHE = os.environ.get("BMS_STUDIO_BENCHMARK_CACHE", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is taken away or wrong: chemistry given to the estimators ("" the true one), step of
+    voltages, seconds between samples, whether temperature and balancing flags are known."""
+
+    name: str = "as it is"
+    chemistry: str = ""
+    step_v: float = 0.001
+    period_s: int = 1
+    temperature: bool = True
+    balancing: bool = True
+
+
+USUAL = Setting()
+
+
+def data_of(day: Day, setting: Setting = USUAL) -> Samples:
+    """The day as the estimators get it."""
+    warm = day.probes_degc.mean(1) if setting.temperature else None
+    return samples(
+        day.time_ns,
+        day.current_a,
+        day.cells_v,
+        warm,
+        None,
+        day.balancing if setting.balancing else None,
+    )
+
+
+def summary(
+    pack: Pack, course: Course, seed: int, day: int, key: str, setting: Setting = USUAL
+) -> tuple[Health, float, float]:
+    """Daily summary, lowest voltage and largest spread of a day; `course` goes on."""
+    run = generator.simulate_day(pack, course, seed, day)
+    path = Path(CACHE) / f"{pack.chemistry}-{seed}-{day}-{key}-{setting.name}.json"
+    if CACHE and path.is_file():
+        return kept.load_file(path), run.lowest_v, run.spread_v
+    ground = ground_of(setting.chemistry or pack.chemistry, round(pack.capacity_ah, 0))
+    bleed = pack.bleed_a if setting.balancing else float("nan")
+    health = health_of_day(data_of(run, setting), ground, bleed_a=bleed)
+    if CACHE:
+        kept.save_file(path, health)
+    return health, run.lowest_v, run.spread_v
+
+
+def findings_of(history: Sequence[Health], now: Health) -> list[Finding]:
+    """What the detectors that judge health say."""
+    return [
+        found
+        for module in (resistance, capacity, self_discharge)
+        for found in module.find(list(history), now)
+    ]
+
+
+def judge(days: Sequence[Health], chemistry: str) -> tuple[tuple[CellRisk, ...], list[Finding]]:
+    """Risks and findings as of the last of these days."""
+    found = findings_of(days[:-1], days[-1])
+    return assess(days, found, failure_limits(chemistry)), found
+
+
+def auroc(faulty: Sequence[float], healthy: Sequence[float]) -> float:
+    """Area under the curve: share of pairs in the right order, ties half."""
+    a, b = np.asarray(faulty)[:, None], np.asarray(healthy)[None, :]
+    return float(np.mean((a > b) + 0.5 * (a == b)))
+
+
+def interval(good: int, count: int) -> str:
+    """Share with its 95 % interval (E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209)."""
+    if not count:
+        return "-"
+    z, p = 1.96, good / count
+    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * np.sqrt(p * (1 - p) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    return f"{p:.2f} ({middle - half:.2f}-{middle + half:.2f})"
+
+
+def column(values: Sequence[Any]) -> NDArray[np.float64]:
+    """As float64."""
+    return np.array(values, np.float64)
