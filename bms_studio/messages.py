@@ -7,12 +7,14 @@ unknown falls back to the English sentence stored beside it. No Qt.
 
 from collections.abc import Mapping
 
+from bms_studio.diagnosis.words import CODES
 from bms_studio.language import text
 from bms_studio.status import Offer
 
 Parameters = Mapping[str, float | str | int]
 
 TEMPLATES: dict[str, str] = {
+    **{code: words.sentence for code, words in CODES.items()},
     "limits.cell_over_voltage": (
         "Cell {cell} at {value_v:.3f} V is above its limit of {limit_v:.3f} V"
     ),
@@ -33,14 +35,47 @@ TEMPLATES: dict[str, str] = {
     "dips.link": "Frames are missing for {gap_s:.2f} s: the link, not the pack",
     "link.stale": "No frame for {age_s:.0f} s",
     "link.lost": "The adapter is gone: {reason}",
-    "sensor.stuck": "Cell {cell} has not changed by a single step while its neighbours did",
-    "sensor.implausible": "Cell {cell} reports {value_v:.3f} V, which no cell can have",
     "verdict.not_enough_data": "Not enough data for a verdict yet",
     "verdict.limits_ok": "Nothing beyond the limits so far; health has not been judged",
+    "verdict.ok": "Nothing wrong in what could be checked",
     "verdict.limit_exceeded": "A limit is exceeded: {what}",
     "action.connect": "Connect to a pack or open a recording",
     "action.wait": "Let it run: rest, a ride or a charge shows more",
+    "action.none": "Nothing to do",
     "action.stop_charging": "Stop charging and let the pack rest",
+    "action.stop_and_replace": "Do not charge; keep it outside and away, replace cell {cell}",
+    "action.check_joint": (
+        "Check the joint between {cell} and {other} before replacing cell {cell}"
+    ),
+    "action.tighten_joint": "Clean and tighten the joint between {cell} and {other}, measure again",
+    "action.check_sense_wire": "Check the sense wire between {cell} and {other} and its plug",
+    "action.replace_cell": "Replace cell {cell}, or its module, by one of the same capacity",
+    "action.full_charge_again": "Charge fully, ride until nearly empty and measure cell {cell} again",
+    "action.full_charge": "Charge fully, so that the BMS finds its zero again",
+    "action.rest_and_return": "Let it rest for a week without charging and measure cell {cell} again",
+    "action.measure_in_a_week": "Measure again in a week: does cell {cell} move?",
+    "action.check_cooling": "Check cooling and joints at this probe",
+    "action.check_sensor": "Measure cell {cell} with a voltmeter and compare",
+    "action.check_balancer": "Check the balancer of cell {cell} with a voltmeter",
+    "action.check_bms": "Check the BMS's settings and supply",
+    "action.check_cable": "Check cable and plugs between adapter, BMS and measuring boards",
+    "action.check_mapping": "Check what the signals mean: a cell may be missing or counted twice",
+    "action.leave_charging": "Leave it on the charger until balancing has ended",
+    "action.warm_before_charge": "Warm the pack to 10 °C before charging",
+    "action.charge_soon": "Charge soon and gently; do not leave it empty",
+    "action.wiggle": "Move joints and plugs at cell {cell} gently and watch for dips",
+    "need.load_steps": "Ride with hard starts, or switch a load of a few seconds ten times",
+    "need.full_charge": "One full charge and a ride of at least a third of it",
+    "need.rest_day": "A day of rest, or come back after a week",
+    "need.rest_30_min": "Rest for 30 minutes without current",
+    "why.no_limits": "no limits: state the chemistry or a profile",
+    "why.no_probes": "too few probes",
+    "why.no_pack_voltage": "the pack's voltage is not sent",
+    "why.no_flags": "balancing flags are not sent",
+    "why.no_bms_soc": "the BMS sends no charge level",
+    "why.no_data": "no data yet",
+    "why.sign_contradicts": "the current counts the other way: turn its sign",
+    "alert.also": "{sentence} (also cells {also})",
     "check.limits": "voltage and temperature limits",
     "check.cell_limits": "cell limits",
     "check.temperature_limits": "temperatures",
@@ -53,6 +88,11 @@ TEMPLATES: dict[str, str] = {
     "check.capacity": "capacity",
     "check.resistance": "resistance",
     "check.self_discharge": "self-discharge",
+    "check.balance": "balance of charge",
+    "check.shifts": "small steps",
+    "check.thermal": "heat",
+    "check.balancers": "balancers",
+    "check.bms": "the BMS's own word",
     "check.health": "capacity, resistance, self-discharge",
     "guide.rest": "Leave the pack at rest: no charger, no load",
     "guide.charge": "Connect the charger and let it charge",
@@ -136,6 +176,23 @@ TEMPLATES: dict[str, str] = {
     "bus.off.remedy": (
         "Check the bitrate, H and L and the 120 Ω; the adapter is opened again by itself."
     ),
+    "adapter.serial_right": (
+        "{channel} may not be opened by you: sudo usermod -aG {group} $USER, then log out and in."
+    ),
+    "adapter.link_down": (
+        "{channel} is down: sudo ip link set {channel} up type can bitrate 500000 listen-only on"
+    ),
+    "adapter.kernel_module": "No driver has taken it: sudo modprobe {module}",
+    "adapter.listens.no": (
+        "This adapter cannot be told to listen only: it acknowledges frames. It transmits nothing."
+    ),
+    "adapter.listens.link": (
+        "Whether it only listens is set up in the system: ip link set {channel} type can "
+        "listen-only on"
+    ),
+    "adapter.unknown": "A serial port that may be an SLCAN adapter: try it.",
+    "missing.extra": "{name}: install {fix}",
+    "missing.driver": "{name}: its driver is not installed ({fix})",
     "offer.acknowledge": "Yes, acknowledge",
     "offer.acknowledge.means": "The adapter acknowledges frames; nothing else is sent.",
     "offer.bitrate": "Try {bitrate} kbit/s",
@@ -157,7 +214,9 @@ def render(code: str, parameters: Parameters | None = None, fallback: str = "") 
     if template is None:
         return fallback or code
     try:
-        return text(template).format(**dict(parameters or {}))
+        sentence = text(template).format(**dict(parameters or {}))
+        also = (parameters or {}).get("also")
+        return text(TEMPLATES["alert.also"]).format(sentence=sentence, also=also) if also else sentence
     except (KeyError, ValueError, TypeError, IndexError):
         # An old or foreign recording with other parameters: its own English sentence is better.
         return fallback or code

@@ -18,11 +18,11 @@ import platformdirs
 
 from bms_studio.acquisition import client
 from bms_studio.acquisition.client import Acquisition
-from bms_studio.acquisition.ports import list_adapters
+from bms_studio.acquisition.ports import list_adapters, try_serial
 from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.connection import AdapterChoice, ConnectSettings
 from bms_studio.free_name import free_name
-from bms_studio.hearing import USUAL_BITRATES
+from bms_studio.hearing import USUAL_BITRATES, ask_offer
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
@@ -31,6 +31,7 @@ from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import request_for
 from bms_studio.session import Session, build_in_process
+from bms_studio.status import Offer
 from protocols.registry import available, load
 
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
@@ -197,6 +198,19 @@ class LocalSessions:
         """Result: list[AdapterChoice], the likely ones first."""
         return Job("Looking for adapters", lambda _job: [_choice(a) for a in list_adapters()])
 
+    def probe(self, channel: str) -> Job:
+        """Ask a serial port whether it is an SLCAN adapter. Result: its name and serial number."""
+
+        def work(_job: Job) -> str:
+            found = try_serial(channel)
+            return " · ".join(word for word in (found["name"], found["serial"]) if word)
+
+        return Job("Trying a serial port", work)
+
+    def questions(self, protocol: str) -> Offer | None:
+        """What asking this protocol sends; None for one that needs no questions."""
+        return ask_offer(protocol) if protocol else None
+
     def protocols(self) -> Sequence[str]:
         """Names of the built-in protocols."""
         return available()
@@ -258,7 +272,15 @@ def _bitrate(job: Job, settings: ConnectSettings) -> tuple[int, tuple[int, ...]]
 
 def _choice(found: dict[str, Any]) -> AdapterChoice:
     return AdapterChoice(
-        found["interface"], found["channel"], found["name"], str(found.get("serial") or "")
+        found["interface"],
+        found["channel"],
+        found["name"],
+        str(found.get("serial") or ""),
+        likely=bool(found["likely"]),
+        last_used=bool(found["last_used"]),
+        missing=found["missing"],
+        parameters=found["parameters"],
+        listens=found["listens"],
     )
 
 

@@ -139,8 +139,7 @@ def _options(settings: AdapterSettings) -> dict[str, Any]:
 
 
 def _capabilities(settings: AdapterSettings) -> Capabilities:
-    silent = (*_LISTEN_OPTIONS, *_LISTEN_STATES, *_WIRELESS)
-    listens = settings.mode != LISTEN or settings.interface in silent
+    listens = settings.mode != LISTEN or can_listen(settings.interface) == "yes"
     note = ""
     if settings.interface == "socketcan":
         note = (
@@ -179,6 +178,13 @@ def _frames(messages: list[Any], arrivals: list[int]) -> Frames:
             frames.data[row, : len(message.data)] = np.frombuffer(message.data, np.uint8)
     frames.time[:] = arrivals
     return frames
+
+
+def can_listen(interface: str) -> str:
+    """Whether this interface can be told to listen only: yes, no, or link (the system's link)."""
+    if interface == "socketcan":
+        return "link"
+    return "yes" if interface in (*_LISTEN_OPTIONS, *_LISTEN_STATES, *_WIRELESS) else "no"
 
 
 def detect() -> list[dict[str, Any]]:

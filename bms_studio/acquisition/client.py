@@ -23,7 +23,9 @@ from typing import Any
 from bms_studio.acquisition.adapters import AdapterError
 from bms_studio.acquisition.asking import as_words
 from bms_studio.acquisition.control import ControlError, request
+from bms_studio.acquisition.known import remember
 from bms_studio.acquisition.lock import folder, used_by
+from bms_studio.acquisition.ports import system_serial
 from bms_studio.acquisition.ring import RingReader
 from bms_studio.acquisition.settings import AdapterSettings, settings_from
 from bms_studio.acquisition.status import ENDED, FAILED, OPENING, AcquisitionStatus, status_from
@@ -196,7 +198,10 @@ def start(
     header_file.write_text(json.dumps(complete, default=str), encoding="utf-8")
     process = _spawn(settings, control, journal_folder, header_file, owned, keep_s)
     try:
-        return _await(control, process)
+        acquisition = _await(control, process)
+        if not complete.get("simulated"):
+            remember(settings, system_serial(settings))
+        return acquisition
     except BaseException:
         _end(process)
         raise

@@ -15,7 +15,7 @@ from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.jobs import Job
 from bms_studio.mapping_view import MappingView
-from bms_studio.status import Status
+from bms_studio.status import Offer, Status
 from bms_studio.timeline import Timeline
 from protocols.signals import Message, Signal
 
@@ -116,6 +116,14 @@ class Analysed(Protocol):
 
 
 @runtime_checkable
+class Askable(Protocol):
+    """A live session: what its status offers can be done on the bus."""
+
+    def accept(self, offer: Offer) -> None:
+        """Do what `status.bus` offers; nothing is sent before a person clicked on it."""
+
+
+@runtime_checkable
 class Playable(Protocol):
     """A replay: it has a playhead. `filled` is set once everything has been loaded."""
 
@@ -153,7 +161,14 @@ class SessionSource(Protocol):
         """Names of the built-in protocols."""
 
     def test(self, settings: ConnectSettings) -> Job:
-        """Listen for at most 2 s once the bitrate is known. Result: LinkTest."""
+        """Listen for at most 2 s once the bitrate is known; in mode active with a protocol that is
+        asked, ask for 3 s. Result: LinkTest."""
+
+    def probe(self, channel: str) -> Job:
+        """Ask a serial port whether it is an SLCAN adapter. Result: its name and serial number."""
+
+    def questions(self, protocol: str) -> Offer | None:
+        """What asking this protocol sends; None for one that needs no questions."""
 
     def connect(self, settings: ConnectSettings, record: bool) -> Job:
         """Result: a live session."""
