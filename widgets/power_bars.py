@@ -18,8 +18,8 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font
 
 _ROW, _FOOT = 32, 22
-_NAME_SHARE, _NAME_MOST = 0.26, 112.0
-_BAR_SHARE, _BAR_MOST = 0.30, 150.0
+_NAME_SHARE, _NAME_MOST = 0.22, 104.0
+_BAR_SHARE, _BAR_MOST = 0.24, 140.0
 _GAP = 12.0
 
 

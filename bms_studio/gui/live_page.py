@@ -30,6 +30,7 @@ from widgets.theme import current_theme
 DRAWER_BELOW_PX = 1400
 _DRAWER_WIDTH = 420
 _LOW_HEIGHT = 640
+_SIX_TILES_PX = 1800  # with less width their words would be cut
 _SLOW_TICKS = 5
 _GRID_TICKS = 3  # eight times a second: as fast as numbers can be read
 
@@ -210,7 +211,7 @@ class LivePage(Page):
         self.right.setVisible(not narrow or self._drawer_open)
         self.drawer_button.setVisible(narrow)
         self.drawer_button.setChecked(self._drawer_open)
-        self.tiles.set_narrow(narrow)
+        self.tiles.set_narrow(self.window().width() < _SIX_TILES_PX)
         self.plots.set_compact(self.height() < _LOW_HEIGHT)
         if narrow:
             self._place_drawer()

@@ -26,7 +26,6 @@ _GRID_PX = 26
 _LEAST_SPAN = {"V": 0.01, "mV": 4.0, "°C": 2.0, "A": 1.0, "%": 1.0}
 _DECIMALS = {"V": 3, "mV": 1, "°C": 1, "A": 2, "%": 1}
 _MOST_BALANCED = 24
-_BY_CELL = ("cells", "deviation", "balancing")
 
 
 class PlotCard(TracePlot):
@@ -99,7 +98,7 @@ class PlotCard(TracePlot):
     def _name_balanced(self, view: PackView) -> None:
         """Violet for the cells that were ever balanced, each with its number."""
         span = view.timeline.span() or (0, 1)
-        found = view.timeline.fetch("balancing", *span, 50)
+        found = view.timeline.fetch(self.signals[0].group, *span, 50)
         on = np.flatnonzero(np.any((found.high > 0) & (found.high < 255), axis=1))
         violet = current_theme().balancing
         named = [Named(int(n), str(n + 1), violet) for n in on[:_MOST_BALANCED]]
@@ -127,7 +126,7 @@ class PlotCard(TracePlot):
         return series[position % len(series)]
 
     def _remark(self) -> str:
-        if any(signal.group == "deviation" for signal in self.signals):
+        if any(signal.group.endswith("deviation") for signal in self.signals):
             return text("raw, not averaged; extremes kept")
         return ""
 
@@ -151,23 +150,23 @@ class PlotCard(TracePlot):
         if index < 0 or not self.signals:
             return 0
         first = self.signals[0]
-        if first.group in _BY_CELL and first.columns is None:
+        if first.by_cell and first.columns is None:
             return index + 1
         signal = self.signals[index] if index < len(self.signals) else first
-        return signal.columns[0] + 1 if signal.group in _BY_CELL and signal.columns else 0
+        return signal.columns[0] + 1 if signal.by_cell and signal.columns else 0
 
     def _hovered_trace(self, index: int) -> None:
         self.context.selection.hover(self._cell_of(index))
 
     def _clicked_trace(self, index: int) -> None:
         cell = self._cell_of(index)
-        if cell or (self.signals and self.signals[0].group in _BY_CELL):
+        if cell or (self.signals and self.signals[0].by_cell):
             self.context.selection.choose(cell)
 
     def _show_selection(self, _cell: int) -> None:
         cell = self.context.selection.hovered or self.context.selection.selected
         first = self.signals[0] if self.signals else None
-        whole = first is not None and first.group in _BY_CELL and first.columns is None
+        whole = first is not None and first.by_cell and first.columns is None
         self.set_highlight(cell - 1 if whole else -1)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -191,8 +190,8 @@ class PlotCard(TracePlot):
 
 def short(signal: PlotSignal) -> str | None:
     """What fits at the end of a curve: a cell's number; None lets the plot show the value."""
-    if signal.group in _BY_CELL and signal.columns:
+    if signal.by_cell and signal.columns:
         return str(signal.columns[0] + 1)
-    if signal.group == "probes" and signal.columns:
+    if signal.group.endswith("probes") and signal.columns:
         return f"P{signal.columns[0] + 1}"
     return None

@@ -1,14 +1,18 @@
 """Every signal that can be plotted, named by role so that a saved view fits any pack.
 
 Names: "cells", "deviation", "probes", "balancing", "cell.12.voltage", "cell.12.deviation",
-"probe.3", "pack.current", "statistics.spread", "location.speed", "signal.<Message>.<Signal>".
+"probe.3", "pack.current", "statistics.spread", "location.speed", "signal.<Message>.<Signal>",
+"estimate.soc" (every cell), "estimate.pack.usable_soc".
 Knows groups and units; draws nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_GROUP
+from bms_studio.gui.cells_table import QUANTITIES
 from bms_studio.gui.contract import PackView
+from bms_studio.gui.estimates import quantity_name
 from bms_studio.gui.sources import BalancingSource, FieldSource, GroupSource
 from bms_studio.language import text
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
@@ -16,6 +20,7 @@ from widgets.sources import Source
 
 _SCALED = {"V": ("V", 1.0), "1": ("", 1.0), "degC": ("°C", 1.0)}
 _PERCENT = ("soc", "soh")
+_BY_CELL = ("cells", "deviation", "balancing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,17 @@ class PlotSignal:
     step: bool = False
     message: str = ""
 
+    @property
+    def by_cell(self) -> bool:
+        """Whether its columns are the cells."""
+        name = self.group.split("/", 2)[-1] if self.group.startswith("packs/") else self.group
+        return name in _BY_CELL or (name != PACK_GROUP and name.startswith((ESTIMATES, HEALTH)))
+
     def source(self, view: PackView) -> Source:
         """Its curve data from this view."""
         timeline = view.timeline
         if self.name == "balancing":
-            return BalancingSource(timeline)
+            return BalancingSource(timeline, self.group)
         if self.field:
             return FieldSource(timeline, self.group, self.field, self.factor)
         return GroupSource(timeline, self.group, self.columns, self.factor)
@@ -56,36 +67,42 @@ class PlotSignal:
         """What one column of it is called in tables and at curve ends."""
         if self.columns is not None or self.field:
             return self.label
-        if self.group in ("cells", "deviation", "balancing"):
+        if self.by_cell:
             return text("Cell {cell}", cell=column + 1)
         return view.timeline.columns(self.group)[column]
 
 
-def all_signals(view: PackView) -> list[PlotSignal]:
-    """Everything this view can plot, in the order of the tree."""
+def all_signals(view: PackView, prefix: str = "") -> list[PlotSignal]:
+    """Everything this view can plot, in the order of the tree; prefix: of the pack's groups."""
     return [
-        *_overview(),
-        *_pack_fields(view),
-        *_statistics(view),
-        *_cells(view),
-        *_probes(view),
+        *_overview(prefix),
+        *_pack_fields(view, prefix),
+        *_statistics(view, prefix),
+        *_estimates(view, prefix),
+        *_cells(view, prefix),
+        *_probes(view, prefix),
         *_location(view),
         *_database(view),
     ]
 
 
-def _overview() -> Iterator[PlotSignal]:
+def _overview(prefix: str) -> Iterator[PlotSignal]:
     folder = text("Pack overview")
-    yield PlotSignal("cells", text("All cells"), "V", folder, "cells")
+    yield PlotSignal("cells", text("All cells"), "V", folder, prefix + "cells")
     yield PlotSignal(
-        "deviation", text("Differences to the median"), "mV", folder, "deviation", factor=1000.0
+        "deviation",
+        text("Differences to the median"),
+        "mV",
+        folder,
+        prefix + "deviation",
+        factor=1000.0,
     )
-    yield PlotSignal("probes", text("All probes"), "°C", folder, "probes")
-    yield PlotSignal("balancing", text("Balancing"), "", folder, "balancing", step=True)
+    yield PlotSignal("probes", text("All probes"), "°C", folder, prefix + "probes")
+    yield PlotSignal("balancing", text("Balancing"), "", folder, prefix + "balancing", step=True)
 
 
-def _pack_fields(view: PackView) -> Iterator[PlotSignal]:
-    known = view.timeline.columns("pack")
+def _pack_fields(view: PackView, prefix: str) -> Iterator[PlotSignal]:
+    known = view.timeline.columns(prefix + "pack")
     for field in PACK_FIELDS:
         if known and field.name not in known:
             continue
@@ -97,14 +114,14 @@ def _pack_fields(view: PackView) -> Iterator[PlotSignal]:
             text(field.long_name),
             unit,
             text("Pack"),
-            "pack",
+            prefix + "pack",
             field=field.name,
             factor=factor,
         )
 
 
-def _statistics(view: PackView) -> Iterator[PlotSignal]:
-    if "statistics" not in view.timeline.groups():
+def _statistics(view: PackView, prefix: str) -> Iterator[PlotSignal]:
+    if prefix + "statistics" not in view.timeline.groups():
         return
     labels = (
         ("minimum", text("Lowest cell"), "V", 1.0),
@@ -118,29 +135,59 @@ def _statistics(view: PackView) -> Iterator[PlotSignal]:
             label,
             unit,
             text("Pack"),
-            "statistics",
+            prefix + "statistics",
             field=field,
             factor=factor,
         )
 
 
-def _cells(view: PackView) -> Iterator[PlotSignal]:
-    count = len(view.timeline.columns("cells"))
+def _estimates(view: PackView, prefix: str) -> Iterator[PlotSignal]:
+    """What has been estimated so far: of the pack, then of all cells."""
+    groups, folder = view.timeline.groups(), text("Estimates")
+    columns = view.timeline.columns(prefix + PACK_GROUP)
+    for field, label, unit, factor in (
+        ("soc", text("Charge, estimated"), "%", 100.0),
+        ("coulomb_soc", text("Charge, counted only"), "%", 100.0),
+        ("usable_soc", text("Usable charge"), "%", 100.0),
+        ("discharge_10_a", text("Discharge 10 s"), "A", 1.0),
+        ("charge_10_a", text("Charge 10 s"), "A", 1.0),
+    ):
+        if field in columns:
+            name = f"estimate.pack.{field}"
+            group = prefix + PACK_GROUP
+            yield PlotSignal(name, label, unit, folder, group, field=field, factor=factor)
+    for quantity in QUANTITIES.values():
+        places = (f"{prefix}{place}{quantity.name}" for place in (ESTIMATES, HEALTH))
+        group = next((place for place in places if place in groups), "")
+        if group:
+            label = text("{what} of all cells", what=quantity_name(quantity.name))
+            unit, factor = quantity.unit, quantity.factor
+            yield PlotSignal(f"estimate.{quantity.name}", label, unit, folder, group, factor=factor)
+
+
+def _cells(view: PackView, prefix: str) -> Iterator[PlotSignal]:
+    count = len(view.timeline.columns(prefix + "cells"))
     for n in range(count):
         label = text("Cell {cell}", cell=n + 1)
-        yield PlotSignal(f"cell.{n + 1}.voltage", label, "V", text("Cells"), "cells", (n,))
+        yield PlotSignal(f"cell.{n + 1}.voltage", label, "V", text("Cells"), prefix + "cells", (n,))
     for n in range(count):
         label = text("Cell {cell} − median", cell=n + 1)
         folder = text("Cells minus median")
         yield PlotSignal(
-            f"cell.{n + 1}.deviation", label, "mV", folder, "deviation", (n,), factor=1000.0
+            f"cell.{n + 1}.deviation",
+            label,
+            "mV",
+            folder,
+            prefix + "deviation",
+            (n,),
+            factor=1000.0,
         )
 
 
-def _probes(view: PackView) -> Iterator[PlotSignal]:
-    for n, name in enumerate(view.timeline.columns("probes")):
+def _probes(view: PackView, prefix: str) -> Iterator[PlotSignal]:
+    for n, name in enumerate(view.timeline.columns(prefix + "probes")):
         label = name if name != str(n + 1) else text("Probe {probe}", probe=name)
-        yield PlotSignal(f"probe.{n + 1}", label, "°C", text("Probes"), "probes", (n,))
+        yield PlotSignal(f"probe.{n + 1}", label, "°C", text("Probes"), prefix + "probes", (n,))
 
 
 def _location(view: PackView) -> Iterator[PlotSignal]:

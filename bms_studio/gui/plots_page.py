@@ -165,6 +165,7 @@ class PlotsPage(Page):
         assert view is not None
         timeline = view.timeline
         known = (
+            self.context.pack,
             timeline.groups(),
             tuple(len(timeline.columns(group)) for group in timeline.groups()),
             len(view.database_messages()),
@@ -172,7 +173,7 @@ class PlotsPage(Page):
         if known == self._known:
             return
         self._known = known
-        signals = all_signals(view)
+        signals = all_signals(view, self.context.prefix)
         self._signals = {signal.name: signal for signal in signals}
         groups = [
             SignalGroup(

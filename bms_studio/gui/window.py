@@ -29,6 +29,7 @@ from bms_studio.gui.jobs import JobFollower, JobStrip
 from bms_studio.gui.leftover_strip import LeftoverStrip
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.notices import Notice, QuestionStrip
+from bms_studio.gui.pack_chooser import PackChooser
 from bms_studio.gui.page import Context, Page
 from bms_studio.gui.plots_page import PlotsPage
 from bms_studio.gui.replay import Transport
@@ -111,6 +112,7 @@ class Window(QMainWindow):
         self.top = TopBar()
         self.rail = Rail()
         self.verdict = VerdictStrip()
+        self.packs = PackChooser(self.context, self._view_parts)
         self.stack = QStackedWidget()
         self.bar = TimelineBar()
         self.strip = JobStrip()
@@ -148,7 +150,7 @@ class Window(QMainWindow):
         middle.setSpacing(10)
         middle.addWidget(self.leftover_strip)
         middle.addWidget(self.notice_strip)
-        middle.addWidget(self.verdict)
+        middle.addLayout(self.packs.beside(self.verdict))
         middle.addWidget(self.question)
         middle.addWidget(self.stack, 1)
         middle.addWidget(self.strip)
@@ -248,7 +250,7 @@ class Window(QMainWindow):
     def show_view(self, view: PackView | None) -> None:
         """Look at this from now on; what was open before is let go."""
         before = self.context.view
-        self.context.view = view
+        self.context.view, self.context.pack = view, 1
         if before is not None and before is not view:
             self.deeds.release(before)
         self.context.selection.choose(0)
@@ -289,7 +291,9 @@ class Window(QMainWindow):
         self.top.set(top_bar(status, view.now_ns, isinstance(view, Recordable)))
         readings = self.context.readings()
         has_current = readings is not None and readings.field("current").known
-        self.verdict.set(verdict_text(status, self._evidence(view), has_current))
+        self.packs.refresh()
+        words = verdict_text(status, self._evidence(view), has_current)
+        self.verdict.set(self.packs.verdict(words))
         self.question.ask(status.question)
         self._follow_building(view)
         name = status.pack.serial or status.pack.name or status.link.interface
