@@ -63,7 +63,9 @@ def judge(heard: Heard, tried: Sequence[int] = ()) -> BusWord | None:
         remedy = "alone" if heard.mode == "listen" else "acknowledged"
         return BusWord("bus.repeated", about, f"bus.repeated.{remedy}", offers)
     if heard.cells:
-        return None
+        if not heard.asking:
+            return None
+        return BusWord("bus.asking", {"protocol": heard.title}, "", (Offer("hush"),))
     if heard.protocol:
         return _known(heard)
     about = {"ids": len(np.unique(good.id)), "rate": len(good) / max(heard.seconds, 1e-3)}

@@ -64,10 +64,12 @@ TEMPLATES: dict[str, str] = {
     "action.warm_before_charge": "Warm the pack to 10 °C before charging",
     "action.charge_soon": "Charge soon and gently; do not leave it empty",
     "action.wiggle": "Move joints and plugs at cell {cell} gently and watch for dips",
-    "need.load_steps": "Ride with hard starts, or switch a load of a few seconds ten times",
-    "need.full_charge": "One full charge and a ride of at least a third of it",
-    "need.rest_day": "A day of rest, or come back after a week",
-    "need.rest_30_min": "Rest for 30 minutes without current",
+    "action.load_steps": "Ride with hard starts, or switch a load of a few seconds ten times",
+    "action.full_charge_and_ride": "One full charge and a ride of at least a third of it",
+    "action.rest_day": "A day of rest, or come back after a week",
+    "action.rest_30_min": "Rest for 30 minutes without current",
+    "action.name_chemistry": "Name the pack's chemistry",
+    "action.state_capacity": "State the pack's capacity",
     "why.no_limits": "no limits: state the chemistry or a profile",
     "why.no_probes": "too few probes",
     "why.no_pack_voltage": "the pack's voltage is not sent",
@@ -161,6 +163,7 @@ TEMPLATES: dict[str, str] = {
     "bus.no_bms.remedy": ("Connect to the pack's own bus, or add the database (DBC) of this BMS."),
     "bus.must_be_asked": "{protocol} is there, but tells its cells only to who asks.",
     "bus.must_be_asked.remedy": "Let another tester ask, or ask from here.",
+    "bus.asking": "{protocol} is being asked: this program transmits on the bus.",
     "bus.waiting": "Asking; no answer yet.",
     "bus.waiting.remedy": "The first answer may take a second.",
     "bus.mute": "Nobody answers the questions.",
@@ -216,7 +219,9 @@ def render(code: str, parameters: Parameters | None = None, fallback: str = "") 
     try:
         sentence = text(template).format(**dict(parameters or {}))
         also = (parameters or {}).get("also")
-        return text(TEMPLATES["alert.also"]).format(sentence=sentence, also=also) if also else sentence
+        return (
+            text(TEMPLATES["alert.also"]).format(sentence=sentence, also=also) if also else sentence
+        )
     except (KeyError, ValueError, TypeError, IndexError):
         # An old or foreign recording with other parameters: its own English sentence is better.
         return fallback or code

@@ -1,10 +1,13 @@
 """Thin strips above the page: a sentence to dismiss, and one question waiting for a person."""
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from bms_studio.gui.bus_strip import BusStrip
+from bms_studio.gui.contract import Askable, PackView
 from bms_studio.language import text
 from bms_studio.messages import render
+from bms_studio.status import Offer
 from widgets.action_button import ActionButton
 from widgets.text_line import TextLine
 
@@ -35,34 +38,53 @@ class Notice(QFrame):
         self._timer.start()
 
 
-class QuestionStrip(QFrame):
-    """A question of the session, by code ("question.pack_changed"), with its two answers."""
+class QuestionStrip(QWidget):
+    """A question of the session, by code ("question.pack_changed"), with its two answers; below it
+    what the bus gives instead of cells, with what would help."""
 
     answered = Signal(str, str)  # question, choice
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setProperty("raised", True)
         self._code = ""
+        self._view: PackView | None = None
         self.line = TextLine("", bold=True, tone="warn")
         self.yes = ActionButton(text("Yes"), tone="primary", least=90)
         self.no = ActionButton(text("No"), least=90)
         self.yes.clicked.connect(lambda: self._answer("same"))
         self.no.clicked.connect(lambda: self._answer("other"))
-        row = QHBoxLayout(self)
+        self._asked = QFrame()
+        self._asked.setProperty("raised", True)
+        row = QHBoxLayout(self._asked)
         row.setContentsMargins(14, 5, 8, 5)
         row.addWidget(self.line, 1)
         row.addWidget(self.yes)
         row.addWidget(self.no)
+        self._asked.hide()
+        self.bus = BusStrip()
+        self.bus.accepted.connect(self._accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self._asked)
+        column.addWidget(self.bus)
         self.hide()
 
-    def ask(self, code: str) -> None:
-        """Show the question of this code; "" hides the strip."""
+    def ask(self, code: str, view: PackView | None = None) -> None:
+        """Show the question of this code ("" none), and what the bus of this view gives."""
         if code != self._code:
             self._code = code
             self.line.set_text(render(code) if code else "")
-            self.setVisible(bool(code))
+            self._asked.setVisible(bool(code))
+        self._view = view
+        word = view.status.bus if isinstance(view, Askable) else None
+        self.bus.show_word(word)
+        self.setVisible(bool(self._code) or word is not None)
 
     def _answer(self, choice: str) -> None:
-        self.hide()
+        self._asked.hide()
         self.answered.emit(self._code, choice)
+
+    def _accept(self, offer: Offer) -> None:
+        if isinstance(self._view, Askable):
+            self._view.accept(offer)

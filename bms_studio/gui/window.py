@@ -294,7 +294,7 @@ class Window(QMainWindow):
         self.packs.refresh()
         words = verdict_text(status, self._evidence(view), has_current)
         self.verdict.set(self.packs.verdict(words))
-        self.question.ask(status.question)
+        self.question.ask(status.question, view)
         self._follow_building(view)
         name = status.pack.serial or status.pack.name or status.link.interface
         simulated = f" · {text('SIMULATED')}" if status.link.simulated else ""
