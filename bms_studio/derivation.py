@@ -24,7 +24,7 @@ from protocols.decode import compile_messages
 from protocols.frames import Frames
 from protocols.layout import Layout
 from protocols.roles import fields
-from protocols.signals import Message
+from protocols.signals import Database, Message
 
 # The meaning is settled anew when this much of the bus has been heard: rivals need data.
 _LOOK_AGAIN_NS = (300_000_000, 2_000_000_000, 10_000_000_000, 60_000_000_000)
@@ -159,6 +159,14 @@ class Derivation:
         if self.meaning is not None:
             self.adopt(by_profile(self.meaning, self.request))
         elif (found := interpret(self._recent(), self.request)) is not None:
+            self.adopt(found)
+
+    def add_database(self, database: Database, frames: Frames | None = None) -> None:
+        """A person gives one more database; what it means is looked for in `frames`, else in what
+        was heard last. Where it says nothing of a battery the meaning stays as it was."""
+        self.request = replace(self.request, databases=(database, *self.request.databases))
+        found = interpret(self._recent() if frames is None else frames, self.request)
+        if found is not None:
             self.adopt(found)
 
     def adopt(self, meaning: Interpretation) -> None:

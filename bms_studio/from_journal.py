@@ -4,6 +4,7 @@
 lines for `bms_studio.jobs`. No Qt, no adapter.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,10 +13,16 @@ from typing import Any
 
 from bms_studio import __version__
 from bms_studio.build import Built, Item, build
-from bms_studio.pack.profile import PROFILE_IN_JOURNAL, ProfileError, parse_profile
+from bms_studio.pack.profile import (
+    DATABASES_IN_JOURNAL,
+    PROFILE_IN_JOURNAL,
+    ProfileError,
+    parse_profile,
+)
 from bms_studio.requests import request_of
 from bms_studio.timeline import Event
 from bms_studio.worker import say, say_progress
+from protocols.dbc import parse_database
 from recordings.journal import Damage, journal_header, read_journal, segments, writing_pid
 from recordings.layout import RecordingAttributes
 
@@ -62,7 +69,8 @@ def build_journal(
 
 
 def _newest_word(header: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The header under the profile as it was corrected while the recording ran."""
+    """The header under the profile and databases as they were given while the recording ran."""
+    header = {**header, **_added_databases(folder)}
     place = folder / PROFILE_IN_JOURNAL
     try:
         text = place.read_text("utf-8")
@@ -70,6 +78,19 @@ def _newest_word(header: dict[str, Any], folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, UnicodeDecodeError, ProfileError):
         return header  # none, or a crash cut it: what the header says holds
     return {**header, "profile": text}
+
+
+def _added_databases(folder: Path) -> dict[str, Any]:
+    """Databases that were added while the recording ran; {} where there are none, or a crash cut
+    the file."""
+    try:
+        added = json.loads((folder / DATABASES_IN_JOURNAL).read_text("utf-8"))
+        pairs = [[str(name), str(text)] for name, text in added]
+        for name, words in pairs:
+            parse_database(name, words)
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+    return {"databases": pairs}
 
 
 def _items(

@@ -43,6 +43,7 @@ class Remapping:
         self._timeline = timeline
         self._reader = MappingReader()
         self._problem = ""
+        self._added: list[tuple[str, str]] = []
         given = databases if attributes["databases"] else ()
         self.derivation = Derivation(Request("", given, profile), timeline)
         self.settled = False
@@ -58,9 +59,30 @@ class Remapping:
             raise ValueError("This recording was made of samples: it has no signals to use.")
         check_role(self._databases, name, role)
 
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """All databases known, those added last first."""
+        return self._databases
+
+    def add_database(self, database: Database, now_ns: int) -> None:
+        """Settle the meaning anew with one more database, and derive everything again."""
+        self.settle()
+        self._databases = (database, *self._databases)
+        head = self._timeline.frames.rows(0, _HEAD_FRAMES)
+        head = head[head.time <= head.time[0] + _HEAD_NS] if len(head) else head
+        try:
+            self.derivation.add_database(database, head)
+            self._problem = ""
+        except ValueError as problem:
+            self._problem = str(problem)
+        self._added.append((database.name, database.text))
+        self._timeline.add_event(Event(now_ns, "parameter", f"database = {database.name}"))
+        self.waiting -= 1
+
     def save(self, path: Path) -> None:
         """Write the profile, and the recording's databases beside it. OSError as it comes."""
         stored = [(str(name), str(text)) for name, text in self._attributes["databases"]]
+        stored = [*self._added, *stored]
         named = stated_protocol("", self._attributes["protocol"])
         save_profile(path, self.profile, stored, named)
 

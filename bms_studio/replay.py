@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,12 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.frame_log import FrameLog
 from bms_studio.jobs import Job
-from bms_studio.mapping_view import MappingView
 from bms_studio.monitor import Monitor
-from bms_studio.pack.corrections import with_first_cell, with_role
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile
-from bms_studio.pack.profile_text import profile_text
 from bms_studio.pack.state import StateOfUse
 from bms_studio.remapping import Remapping
+from bms_studio.replay_mapping import ReplayMapping
 from bms_studio.scratch import UnpackFolder, scratch_folder
 from bms_studio.session import find_message
 from bms_studio.signal_rows import signal_rows
@@ -45,7 +42,7 @@ _STATE_LOOK_BACK_NS = 20_000_000_000
 _GAPS = ("gap", "lost", "suspend", "silence")
 
 
-class Replay:
+class Replay(ReplayMapping):
     """A recording; `now_ns` is the playhead, first at the start. `filled`: all data are in."""
 
     def __init__(self, path: Path, described: dict[str, Any], unpacked: UnpackFolder) -> None:
@@ -235,7 +232,7 @@ class Replay:
             protocol=self._described["title"],
             confidence=attributes["protocol_confidence"],
             runner_up=attributes["protocol_runner_up"],
-            verdict=judge(self.findings, checked, bool(self._described["groups"])),
+            verdict=judge(self.findings, checked, bool(self.timeline.groups())),
             extremes=tuple(
                 Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
             ),
@@ -300,59 +297,11 @@ class Replay:
 
     def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
         """Every message that the databases in the recording know."""
-        return [(m, m.signals) for database in self._databases for m in database.messages]
+        return [(m, m.signals) for database in self._remapping.databases for m in database.messages]
 
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""
-        return find_message(self._databases, frame_id, extended)
-
-    # -- what the signals mean -----------------------------------------------------------------
-
-    def mapping(self) -> MappingView:
-        """Every signal with role, reason and value at the playhead; `busy` until it is known."""
-        if not self._asked:
-            self._asked = True
-            self._post(self._remapping.settle)
-        return self._remapping.view(self._monitor.sign, self.now_ns)
-
-    def use_as(self, message: str, signal: str, role: str) -> None:
-        """Give a signal a role; see `gui.contract`. The file is not changed."""
-        name = f"{message}.{signal}"
-        self._remapping.check(name, role)
-        self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
-
-    def turn_sign(self) -> None:
-        """Count the current the other way round in all that is shown."""
-        self._again(lambda: self._remapping.turn(self.now_ns))
-
-    def count_from(self, first: int) -> None:
-        """An index in the payload begins at 0 or 1."""
-        self._correct(partial(with_first_cell, first=first), f"first_cell = {first}")
-
-    def profile_text(self) -> str:
-        """The profile as it is now, as TOML."""
-        return profile_text(self._remapping.profile)
-
-    def save_profile(self, path: Path) -> None:
-        """Write the profile, and its databases beside it. OSError with its sentence."""
-        self._remapping.save(path)
-
-    def _correct(self, change: Callable[[Profile], Profile], words: str) -> None:
-        self._again(lambda: self._remapping.correct(change, words, self.now_ns))
-
-    def _again(self, work: Callable[[], None]) -> None:
-        self._remapping.waiting += 1
-        self._post(lambda: self._derive_again(work))
-
-    def _derive_again(self, work: Callable[[], None]) -> None:
-        work()
-        self._monitor = self._remapping.derivation.monitor
-        self._log_times = [finding.time for finding in self._monitor.log]
-        self._found = self._snapshot = None
-
-    def _post(self, work: Callable[[], None]) -> None:
-        self._posted.append(work)
-        self._wake.set()
+        return find_message(self._remapping.databases, frame_id, extended)
 
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding; kept while the window is open."""

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,10 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.listening import Listening
-from bms_studio.mapping_view import MappingReader, MappingView
-from bms_studio.pack.corrections import (
-    check_role,
-    opposite,
-    with_first_cell,
-    with_role,
-    with_sign,
-)
-from bms_studio.pack.profile import PROFILE_IN_JOURNAL, Profile
-from bms_studio.pack.profile_file import save_profile, stated_protocol
-from bms_studio.pack.profile_text import profile_text
+from bms_studio.mapping_view import MappingReader
+from bms_studio.pack.profile_file import stated_protocol
 from bms_studio.scratch import scratch_folder
+from bms_studio.session_mapping import SessionMapping
 from bms_studio.status import LinkStatus, Offer, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
 from protocols.signals import Database, Message, Signal
@@ -45,7 +36,7 @@ _STATUS_S = 0.1
 _GONE = ("lost", "reconnecting", "failed", "ended")
 
 
-class Session:
+class Session(SessionMapping):
     """A pack on the bus. `name_recording()` proposes a path when the person gives none."""
 
     def __init__(
@@ -160,72 +151,6 @@ class Session:
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""
         return find_message(self._databases(), frame_id, extended)
-
-    # -- what the signals mean -----------------------------------------------------------------
-
-    def mapping(self) -> MappingView:
-        """Every signal with role, reason and newest value; for one reader."""
-        derivation = self._derivation
-        return self._mapping.view(
-            derivation.meaning,
-            derivation.request.databases,
-            derivation.profile,
-            derivation.monitor.sign,
-            self.timeline.frames,
-            self.now_ns,
-            bool(self._posted),
-        )
-
-    def use_as(self, message: str, signal: str, role: str) -> None:
-        """Give a signal a role ("none": no role, "": what was found by itself again).
-
-        Everything since connect is derived again. ValueError, one sentence, when it is no role.
-        """
-        name = f"{message}.{signal}"
-        check_role((*self._databases(), *self._derivation.request.databases), name, role)
-        self._correct(partial(with_role, name=name, text=role), f"{name} = {role or 'automatic'}")
-
-    def turn_sign(self) -> None:
-        """Count the current the other way round, since connect; nothing is sent on the bus."""
-        meaning = self._derivation.meaning
-        if meaning is not None:
-            sign = opposite(meaning.mapping.sign)
-            self._correct(partial(with_sign, sign=sign), f"current_sign = {sign}")
-
-    def count_from(self, first: int) -> None:
-        """An index in the payload begins at 0 or 1, since connect."""
-        self._correct(partial(with_first_cell, first=first), f"first_cell = {first}")
-
-    def profile_text(self) -> str:
-        """The profile as it is now, as TOML."""
-        return profile_text(self._derivation.profile)
-
-    def save_profile(self, path: Path) -> None:
-        """Write the profile, and its databases beside it. OSError with its sentence."""
-        request, meaning = self._derivation.request, self._derivation.meaning
-        named = stated_protocol(request.protocol, meaning.mapping.protocol if meaning else "")
-        save_profile(path, request.profile, [(d.name, d.text) for d in request.databases], named)
-
-    def _correct(self, change: Callable[[Profile], Profile], words: str) -> None:
-        self._posted.append(lambda: self._corrected(change, words))
-
-    def _corrected(self, change: Callable[[Profile], Profile], words: str) -> None:
-        self._derivation.correct(change)
-        self.timeline.add_event(Event(self.now_ns, "parameter", words))
-        self.acquisition.event("parameter", words)
-        self._keep_word()
-
-    def _keep_word(self) -> None:
-        """The journal's header may be older than the profile: the builder asks for the newest."""
-        word, folder = self._derivation.profile.text, self._journal
-        running = self._recording.running
-        if folder is None or not running or word == self._kept_word:
-            return
-        self._kept_word = word
-        try:
-            (folder / PROFILE_IN_JOURNAL).write_text(word, "utf-8", newline="\n")
-        except OSError as problem:
-            self.timeline.add_event(Event(self.now_ns, "disk-full", str(problem)))
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -361,10 +286,6 @@ class Session:
         elif self._job is not None:
             self._recording = replace(self._recording, progress=self._job.progress)
         return self._recording
-
-    def _databases(self) -> tuple[Database, ...]:
-        meaning = self._derivation.meaning
-        return meaning.databases if meaning else self._derivation.request.databases
 
     def _message_named(self, name: str) -> Message | None:
         for message, _ in self.database_messages():

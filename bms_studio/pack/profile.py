@@ -14,6 +14,7 @@ CHEMISTRIES = ("NMC", "NCA", "LFP", "LCO", "LMO", "custom")
 NOT_USED = "none"  # in [mapping]: this signal has no role, whatever its name says
 
 PROFILE_IN_JOURNAL = "profile.toml"  # what was corrected after the journal's header was written
+DATABASES_IN_JOURNAL = "databases.json"  # [[name, text], …] that were given after it
 
 
 class ProfileError(ValueError):
