@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols.dbc_repair import MAX_BYTES, UNUSED, DatabaseError, repair
+from protocols.scripts import unspelt
 from protocols.signals import Database, Message, MuxCondition, Signal
 
 __all__ = ["DatabaseError", "load_database", "parse_database"]
@@ -24,7 +25,7 @@ _UNKNOWN_CHOICE = re.compile(
 
 
 def load_database(path: Path | str) -> Database:
-    """The database of a DBC file, UTF-8 (with or without byte order mark) or Windows-1252.
+    """The database of a DBC file: UTF-8 with or without byte order mark, GB 2312, Windows-1252.
 
     Raises DatabaseError (a ValueError) naming file, line and remedy, OSError if it cannot be read.
     """
@@ -34,10 +35,17 @@ def load_database(path: Path | str) -> Database:
     content = path.read_bytes()
     if b"\0" in content:
         raise DatabaseError(f"{path.name} is not text: choose the .dbc file itself")
-    try:
-        return parse_database(path.name, content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return parse_database(path.name, content.decode("cp1252", "replace"))
+    return parse_database(path.name, _text(content))
+
+
+def _text(content: bytes) -> str:
+    """UTF-8, else Chinese (where every high byte has its pair), else Windows-1252."""
+    for encoding in ("utf-8-sig", "gb2312"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("cp1252", "replace")
 
 
 def parse_database(name: str, text: str) -> Database:
@@ -95,7 +103,7 @@ def _message(parsed: Any, notes: list[str]) -> Message:
         else:
             signals.append(signal)
     return Message(
-        parsed.name,
+        unspelt(parsed.name),
         parsed.frame_id,
         parsed.length,
         tuple(_without_lost_selectors(signals)),
@@ -108,9 +116,9 @@ def _signal(item: Any, taken: set[str]) -> Signal:
     choices = {int(raw): str(text) for raw, text in (item.choices or {}).items()}
     mux: tuple[MuxCondition, ...] = ()
     if item.multiplexer_ids is not None and item.multiplexer_signal:
-        mux = (MuxCondition(item.multiplexer_signal, tuple(item.multiplexer_ids)),)
+        mux = (MuxCondition(unspelt(item.multiplexer_signal), tuple(item.multiplexer_ids)),)
     return Signal(
-        _free(item.name, taken),
+        _free(unspelt(item.name), taken),
         item.start,
         item.length,
         little_endian=item.byte_order == "little_endian",

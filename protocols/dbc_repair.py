@@ -7,6 +7,8 @@ What real files get wrong is listed in `docs/adding-a-protocol.md`. No parsing i
 import re
 from dataclasses import dataclass, field
 
+from protocols.scripts import spelt
+
 MAX_BYTES = 10_000_000
 MAX_SIGNALS = 20_000
 MAX_SIGNAL_BITS = 64
@@ -114,9 +116,11 @@ def _signal(state: _State, line: str, match: re.Match[str], number: int) -> str:
 
 
 def _clean(state: _State, name: str, kind: str) -> str:
-    """A name that is an identifier."""
+    """A name that is an identifier; letters of other scripts come back after parsing."""
     if _NAME.match(name):
         return name
+    if name.isidentifier():
+        return spelt(name)
     new = re.sub(r"\W", "_", name, flags=re.ASCII)
     new = new if _NAME.match(new) else f"_{new}"
     state.mend(f"{kind} {name} renamed to {new}: a name begins with a letter")

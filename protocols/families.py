@@ -30,6 +30,7 @@ _NEVER = _words(
     "max min avg delta limit threshold command fault flag warning checksum machine history time "
     "cycle twelve count"
 )
+_FEWEST_BARE = 6
 _STOPS = {
     "cell": _NEVER
     + _words(
@@ -205,11 +206,19 @@ def _family(
     numbers = _flatten(places)
     if len(set(numbers)) < len(numbers) or len(numbers) < 2:
         return []
+    if any(item.name.weak for item in items) and not _surely_cells(items):
+        return []
     bindings = tuple(
         _binding(item, Role(kind, number, pack=pack), _why(item, kind, number))
         for number, item in sorted(zip(numbers, items, strict=True), key=lambda pair: pair[0])
     )
     return [Family(kind, pack, bindings, len(bindings), _score(kind, items))]
+
+
+def _surely_cells(items: list[Item]) -> bool:
+    """Whether items called no more than "C12" are cells: many of them, and in volts."""
+    volts = all(unit_of(item.signal.unit).quantity == "voltage" for item in items)
+    return volts and len(items) >= _FEWEST_BARE
 
 
 def _flatten(places: list[tuple[int, ...]]) -> list[int]:

@@ -8,14 +8,27 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from protocols.scripts import in_english
 from protocols.signals import Message
 
 _SPACE = re.compile(r"\s+")
 _CONCEPTS = {
-    "cell": "cell cells brick bricks zelle zelln zell zellen cellule cel",
-    "voltage": "voltage voltages volt volts spannung vtg vlt vltg mv vcell ucell tension voltag",
-    "current": "current currents curr amps ampere amperes amp strom crnt courant ibatt ibat",
-    "temperature": "temperature temperatures temp temps tempera tmp tempr temperatur degc celsius",
+    "cell": (
+        "cell cells brick bricks zelle zelln zell zellen cellule cel celda celdas cella celle "
+        "monomer monomers danti dianxin"
+    ),
+    "voltage": (
+        "voltage voltages volt volts spannung vtg vlt vltg mv vcell ucell tension voltag vol "
+        "voltaje tensione tensao spanning celspanning dianya"
+    ),
+    "current": (
+        "current currents curr amps ampere amperes amp strom crnt courant ibatt ibat corriente "
+        "corrente dianliu"
+    ),
+    "temperature": (
+        "temperature temperatures temp temps tempera tmp tempr temperatur temperatura degc celsius "
+        "wendu"
+    ),
     "probe": "probe probes sensor sensors",
     "thermistor": "ntc ntcs thermistor thermistors therm",
     "module": "module modules mod modul cmu cmc slave lmu segment afe ltc bmm csc",
@@ -30,10 +43,10 @@ _CONCEPTS = {
     "soh": "soh stateofhealth health",
     "balancing": (
         "bal balance balancing balanced balancer shunt shunting shunts bypass bleed "
-        "bleeding equalize equalizing equalisation equalization cb"
+        "bleeding equalize equalizing equalisation equalization cb junheng"
     ),
-    "max": "max maximum high highest hi mx upper largest maxi",
-    "min": "min minimum low lowest lo mn lower smallest mini",
+    "max": "max maximum high highest hi mx upper largest maxi zuigao zuida",
+    "min": "min minimum low lowest lo mn lower smallest mini zuidi zuixiao",
     "avg": "avg average mean mittel",
     "delta": "delta diff difference dev deviation spread imbalance",
     "id": (
@@ -106,6 +119,10 @@ _PACK = re.compile(
 _DEGREES = re.compile(r"(?i)deg_?c(?![a-z])")
 # "Cell_12_V" is no lead-acid battery.
 _TWELVE = re.compile(r"(?i)(?<![0-9])(?<!cell)(?<!cell_)(?<!brick)(?<!brick_)12_?v(?![a-z])")
+# "Cell_A_mV": the place between the cell and its quantity.
+_LETTER_INSIDE = re.compile(r"(?i:cell|zelle)_?([A-Z])_(?i:m?v|vol\w*|spannung)$")
+# "C12_Voltage", "M1C2_V", "CV12".
+_BARE_C = re.compile(r"(?:^|_|(?<=\d))(?:C_?\d+_?(?:V|mV|[Vv]olt\w*)|CV_?\d+)$")
 _SCALE_MARK = re.compile(r"(?i)(?<![a-z])x10+(?![0-9])|0x")
 
 
@@ -114,8 +131,9 @@ class Name:
     """A name taken apart.
 
     words: concepts, or the word itself where it stands for none; numbers: in order; letter: a
-    single last letter A-H that counts places ("" if none); twelve_volt: the name says 12 V; limits:
-    it says "limit" in full; pack: 2 for "Bat2_…", "PackB_…", "P2_…", whose number is no other.
+    single letter that counts places ("" if none); twelve_volt: the name says 12 V; limits:
+    it says "limit" in full; pack: 2 for "Bat2_…", "PackB_…", "P2_…", whose number is no other;
+    weak: only a bare C before a number says "cell".
     """
 
     words: tuple[str, ...]
@@ -124,6 +142,7 @@ class Name:
     twelve_volt: bool
     limits: bool = False
     pack: int = 1
+    weak: bool = False
 
     def has(self, *concepts: str) -> bool:
         """Whether any of the concepts is among the words."""
@@ -138,6 +157,7 @@ class Name:
 @lru_cache(maxsize=50_000)
 def take_apart(name: str) -> Name:
     """Words and numbers of a signal's or message's name."""
+    name = in_english(name)
     twelve_volt = bool(_TWELVE.search(name))
     text = _SPECIAL.sub(r"SO\1", _SCALE_MARK.sub("_", _TWELVE.sub("_", _DEGREES.sub("_", name))))
     text = _ACRONYM.sub(r"\1_", text)
@@ -150,15 +170,35 @@ def take_apart(name: str) -> Name:
             numbers.append(int(piece[:9]))
         else:
             words.extend(_glued(piece.lower()))
-    letter = ""
-    last = re.search(r"(?:[_\d]|[a-z])([A-H])$", text)
-    if last and words and words[-1] == last[1].lower():
-        letter = last[1]
-        words.pop()
+    letter = _letter(text, words)
     concepts = tuple(_concepts(words))
+    weak = "cell" not in concepts and bool(_BARE_C.search(text))
+    if weak:
+        concepts = (
+            "cell",
+            "voltage",
+            *(c for c in concepts if c not in ("c", "cv", "v", "voltage")),
+        )
     if (letter, True) in (("A", "current" in concepts), ("C", "temperature" in concepts)):
         letter = ""  # the unit, not a place
-    return Name(concepts, tuple(numbers), letter, twelve_volt, "limit" in name.lower(), pack)
+    limits = "limit" in name.lower()
+    return Name(concepts, tuple(numbers), letter, twelve_volt, limits, pack, weak)
+
+
+def _letter(text: str, words: list[str]) -> str:
+    """The letter that counts places; its word is taken out of `words`."""
+    last = re.search(r"(?:[_\d]|[a-z])([A-Z])$", text)
+    if last and words and words[-1] == last[1].lower():
+        # Letters of units and quantities count only where the quantity has been said.
+        said = {"voltage", "temperature"}.intersection(CONCEPT.get(w, "") for w in words[:-1])
+        if last[1] <= "H" or said:
+            words.pop()
+            return last[1]
+    inside = _LETTER_INSIDE.search(text)
+    if inside and inside[1].lower() in words:
+        words.remove(inside[1].lower())
+        return inside[1].upper()
+    return ""
 
 
 def _without_pack(text: str) -> tuple[str, int]:
@@ -209,6 +249,7 @@ def _concepts(words: list[str]) -> list[str]:
     for word, implied in (
         ("vcell", "cell"),
         ("ucell", "cell"),
+        ("celspanning", "cell"),
         ("vbatt", "voltage"),
         ("vbat", "voltage"),
         ("ubatt", "voltage"),
@@ -228,6 +269,14 @@ def _joined(words: list[str]) -> list[str]:
         ("state charge", "soc"),
         ("state of soh", "soh"),
         ("state of health", "soh"),
+        ("dan ti", "cell"),
+        ("dian xin", "cell"),
+        ("dian ya", "voltage"),
+        ("dian liu", "current"),
+        ("wen du", "temperature"),
+        ("jun heng", "balancing"),
+        ("single voltage", "cell voltage"),
+        ("mono voltage", "cell voltage"),
     ):
         text = re.sub(rf"\b{phrase}\b", concept, text)
     return text.split()
