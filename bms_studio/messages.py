@@ -50,9 +50,13 @@ TEMPLATES: dict[str, str] = {
     "action.tighten_joint": "Clean and tighten the joint between {cell} and {other}, measure again",
     "action.check_sense_wire": "Check the sense wire between {cell} and {other} and its plug",
     "action.replace_cell": "Replace cell {cell}, or its module, by one of the same capacity",
-    "action.full_charge_again": "Charge fully, ride until nearly empty and measure cell {cell} again",
+    "action.full_charge_again": (
+        "Charge fully, ride until nearly empty and measure cell {cell} again"
+    ),
     "action.full_charge": "Charge fully, so that the BMS finds its zero again",
-    "action.rest_and_return": "Let it rest for a week without charging and measure cell {cell} again",
+    "action.rest_and_return": (
+        "Let it rest for a week without charging and measure cell {cell} again"
+    ),
     "action.measure_in_a_week": "Measure again in a week: does cell {cell} move?",
     "action.check_cooling": "Check cooling and joints at this probe",
     "action.check_sensor": "Measure cell {cell} with a voltmeter and compare",

@@ -1,33 +1,42 @@
-"""All detectors over the rows of one pack, live and in replay alike; keeps the newest findings.
+"""All detectors over the rows and evaluations of one pack, live and in replay alike; keeps alerts.
 
 Wires `diagnosis` to the pipeline's rows. No Qt, no files, no adapter.
 """
 
-from dataclasses import dataclass, replace
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bms_studio.diagnosis.alerts import AlertBook, Conditions
+from bms_studio.diagnosis.bms import BmsWatch
 from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
 from bms_studio.diagnosis.dips import DipWatch
 from bms_studio.diagnosis.extremes import ExtremeDeviation
+from bms_studio.diagnosis.failure_limits import failure_limits
+from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.interruptions import InterruptionWatch
 from bms_studio.diagnosis.limits import LimitRule, LimitWatch
-from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch
+from bms_studio.diagnosis.moments import PACK_COLUMNS, Joiner, Moments, Windows
+from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch, sane
+from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
 from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Limits
 from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
-from protocols.roles import PACK_FIELDS
 
-_VOLTAGE, _CURRENT = ([f.name for f in PACK_FIELDS].index(name) for name in ("voltage", "current"))
+_VOLTAGE, _CURRENT, _SOC = (PACK_COLUMNS[name] for name in ("voltage", "current", "soc"))
+_DAY_NS = 86_400_000_000_000
+_RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict, every finding's newest state, worst and newest first, and the cells by number
+    """The verdict, every alert's newest state, worst and newest first, and the cells by number
     with their risk (empty before the first `evaluate`)."""
 
     verdict: Verdict
@@ -36,7 +45,9 @@ class Judgement:
 
 
 class Monitor:
-    """Feed it rows in order; ask `judgement()`, `extremes`, `use`. `log` is every transition."""
+    """Feed it rows in order; ask `judgement()`, `extremes`, `use`. `log` is every transition, in
+    order of time. Set `history` (daily summaries of earlier visits, oldest first) before the first
+    `evaluate`; summaries of the days seen here are kept beside it."""
 
     def __init__(self, limits: Limits) -> None:
         self.extremes = ExtremeDeviation()
@@ -44,15 +55,24 @@ class Monitor:
         self.sign = SignCheck()
         self.log: list[Finding] = []
         self.history: list[Health] = []
+        self._days: list[Health] = []
         self._health: Health | None = None
-        self._risks: tuple[CellRisk, ...] = ()
-        self._newest: dict[str, Finding] = {}
+        self._risks: tuple[CellRisk, ...] | None = ()
+        self._book = AlertBook()
+        self._conditions = Conditions()
+        self._joiner = Joiner()
+        self._windows = Windows()
+        self._bms = BmsWatch(limits.cell_voltage_max)
+        self._of_rows = [make() for make in ROWS.values()]
+        slow = [make() for name, make in WINDOWS.items() if name != "bms"]
+        self._of_windows = [*slow, self._bms]
         self._dips = DipWatch()
         self._interruptions = InterruptionWatch()
         self._range = RangeWatch()
         self._sum = SumWatch()
         self._checked: dict[str, None] = {}
         self._has_data = False
+        self._cell_count = 0
         self._pack_v = float("nan")
         cell_low, cell_high = limits.cell_voltage_min, limits.cell_voltage_max
         self._cells = _watches(
@@ -70,22 +90,37 @@ class Monitor:
             ("limits.over_current", "pack", "a", -charge if charge else None, 1.0, False, "warn"),
         )
 
+    # -- rows ----------------------------------------------------------------------------------
+
     def push(self, kind: str, time: NDArray[np.int64], rows: NDArray[np.float32]) -> list[Finding]:
         """What these rows of a kind ("cell", "probe", "pack", "balancing") raised or resolved;
-        other kinds say nothing."""
-        if not len(time):
+        other kinds say nothing. time: int64 ns (M,) in order, rows (M, columns).
+
+        Detectors that need several kinds in one row wait until all have come: hand over kinds in
+        turn, a block of the same span of time each, not one kind's whole history before the next.
+        """
+        if not len(time) or kind not in ("cell", "probe", "pack", "balancing"):
             return []
         self._has_data = True
         found: list[Finding] = []
         if kind == "cell":
-            found = self._push_cells(time, rows)
+            self._cell_count = max(self._cell_count, rows.shape[1])
+            found = self._range.push(time, rows)
+            rows = sane(rows)
+            found += self._push_cells(time, rows)
         elif kind == "probe":
             found = self._apply(self._probes, "check.temperature_limits", time, rows)
         elif kind == "pack":
             found = self._push_pack(time, rows)
-        for finding in found:
-            self._remember(finding)
-        return found
+        block = self._joiner.push(kind, time, rows)
+        if block is not None:
+            found += self._push_moments(block)
+        return self._tell(found)
+
+    def flush(self) -> list[Finding]:
+        """At the end of a stream: what the rows that still waited for others say."""
+        block = self._joiner.flush()
+        return self._tell(self._push_moments(block)) if block is not None else []
 
     def _push_cells(self, time: NDArray[np.int64], rows: NDArray[np.float32]) -> list[Finding]:
         median = row_statistics(np.ascontiguousarray(rows))[:, 1]
@@ -93,7 +128,6 @@ class Monitor:
         found = self._apply(self._cells, "check.cell_limits", time, rows)
         found += self._dips.push(time, rows, median)
         found += self._interruptions.push(time, median)
-        found += self._range.push(time, rows)
         self._checked["check.dips"] = self._checked["check.sensors"] = None
         if not np.isnan(self._pack_v):
             self._checked["check.pack_sum"] = None
@@ -110,6 +144,21 @@ class Monitor:
             self._pack_v = float(voltage[-1])
         return self._apply(self._current, "check.current_limits", time, current[:, None])
 
+    def _push_moments(self, block: Moments) -> list[Finding]:
+        found = [finding for watch in self._of_rows for finding in watch.push(block)]
+        windows = self._windows.push(block)
+        if windows is None:
+            return found
+        if windows.cells_v.shape[1] >= 3:
+            self._checked["check.shifts"] = None
+        if windows.probes_degc.shape[1] >= 3:
+            self._checked["check.thermal"] = None
+        if windows.balancing.shape[1]:
+            self._checked["check.balancers"] = None
+        if not np.isnan(windows.pack[:, _SOC]).all():
+            self._checked["check.bms"] = None
+        return found + [f for watch in self._of_windows for f in watch.push(windows)]
+
     def _apply(
         self,
         watches: list[LimitWatch],
@@ -121,50 +170,61 @@ class Monitor:
             self._checked[check] = None
         return [finding for watch in watches for finding in watch.push(time, rows)]
 
-    def _remember(self, finding: Finding) -> None:
-        self.log.append(finding)
-        self._newest[finding.id] = finding
+    # -- evaluations ---------------------------------------------------------------------------
 
     def evaluate(self, health: Health) -> list[Finding]:
-        """What a new evaluation of the cells' health raised or resolved. `history`: the daily
-        summaries of earlier days and visits, oldest first, which the caller sets."""
+        """What a new evaluation of the cells' health raised or resolved, against `history` and
+        the days seen so far."""
+        before = self._health
+        if before is not None and before.time // _DAY_NS != health.time // _DAY_NS:
+            self._days.append(before)
         self._health = health
-        self._risks = _rank(health)
-        return []
+        self._risks = None
+        self._cell_count = max(self._cell_count, health.count)
+        past = [*self.history, *self._days]
+        stated = [finding for find in HEALTH.values() for finding in find(past, health)]
+        stated += self._bms.find(health)
+        return self._tell(self._conditions.update(health.time, stated))
+
+    def _tell(self, found: Iterable[Finding]) -> list[Finding]:
+        """Transitions become alerts; the log keeps them in order of time."""
+        changed = [
+            alert for finding in found for alert in self._book.push(finding, self._cell_count)
+        ]
+        for alert in changed:
+            bisect.insort(self.log, alert, key=lambda f: f.time)
+        return changed
 
     def acknowledge(self, finding_id: str) -> None:
-        """A person has seen this finding."""
-        finding = self._newest.get(finding_id)
-        if finding is not None and finding.state == "active":
-            self._remember(replace(finding, state="acknowledged"))
+        """A person has seen this alert."""
+        alert = self._book.acknowledge(finding_id)
+        if alert is not None:
+            bisect.insort(self.log, alert, key=lambda f: f.time)
+
+    # -- answers -------------------------------------------------------------------------------
 
     @property
     def checked(self) -> tuple[str, ...]:
-        """Codes of the checks that had data."""
+        """Codes of the checks on rows that had data."""
         return tuple(self._checked)
 
     def judgement(self) -> Judgement:
-        """Verdict and findings as of the newest row."""
-        rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
-        findings = sorted(
-            self._newest.values(),
-            key=lambda f: (f.state == "resolved", rank[f.severity], -f.time),
+        """Verdict, alerts and risks as of the newest row and evaluation."""
+        alerts = sorted(
+            self._book.alerts.values(),
+            key=lambda f: (f.state == "resolved", _RANK[f.severity], -f.time),
         )
-        verdict = judge(findings, self.checked, self._has_data)
-        return Judgement(verdict, tuple(findings), self._risks)
+        contradicts = self.sign.state == "contradicts"
+        verdict = judge(alerts, self.checked, self._has_data, self._health, contradicts)
+        return Judgement(verdict, tuple(alerts), self._ranked())
 
-
-def _rank(health: Health) -> tuple[CellRisk, ...]:
-    """Cells ordered by the largest difference that speaks against each, in sigma; no trend yet."""
-    signs = {"resistance_difference": 1.0, "capacity_difference": -1.0, "leak_a": 1.0}
-    with np.errstate(invalid="ignore"):
-        scores = [s * health.values(n) / health.sigma(n) for n, s in signs.items()]
-    worst = np.maximum(np.nan_to_num(np.array(scores), nan=0.0).max(axis=0), 0.0)
-    order = np.argsort(-worst, kind="stable")
-    rank = np.empty(health.count, int)
-    rank[order] = np.arange(1, health.count + 1)
-    risk = 1.0 - np.exp(-((worst / 6.0) ** 2))
-    return tuple(CellRisk(n + 1, float(risk[n]), int(rank[n])) for n in range(health.count))
+    def _ranked(self) -> tuple[CellRisk, ...]:
+        """Fusion of history, days and findings; once per evaluation."""
+        if self._risks is None and self._health is not None:
+            limits = failure_limits(self._health.chemistry)
+            visits = [*self.history, *self._days, self._health]
+            self._risks = assess(visits, self._book.findings, limits)
+        return self._risks or ()
 
 
 def _watches(*rules: tuple[str, str, str, float | None, float, bool, str]) -> list[LimitWatch]:

@@ -121,11 +121,15 @@ def test_cells_that_do_not_add_up_are_reported_after_a_while_and_resolved() -> N
 
 
 def test_a_voltage_that_no_cell_can_have_is_reported_once() -> None:
-    time, rows = scans(100)
+    time, rows = scans(1000)
     rows[40:60, 2] = 6.5
     rows[70, 5] = 0.0
     found = RangeWatch().push(time, rows)
     assert [(f.cell, f.state) for f in found] == [(3, "active"), (3, "resolved")]
+    watch, parts = RangeWatch(), []
+    for row in range(1000):
+        parts += watch.push(time[row : row + 1], rows[row : row + 1])
+    assert parts == found
 
 
 def test_the_verdict_is_never_ok_from_limits_alone() -> None:

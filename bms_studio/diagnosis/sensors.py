@@ -34,10 +34,19 @@ _CODES = ("sensor.stuck", "sensor.frozen", "sensor.noisy")
 
 
 @njit(nogil=True, cache=True)
-def _note(out: NDArray[np.float64], count: int, values: tuple[float, ...]) -> int:
+def _note(
+    out: NDArray[np.float64],
+    count: int,
+    row: int,
+    code: int,
+    cell: int,
+    since: float,
+    value: float,
+    usual: float,
+) -> int:
     if count < len(out):
-        for i in range(6):
-            out[count, i] = values[i]
+        out[count, 0], out[count, 1], out[count, 2] = row, code, cell
+        out[count, 3], out[count, 4], out[count, 5] = since, value, usual
         return count + 1
     return count
 
@@ -84,7 +93,7 @@ def _watch(
                 moved = True
                 if state[c, _STUCK] > 0:
                     state[c, _STUCK] = 0
-                    count = _note(out, count, (r, 0, c, state[c, _SINCE], -1.0, 0.0))
+                    count = _note(out, count, r, 0, c, state[c, _SINCE], -1.0, 0.0)
                 state[c, _LAST], state[c, _SINCE] = v, now
                 state[c, _LOW] = state[c, _HIGH] = m
                 state[c, _ROWS] = 0
@@ -98,12 +107,12 @@ def _watch(
             long = now - state[c, _SINCE] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
             if long and travel >= STUCK_V and state[c, _STUCK] == 0 and rows.shape[1] > 1:
                 state[c, _STUCK] = 1
-                count = _note(out, count, (r, 0, c, state[c, _SINCE], travel, 0.0))
+                count = _note(out, count, r, 0, c, state[c, _SINCE], travel, 0.0)
         a = current[r]
         if moved or not some:
             if shared[_FROZEN] > 0:
                 shared[_FROZEN] = 0
-                count = _note(out, count, (r, 1, -1, shared[_F_SINCE], -1.0, 0.0))
+                count = _note(out, count, r, 1, -1, shared[_F_SINCE], -1.0, 0.0)
             shared[_F_SINCE], shared[_F_ROWS] = now, 0
             shared[_F_LOW] = shared[_F_HIGH] = a
         else:
@@ -117,7 +126,7 @@ def _watch(
             if long and travel >= FROZEN_A and shared[_FROZEN] == 0:
                 shared[_FROZEN] = 1
                 waited = now - shared[_F_SINCE]
-                count = _note(out, count, (r, 1, -1, shared[_F_SINCE], waited, travel))
+                count = _note(out, count, r, 1, -1, shared[_F_SINCE], waited, travel)
         minute = time[r] // _MINUTE_NS
         if minute != shared[_LAST_MINUTE]:
             shared[_LAST_MINUTE] = minute
@@ -129,10 +138,10 @@ def _watch(
                 loud = noise > max(NOISE_TIMES * usual, NOISE_V)
                 if loud and state[c, _NOISY] == 0:
                     state[c, _NOISY] = 1
-                    count = _note(out, count, (r, 2, c, now - 60.0, noise, usual))
+                    count = _note(out, count, r, 2, c, now - 60.0, noise, usual)
                 elif state[c, _NOISY] > 0 and noise < 0.6 * max(NOISE_TIMES * usual, NOISE_V):
                     state[c, _NOISY] = 0
-                    count = _note(out, count, (r, 2, c, now, -1.0, usual))
+                    count = _note(out, count, r, 2, c, now, -1.0, usual)
     return count
 
 

@@ -33,6 +33,19 @@ _CELL_KINDS = (
 _REPAIR_KINDS = ("connection", "sensor", "balancing", "thermal", "bms")
 # Without these nothing is OK.
 _NEEDED = ("check.cell_limits", "check.sensors", "check.resistance", "check.balance")
+# What a person does about a need.
+_STEPS = {
+    "need.load_steps": "action.load_steps",
+    "need.sign_steps": "action.load_steps",
+    "need.pulse_10_s": "action.load_steps",
+    "need.ride": "action.load_steps",
+    "need.full_charge": "action.full_charge_and_ride",
+    "need.swing_30": "action.full_charge_and_ride",
+    "need.rest_day": "action.rest_day",
+    "need.rest_30_min": "action.rest_30_min",
+    "need.chemistry": "action.name_chemistry",
+    "need.capacity": "action.state_capacity",
+}
 # What can be checked on the rows themselves, in the order people read it.
 _STREAM = (
     "check.cell_limits",
@@ -103,9 +116,11 @@ def judge(
     checked: Sequence[str],
     has_data: bool,
     health: Health | None = None,
+    sign_contradicts: bool = False,
 ) -> Verdict:
     """The verdict on the newest states of all alerts; `checked`: codes of checks on the rows that
-    had data; health: the newest evaluation, None before the first."""
+    had data; health: the newest evaluation, None before the first; sign_contradicts: the voltage
+    says that the current counts the other way, so nothing that stands on it is worth a word."""
     if not has_data:
         nothing: tuple[Item, ...] = (("check.limits", {}), ("check.health", {}))
         return Verdict(
@@ -115,7 +130,9 @@ def judge(
             (),
             nothing,
         )
-    done, missing = health_checks(health)
+    done, missing = health_checks(None if sign_contradicts else health)
+    if sign_contradicts:
+        missing += (("check.sign", {"why": "why.sign_contradicts"}),)
     done = tuple((code, {}) for code in checked) + done
     for check in _STREAM:
         if check not in checked:
@@ -133,8 +150,9 @@ def judge(
 def _next_step(missing: Sequence[Item]) -> Item:
     """What would bring the first check that is needed and missing."""
     for code, parameters in missing:
-        if code in _NEEDED and str(parameters.get("why", "")).startswith("need."):
-            return str(parameters["why"]), {}
+        action = _STEPS.get(str(parameters.get("why", "")))
+        if code in _NEEDED and action is not None:
+            return action, {}
     return "action.wait", {}
 
 
