@@ -25,6 +25,7 @@ MAX_LINE_BYTES = 64 << 10
 HEAD_BYTES = 64 << 10
 KEPT_BAD = 20
 MAX_MARKS = 100
+_LATEST_NS = 4_000_000_000_000_000_000
 RELATIVE_BEFORE_S = 100_000_000
 """A log whose first stamp lies before March 1973 counts from its own start, not from 1970."""
 
@@ -251,6 +252,12 @@ def in_parallel(
                 yield jobs.popleft().result()
         while jobs:
             yield jobs.popleft().result()
+
+
+def is_date(ns: int) -> bool:
+    """Whether a header's moment (ns since 1970) is one: from 1970 to 2096, so that it fits with
+    room for what is added to it."""
+    return 0 <= ns < _LATEST_NS
 
 
 def line_count(text: bytes) -> int:

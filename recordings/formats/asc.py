@@ -22,6 +22,7 @@ from recordings.logs import (
     KEPT_BAD,
     LogFormat,
     LogReport,
+    is_date,
     line_count,
     text_blocks,
 )
@@ -88,8 +89,10 @@ def _start(text: str) -> tuple[int, str]:
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError, OSError):
         return 0, "relative"
-    nanoseconds = int((clock[4] or "0").ljust(9, "0")[:9])
-    return seconds * 1_000_000_000 + nanoseconds, "utc" if zoned else "local-assumed"
+    ns = seconds * 1_000_000_000 + int((clock[4] or "0").ljust(9, "0")[:9])
+    if not is_date(ns):
+        return 0, "relative"
+    return ns, "utc" if zoned else "local-assumed"
 
 
 def _sniff(head: bytes) -> float:

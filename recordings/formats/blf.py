@@ -28,7 +28,7 @@ from recordings.blf_objects import (
     parse_objects,
 )
 from recordings.errors import UnreadableLog
-from recordings.logs import KEPT_BAD, LogFormat, LogReport, in_parallel
+from recordings.logs import KEPT_BAD, LogFormat, LogReport, in_parallel, is_date
 
 _FILE_HEADER = struct.Struct("<4sL8BQQLL8H8H")
 _FILE_HEADER_SIZE = 144
@@ -150,7 +150,8 @@ def _moment(fields: tuple[int, ...]) -> int:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return 0
-    return int(moment.timestamp()) * 1_000_000_000 + min(milli, 999) * 1_000_000
+    ns = int(moment.timestamp()) * 1_000_000_000 + min(milli, 999) * 1_000_000
+    return ns if is_date(ns) else 0
 
 
 def _fields(ns: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.frames import EXTENDED, REMOTE, TRANSMITTED, Frames
-from recordings.logs import HEAD_BYTES, LogFormat, LogReport, TextBlock, text_blocks
+from recordings.logs import HEAD_BYTES, LogFormat, LogReport, TextBlock, is_date, text_blocks
 from recordings.tokens import (
     BAD,
     Lines,
@@ -70,7 +70,9 @@ def _header(path: Path) -> _Header:
         year, month, day = (parts[2], parts[1], parts[0]) if date[1] else tuple(parts[3:6])
         try:
             midnight = datetime(year, month, day).astimezone()
-            day_ns, reference = int(midnight.timestamp()) * _SECOND, "local-assumed"
+            ns = int(midnight.timestamp()) * _SECOND
+            if is_date(ns):
+                day_ns, reference = ns, "local-assumed"
         except (ValueError, OverflowError, OSError):
             reference = "relative"  # 31:2:2024 is no day
         clock_ns = ((parts[6] * 60 + parts[7]) * 60 + parts[8]) * _SECOND + parts[9] * 1_000_000

@@ -21,6 +21,7 @@ from recordings.logs import (
     LogFormat,
     LogReport,
     TextBlock,
+    is_date,
     text_blocks,
 )
 from recordings.tokens import (
@@ -129,9 +130,9 @@ def _dates(lines: Lines, word: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _midnight(text: str) -> int:
     try:
-        return (
-            int(datetime.strptime(text.strip("("), "%Y-%m-%d").astimezone().timestamp()) * _SECOND
-        )
+        day = datetime.strptime(text.strip("("), "%Y-%m-%d").astimezone()
+        ns = int(day.timestamp()) * _SECOND
+        return ns if is_date(ns) else BAD // 2
     except (ValueError, OverflowError, OSError):
         return BAD // 2
 

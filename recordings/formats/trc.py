@@ -24,7 +24,7 @@ from protocols.frames import (
     Frames,
     empty_frames,
 )
-from recordings.logs import HEAD_BYTES, LogFormat, LogReport, text_blocks
+from recordings.logs import HEAD_BYTES, LogFormat, LogReport, is_date, text_blocks
 
 _COLUMNS = {
     "1.0": ("N", "O", "I", "L", "D"),
@@ -86,7 +86,8 @@ def _start(days: str) -> int | None:
     try:
         micro = int(Decimal(days) * 86_400_000_000)
         moment = (datetime(1899, 12, 30) + timedelta(microseconds=micro)).astimezone()
-        return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+        ns = int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+        return ns if is_date(ns) else None
     except (InvalidOperation, ValueError, OverflowError, OSError):
         return None
 
