@@ -58,7 +58,7 @@ def test_connect_listens_finds_the_pack_records_it_and_saves(
     assert dialog.settings().mode == "listen"
     dialog.interface.setCurrentText("slcan")
     qtbot.waitUntil(lambda: dialog._listing is None, timeout=15_000)
-    dialog.adapters.setCurrentItem(None)
+    dialog.adapters.list.setCurrentItem(None)
     dialog.interface.setCurrentText("slcan")
     dialog.channel.setText(simulator.settings.channel)
     dialog.test()

@@ -2,9 +2,10 @@
 
 Asks and tests; connecting itself is the window's business. The bus mode follows from where the pack
 is: alone on a cable somebody has to acknowledge its frames, in a vehicle nobody may disturb it.
+What mode active sends stands there before anything is sent.
 """
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -14,28 +15,22 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QRadioButton,
     QVBoxLayout,
     QWidget,
 )
 
-from bms_studio.gui.contract import (
-    AdapterChoice,
-    ConnectSettings,
-    LinkTest,
-    SessionSource,
-)
+from bms_studio.gui.adapter_list import AdapterList
+from bms_studio.gui.bus_strip import BusStrip
+from bms_studio.gui.contract import AdapterChoice, ConnectSettings, LinkTest, SessionSource
 from bms_studio.jobs import Job
 from bms_studio.language import text
-from bms_studio.messages import render
+from bms_studio.messages import offer_words
+from bms_studio.status import Offer
 
 BITRATES = (125_000, 250_000, 500_000, 800_000, 1_000_000)
 INTERFACES = ("slcan", "socketcan", "pcan", "vector", "kvaser", "gs_usb", "ixxat", "virtual")
-_ROLE = Qt.ItemDataRole.UserRole
-_ROW = 30
 
 
 class ConnectDialog(QDialog):
@@ -53,6 +48,7 @@ class ConnectDialog(QDialog):
         self._last = last
         self._listing: Job | None = None
         self._testing: Job | None = None
+        self._probing: Job | None = None
         self._timer = QTimer(self, interval=50)
         self._timer.timeout.connect(self._poll)
         layout = QVBoxLayout(self)
@@ -72,8 +68,13 @@ class ConnectDialog(QDialog):
         layout.addLayout(self._make_bus())
         layout.addLayout(self._make_fold())
         layout.addWidget(self._make_test())
+        self.bus = BusStrip()
+        self.bus.accepted.connect(self._accept)
+        layout.addWidget(self.bus)
         layout.addLayout(self._make_buttons())
-        self.setMinimumWidth(640)
+        self.setMinimumWidth(680)
+        self.protocol.currentIndexChanged.connect(self._mode_changed)
+        self._mode_changed()
         self.refresh()
 
     # -- parts ---------------------------------------------------------------------------------
@@ -93,23 +94,23 @@ class ConnectDialog(QDialog):
         for button, note in zip((self.alone, self.vehicle, self.active), notes, strict=True):
             group.addButton(button)
             button.setToolTip(note)
-            button.toggled.connect(self._mode_changed)
             column.addWidget(button)
         self.mode_note = QLabel()
         self.mode_note.setProperty("tone", "muted")
+        self.mode_note.setWordWrap(True)
         column.addWidget(self.mode_note)
         chosen = {"acknowledge": self.alone, "active": self.active}.get(
             self._last.mode, self.vehicle
         )
         chosen.setChecked(True)
-        self.active.setVisible(False)
+        self.active.setVisible(self.active.isChecked())
+        group.buttonToggled.connect(self._mode_changed)
         return column
 
-    def _make_adapters(self) -> QListWidget:
-        self.adapters = QListWidget()
-        self.adapters.setMinimumHeight(104)
-        self.adapters.setMaximumHeight(150)
-        self.adapters.currentItemChanged.connect(self._adapter_changed)
+    def _make_adapters(self) -> AdapterList:
+        self.adapters = AdapterList()
+        self.adapters.chosen.connect(self._adapter_chosen)
+        self.adapters.tried.connect(self._try_port)
         return self.adapters
 
     def _make_bus(self) -> QHBoxLayout:
@@ -247,13 +248,40 @@ class ConnectDialog(QDialog):
         self._timer.start()
 
     def test(self) -> None:
-        """Listen for at most two seconds and say what was heard."""
+        """Listen for at most two seconds and say what was heard; in mode active, ask first."""
         if self._testing is not None:
             self._testing.cancel()
+        settings = self.settings()
+        if not settings.interface or not settings.channel:
+            self._say(text("Choose an adapter first, or name one under More."), "high")
+            return
         self.test_button.setEnabled(False)
-        self._say(text("Listening…"), "muted")
-        self._testing = self._source.test(self.settings())
+        self.bus.show_word(None)
+        asking = settings.mode == "active" and self._questions() is not None
+        self._say(text("Asking…") if asking else text("Listening…"), "muted")
+        self._testing = self._source.test(settings)
         self._timer.start()
+
+    def _try_port(self, channel: str) -> None:
+        self._probing = self._source.probe(channel)
+        self._timer.start()
+
+    def _questions(self) -> Offer | None:
+        """What asking the chosen protocol sends."""
+        return self._source.questions(str(self.protocol.currentData()))
+
+    def _accept(self, offer: Offer) -> None:
+        """Do what was offered after a test, and test again."""
+        if offer.bitrate and (offer.deed == "bitrate" or not self.bitrate.currentData()):
+            self.bitrate.setCurrentIndex(max(self.bitrate.findData(offer.bitrate), 0))
+        if offer.deed == "acknowledge":
+            self.alone.setChecked(True)
+        elif offer.deed == "hush":
+            self.vehicle.setChecked(True)
+        elif offer.deed == "ask":
+            self.protocol.setCurrentIndex(max(self.protocol.findData(offer.protocol), 0))
+            self.active.setChecked(True)
+        self.test()
 
     def _unfold(self, shown: bool) -> None:
         self._rest.setVisible(shown)
@@ -265,12 +293,19 @@ class ConnectDialog(QDialog):
         for button in (self.vehicle, self.alone, self.active):
             if button.isChecked():
                 self.mode_note.setText(button.toolTip())
+        offer = self._questions() if self.active.isChecked() else None
+        if self.active.isChecked():
+            self.active.setVisible(True)
+            self.mode_note.setText(
+                offer_words(offer, means=True)
+                if offer is not None
+                else text("Mode active: choose below the protocol that has to be asked.")
+            )
+        self.test_button.setText(text("Ask for 3 s") if offer else text("Test for 2 s"))
 
-    def _adapter_changed(self, item: QListWidgetItem | None) -> None:
-        found = item.data(_ROLE) if item is not None else None
-        if isinstance(found, AdapterChoice):
-            self.interface.setCurrentText(found.interface)
-            self.channel.setText(found.channel)
+    def _adapter_chosen(self, found: AdapterChoice) -> None:
+        self.interface.setCurrentText(found.interface)
+        self.channel.setText(found.channel)
 
     def _poll(self) -> None:
         if self._listing is not None and self._listing.done:
@@ -279,26 +314,21 @@ class ConnectDialog(QDialog):
         if self._testing is not None and self._testing.done:
             job, self._testing = self._testing, None
             self._show_test(job)
-        if self._listing is None and self._testing is None:
+        if self._probing is not None and self._probing.done:
+            job, self._probing = self._probing, None
+            good = bool(job.result) and not job.error
+            self.adapters.show_tried(str(job.result) if good else job.error, good)
+        if self._listing is None and self._testing is None and self._probing is None:
             self._timer.stop()
 
     def _show_adapters(self, job: Job) -> None:
-        self.adapters.clear()
         choices = job.result if isinstance(job.result, list) else []
-        for found in choices:
-            item = QListWidgetItem(adapter_label(found))
-            item.setData(_ROLE, found)
-            item.setSizeHint(QSize(0, _ROW))
-            self.adapters.addItem(item)
-            if (found.interface, found.channel) == (self._last.interface, self._last.channel):
-                self.adapters.setCurrentItem(item)
-        if not choices:
-            note = job.error or text("No adapter found: plug one in, or name it under More.")
-            item = QListWidgetItem(note)
-            item.setFlags(Qt.ItemFlag.NoItemFlags)
-            self.adapters.addItem(item)
-        elif self.adapters.currentItem() is None:
-            self.adapters.setCurrentRow(0)
+        # What was used last stands first; the settings of this window count when it is there.
+        self.adapters.show_choices(
+            choices,
+            (self._last.interface, self._last.channel),
+            job.error or text("No adapter found: plug one in, or name it under More."),
+        )
 
     def _show_test(self, job: Job) -> None:
         self.test_button.setEnabled(True)
@@ -306,28 +336,25 @@ class ConnectDialog(QDialog):
         if not isinstance(result, LinkTest):
             self._say(job.error or text("The test was cancelled."), "high")
             return
-        if result.question and not self.alone.isChecked():
-            question = render(f"question.{result.question}")
-            self._say(
-                text("{question} Then say so above, and test again.", question=question), "warn"
-            )
-            return
         if result.message:
             self._say(result.message, "high")
             return
+        self.bus.show_word(result.bus)
         found = self.bitrate.findData(result.bitrate)
-        if found > 0:
+        if found > 0 and result.frames_per_s:
             self.bitrate.setCurrentIndex(found)
-        self._say(
-            text(
-                "{rate:.0f} frames/s · {kbit} kbit/s · {protocol} · {cells} cells",
-                rate=result.frames_per_s,
-                kbit=f"{result.bitrate / 1000:g}" if result.bitrate else "–",
-                protocol=result.protocol or text("no known protocol"),
-                cells=result.cells or "–",
-            ),
-            "ok",
-        )
+        sure = text("confidence {percent:.0f} %", percent=100 * result.confidence)
+        parts = [
+            text("{rate:.0f} frames/s", rate=result.frames_per_s),
+            text("{kbit} kbit/s", kbit=f"{result.bitrate / 1000:g}" if result.bitrate else "–"),
+            result.protocol or text("no known protocol"),
+            sure if result.protocol and result.confidence else "",
+            text("else {protocol}", protocol=result.runner_up) if result.runner_up else "",
+            text("{cells} cells", cells=result.cells or "–"),
+            result.note,
+        ]
+        self._say(" · ".join(part for part in parts if part), "ok" if result.cells else "warn")
+        self.adjustSize()
 
     def _say(self, words: str, tone: str) -> None:
         self.outcome.setText(words)
@@ -349,11 +376,6 @@ class ConnectDialog(QDialog):
         if self._testing is not None:
             self._testing.cancel()
         super().done(code)
-
-
-def adapter_label(found: AdapterChoice) -> str:
-    """What a person recognises an adapter by: name, serial number, channel."""
-    return " · ".join(dict.fromkeys(p for p in (found.name, found.serial, found.channel) if p))
 
 
 def _title(words: str) -> QLabel:
