@@ -6,14 +6,14 @@ from pathlib import Path
 from bms_studio.commands import DONE, USAGE, CommandError, say
 from bms_studio.commands.options import Progress, clear_errors, new_file
 
-SUFFIXES = (".csv", ".parquet", ".log", ".asc", ".blf")
+SUFFIXES = (".csv", ".parquet", ".log", ".asc", ".blf", ".mf4")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """REC.h5, -o OUT."""
     parser.add_argument("recording", metavar="REC.h5")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="by suffix: csv parquet log asc blf"
+        "-o", "--output", required=True, metavar="OUT", help="by suffix: csv parquet log asc blf mf4 h5"
     )
 
 

@@ -214,6 +214,8 @@ def seeds(folder: Path) -> dict[str, list[bytes]]:
     )
     found: dict[str, list[bytes]] = {}
     for name, known in FORMATS.items():
+        if name == "mdf":
+            continue  # asammdf unpacks it, an extra
         if known.write is not None:
             blocks = [frames] if name == "slcan" else [frames, fd]
             found[name] = [_log(folder, name, block) for block in blocks]
