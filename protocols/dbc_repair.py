@@ -46,7 +46,13 @@ class _State:
     known: dict[int, set[str]] = field(default_factory=dict)
     renamed: dict[tuple[int, str], str] = field(default_factory=dict)
     repairs: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
     unused: bool = False  # inside the message of signals that belong to none
+
+    def rename(self, kind: str, old: str, new: str) -> None:
+        """Count a name that was changed; the first is the example."""
+        examples = self.examples.setdefault(kind, f"{old} is now {new}")
+        self.mend(f"{kind} names that do not begin with a letter mended: {examples}")
 
     def mend(self, what: str) -> None:
         """Count a repair."""
@@ -123,7 +129,7 @@ def _clean(state: _State, name: str, kind: str) -> str:
         return spelt(name)
     new = re.sub(r"\W", "_", name, flags=re.ASCII)
     new = new if _NAME.match(new) else f"_{new}"
-    state.mend(f"{kind} {name} renamed to {new}: a name begins with a letter")
+    state.rename(kind, name, new)
     return new
 
 

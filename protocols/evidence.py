@@ -72,9 +72,13 @@ class Bus:
         self.transfers = {t.message.name: t for d in databases for t in d.transfers}
         self.counts = _counts(list(self.messages.values()), self.frames)
         self._values: dict[str, dict[str, NDArray[np.float64]]] = {}
+        self.messages |= {name: transfer.message for name, transfer in self.transfers.items()}
 
     def seen(self, message: str) -> int:
-        """How many of the frames are this message."""
+        """How many of the frames are this message, or how often a transport carried it."""
+        if message in self.transfers and message not in self.counts:
+            of_signals = (self.values(message, s.name) for s in self.messages[message].signals)
+            self.counts[message] = max((len(values) for values in of_signals), default=0)
         return self.counts.get(message, 0)
 
     def values(self, message: str, signal: str) -> NDArray[np.float64]:

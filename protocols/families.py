@@ -101,7 +101,7 @@ def families(databases: Sequence[Database], kind: str) -> list[Family]:
 
 
 def _messages(databases: Sequence[Database]) -> Iterable[Message]:
-    return (message for database in databases for message in database.messages)
+    return (message for database in databases for message in database.all_messages)
 
 
 def _by_message(items: Sequence[Item]) -> list[tuple[Message, list[Item]]]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
 from protocols.isotp import Counts, Pdus
+from protocols.signals import ANY_PRIORITY
 
 LONGEST = 1785
 # T2, the longest pause inside a connection, is 1.25 s.
 LONGEST_PAUSE_NS = 1_250_000_000
 PACKET_BYTES = 7
-# Bits of a 29-bit identifier that name what is said, by whom and to whom: all but the priority.
-IDENTITY = 0x03FFFFFF
+IDENTITY = ANY_PRIORITY
 
 _Ints = NDArray[np.int64]
 _Bytes = NDArray[np.uint8]

@@ -115,7 +115,7 @@ def pack_candidates(databases: Sequence[Database]) -> dict[Role, list[Candidate]
     """Possible sources of every scalar role, the best by name first."""
     found: dict[Role, list[Candidate]] = {}
     for database in databases:
-        for message in database.messages:
+        for message in database.all_messages:
             context = message_words(message)
             charger = _talks_to_charger(message)
             for signal in message.signals:

@@ -6,6 +6,9 @@ positions follow the DBC convention of Vector (see docs/adding-a-protocol.md).
 
 from dataclasses import dataclass, field
 
+# `id_mask` of J1939: who says what to whom, whatever the priority.
+ANY_PRIORITY = 0x03FFFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class MuxCondition:
@@ -97,6 +100,11 @@ class Database:
     text: str = ""
     repairs: tuple[str, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+
+    @property
+    def all_messages(self) -> tuple[Message, ...]:
+        """Messages of frames, then those that a transport carries."""
+        return (*self.messages, *(transfer.message for transfer in self.transfers))
 
     def message(self, name: str) -> Message:
         """The message called `name`; KeyError if there is none."""
