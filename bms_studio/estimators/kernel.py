@@ -1,9 +1,10 @@
 """The inner parts of the pack filter: circuit, start-up by hypotheses, Kalman update.
 
-The filter's nine states: state of charge Z; factors of the ohmic and of the slow resistances,
+The filter's ten states: state of charge Z; factors of the ohmic and of the slow resistances,
 less one (F, D); current offset B (A); relative error of gain and capacity together G; error of the
 OCV table, in its long run O (in units of its sigma) and in its kinks K (V), Gauss-Markov processes
-over SOC; error of the circuit E (V), one over time; and M, what the usual hysteresis lacks (V).
+over SOC; error of the circuit E (V), one over time; M, what the usual hysteresis lacks (V); and
+S, resistance of the slowest diffusion in units of the slow pair's.
 Treating model error as coloured states, instead of as white noise made larger, is what keeps sigma
 honest: a rest of an hour is one reading of the OCV table, not 36,000 (D. Simon, Optimal State
 Estimation, 2006, section 7.2; S. F. Schmidt 1966 for states that must not be corrected).
@@ -17,8 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Z, F, D, B, G, O, E, M, K = range(9)  # noqa: E741
-STATES = 9
+Z, F, D, B, G, O, E, M, K, S = range(10)  # noqa: E741
+STATES = 10
 HYPOTHESES = 201
 CELL_STATES = 5
 # No lithium cell that can be estimated is outside: 0 V of an open wire, 65.535 V of a raw value
@@ -89,11 +90,12 @@ def correct(
     noise: float,
     gate: float,
     consider: bool,
+    steady: bool,
 ) -> float:
     """One scalar measurement; returns the innovation squared over its variance, before the gate.
 
     Beyond `gate` sigma the noise is raised until the reading lies on the gate. consider: Z, B and G
-    keep their values and their uncertainty (Schmidt).
+    keep their values and their uncertainty (Schmidt). steady: F keeps its.
     """
     ph = np.empty(STATES)
     s = noise
@@ -111,6 +113,8 @@ def correct(
         k[Z] = 0.0
         k[B] = 0.0
         k[G] = 0.0
+    if steady:
+        k[F] = 0.0
     for i in range(STATES):
         x[i] += k[i] * innovation
     for i in range(STATES):

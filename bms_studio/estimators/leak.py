@@ -8,7 +8,7 @@ back first. Errors that all cells share cancel. Arrays in, arrays out.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
 from bms_studio.estimators.kernel import known
 from bms_studio.estimators.model import GAS_J_PER_MOL_K, CellModel, ocv_at
+from bms_studio.estimators.pack_curve import hat, own_curve
 
 TERMS = 6  # start, ohmic, slow, 1/capacity, leak, offset
+CURVE_KNOTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,8 @@ def solve(
     always = there.all(0) if there.all(0).any() else there.any(0)
     mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
     volts_mean = (volts, mean_v, there)
+    warm = windows["temperature_degc"]
+    params = replace(params, model=own_curve(model, z, mean_v, current, slow, warm))
     run = (hours, z, moved, current, slow)
     table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
     # The mean cell leaks with its cells: more than the median one, which is taken not to.
@@ -265,7 +269,11 @@ def _fit(
     taken: NDArray[np.float64],
     own: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Answer (TERMS,), its covariance, and the residual's root mean square, of one cell."""
+    """Answer (TERMS,), its covariance, and the residual's root mean square, of one cell.
+
+    Beside the terms the fit carries an unknown difference of two cells' open-circuit curves, so
+    that what is seen twice at the same charge tells a leak from a curve.
+    """
     model = params.model
     prior = np.array(
         [
@@ -277,20 +285,25 @@ def _fit(
             params.spread_offset_v,
         ]
     ) ** 2 * max(own, 1e-6)
-    answer = np.zeros(TERMS)
+    knots = np.linspace(max(float(z.min()), 0.0), min(float(z.max()), 1.0) + 1e-3, CURVE_KNOTS)
+    curve = hat(knots, z)
+    apart = np.abs(knots[:, None] - knots) / params.curve_length
+    alike = params.spread_curve_v**2 * (np.exp(-apart) + 1e-6 * np.eye(CURVE_KNOTS))
+    precision = np.zeros((TERMS + CURVE_KNOTS, TERMS + CURVE_KNOTS))
+    precision[:TERMS, :TERMS] = np.diag(1 / prior)
+    precision[TERMS:, TERMS:] = np.linalg.inv(alike)
+    answer = np.zeros(TERMS + CURVE_KNOTS)
     here = ocv_at(model, z, temperature)
-    weight = np.ones(len(z)) / params.noise_v**2
     correlated = 1.0
-    normal = np.diag(1 / prior)
+    normal = precision
     rms = 0.0
-    sensitivity = np.zeros((TERMS, len(z)))
     for turn in range(12):
         u, leak = answer[3], answer[4] / model.capacity_ah
         dz = answer[0] - moved * u - leak * hours * (1 + u) - taken
         own_z = np.clip(z + dz, 0.0, 1.0)
         reach = np.maximum(np.abs(dz), 0.01)
         slope = _slope(model, own_z, reach)
-        columns = np.stack(
+        terms = np.stack(
             [
                 slope,
                 -current,
@@ -301,37 +314,28 @@ def _fit(
             ],
             1,
         )
+        columns = np.concatenate([terms, curve], axis=1)
         expected = ocv_at(model, own_z, temperature) - here
         expected = expected - current * answer[1] - slow * answer[2] + answer[5]
-        residual = difference_v - expected
-        # The table's slope is known to a tenth: rows far from the mean cell count less.
+        residual = difference_v - expected - curve @ answer[TERMS:]
+        # The curve's slope is known to a tenth: rows far from the mean cell count less.
         sigma = np.sqrt(
             max(float(np.mean(residual**2)), params.noise_v**2) + (0.1 * slope * dz) ** 2
         )
         weight = 1 / sigma**2 / correlated
-        normal = columns.T @ (weight[:, None] * columns) + np.diag(1 / prior)
-        move = np.linalg.solve(normal, columns.T @ (weight * residual) - answer / prior)
+        normal = columns.T @ (weight[:, None] * columns) + precision
+        right = columns.T @ (weight * residual) - precision @ answer
+        move = np.linalg.solve(normal, right)
         answer = answer + move
         rms = float(np.sqrt(np.mean(residual**2)))
-        sensitivity = np.linalg.solve(normal, (weight[:, None] * columns).T)
-        if correlated > 1 and np.all(np.abs(move) < 1e-3 * np.sqrt(prior)):
+        settled = np.all(np.abs(move[:TERMS]) < 1e-3 * np.sqrt(prior))
+        if correlated > 1 and settled:
             break
         # Residuals of a fit that has not settled would look alike without being so.
-        if turn >= 5 or np.all(np.abs(move) < 1e-3 * np.sqrt(prior)):
+        if turn >= 5 or settled:
             correlated = max(_correlation(residual / sigma), 1.0 + 1e-9)
-    covariance = np.linalg.inv(normal) + _curve_covariance(params, sensitivity, z)
-    return answer, np.asarray(covariance, np.float64), rms
-
-
-def _curve_covariance(
-    params: Params, sensitivity: NDArray[np.float64], z: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What the unknown difference of two cells' open-circuit curves does to the answer."""
-    bins = np.clip((z * 50).astype(np.int64), 0, 50)
-    total = np.stack([np.bincount(bins, row, minlength=51) for row in sensitivity])
-    apart = np.abs(np.arange(51)[:, None] - np.arange(51)) / 50
-    alike = params.spread_curve_v**2 * np.exp(-apart / params.curve_length)
-    return np.asarray(total @ alike @ total.T, np.float64)
+    covariance = np.linalg.inv(normal)[:TERMS, :TERMS]
+    return answer[:TERMS], np.asarray(covariance, np.float64), rms
 
 
 def _slope(

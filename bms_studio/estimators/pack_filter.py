@@ -9,7 +9,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.kernel import STATES, B, D, E, F, G, K, M, O, Z, correct, grow, look_up
+from bms_studio.estimators.kernel import (
+    STATES,
+    B,
+    D,
+    E,
+    F,
+    G,
+    K,
+    M,
+    O,
+    S,
+    Z,
+    correct,
+    grow,
+    look_up,
+)
 from bms_studio.estimators.soc_state import (
     BESIDE,
     C_ERR,
@@ -56,6 +71,9 @@ from bms_studio.estimators.soc_state import (
     R_VAR_A,
     R_X1,
     R_X2,
+    R_X3,
+    SLOWEST_S,
+    STEADY_C,
 )
 
 
@@ -95,8 +113,10 @@ def advance(
         noise[Z] += (sigma * lasting / 3600.0) ** 2
     d1 = math.exp(-dt / c[C_T1])
     d2 = math.exp(-dt / c[C_T2])
+    d3 = math.exp(-dt / SLOWEST_S)
     r[R_X1] = d1 * r[R_X1] + (1 - d1) * a
     r[R_X2] = d2 * r[R_X2] + (1 - d2) * a
+    r[R_X3] = d3 * r[R_X3] + (1 - d3) * a
     moved = a * dt / q_as
     # A play operator: short charges while braking come back to the branch they left.
     r[R_HYST] = min(max(r[R_HYST] - c[C_RATE] * moved, -1.0), 1.0)
@@ -113,6 +133,7 @@ def advance(
     # Resistances drift with what the model does not know: 10 % in an hour, 30 % over full swing.
     noise[F] = 0.01 * dt / 3600.0 + 0.09 * abs(moved)
     noise[D] = noise[F]
+    noise[S] = noise[F]
     noise[B] = (0.1 * c[C_OFF_C] * c[C_Q]) ** 2 * dt / 3600.0
     along = math.exp(-abs(drop) / c[C_LENGTH])
     noise[O] = 1 - along * along
@@ -149,7 +170,8 @@ def polarised(
     a = current - x[B]
     slow = c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2]
     fast = (1 + x[F]) * c[C_R0] * a
-    return float((c[C_M] + x[M]) * r[R_HYST] * r[R_SWING] - factor * (fast + (1 + x[D]) * slow))
+    slow = (1 + x[D]) * slow + c[C_R2] * x[S] * r[R_X3]
+    return float((c[C_M] + x[M]) * r[R_HYST] * r[R_SWING] - factor * (fast + slow))
 
 
 @njit(nogil=True, cache=True)
@@ -179,7 +201,7 @@ def learn_offset(
     if r[R_QUIET] > 60.0 and r[R_OFFSET_S] > 60.0 and cov[B, B] > floor:
         h = np.zeros(STATES)
         h[B] = 1.0
-        correct(x, cov, h, r[R_MEAN_A] - x[B], floor + r[R_VAR_A] * 0.1, GATE, False)
+        correct(x, cov, h, r[R_MEAN_A] - x[B], floor + r[R_VAR_A] * 0.1, GATE, False, True)
         r[R_OFFSET_S] = 0.0
 
 
@@ -215,6 +237,7 @@ def read(
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
     h[D] = -factor * (c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2])
+    h[S] = -factor * c[C_R2] * r[R_X3]
     h[B] = total_r
     h[O] = amplitude
     h[M] = r[R_HYST] * r[R_SWING]
@@ -229,19 +252,31 @@ def read(
     )
     usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
     usual += h[F] * h[F] * cov[F, F] + h[D] * h[D] * cov[D, D]
+    usual += h[S] * h[S] * cov[S, S]
     keep = math.exp(-dt / 30.0)
     r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
     if not flat[level]:
         r[R_ANCHORED] += abs(a - x[B]) * dt / (3600.0 * c[C_Q])
     far = r[R_SLOW] * r[R_SLOW] > 9.0 * usual
     r[R_CONTRARY] = r[R_CONTRARY] + dt if far else 0.0
+    # While the current is steady only its noise moves, to which no voltage answers: a regression
+    # on it would find no resistance.
+    steady = unknown or r[R_VAR_A] < (STEADY_C * c[C_Q]) ** 2
     ratio = correct(
-        x, cov, h, plain - amplitude * x[O] - x[E] - x[K], noise, GATE, flat[level] and not far
+        x,
+        cov,
+        h,
+        plain - amplitude * x[O] - x[E] - x[K],
+        noise,
+        GATE,
+        flat[level] and not far,
+        steady,
     )
     pace = min(dt / 300.0, 0.05)
     r[R_ALPHA] *= math.exp(pace * (min(ratio, 16.0) - 1.0))
     r[R_ALPHA] = min(max(r[R_ALPHA], 1.0), 30.0)
     x[F] = min(max(x[F], -0.9), 9.0)
     x[D] = min(max(x[D], -0.9), 9.0)
+    x[S] = min(max(x[S], 0.0), 9.0)
     x[Z] = min(max(x[Z], -0.05), 1.05)
     return bool(r[R_CONTRARY] > 20.0)

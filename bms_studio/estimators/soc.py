@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
-from bms_studio.estimators.kernel import CELL_STATES, HYPOTHESES, STATES, B, D, E, F, G, M, O, Z
+from bms_studio.estimators.kernel import CELL_STATES, HYPOTHESES, STATES, B, D, E, F, G, M, O, S, Z
 from bms_studio.estimators.model import CellModel
 from bms_studio.estimators.soc_loop import SUMS, run
-from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS
+from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS, SLOWEST_SHARE, SLOWEST_SIGMA
 
 MODE_START, MODE_RUN = 0, 1
 _PACK_COLUMNS = (
@@ -87,9 +87,10 @@ def start(params: Params, cells: int) -> State:
     reals[REALS.index("hint_sigma")] = params.initial_soc_sigma
     reals[REALS.index("coulomb")] = params.initial_soc
     x, covariance = np.zeros(STATES), np.zeros((STATES, STATES))
+    x[S] = SLOWEST_SHARE
     x[Z] = params.initial_soc if np.isfinite(params.initial_soc) else 0.5
     sigmas = np.zeros(STATES)
-    sigmas[[Z, F, D, B, G, O, E, M]] = (
+    sigmas[[Z, F, D, B, G, O, E, M, S]] = (
         0.3,
         model.sigma_r,
         model.sigma_r,
@@ -98,6 +99,7 @@ def start(params: Params, cells: int) -> State:
         1.0,
         params.error_v,
         model.sigma_hysteresis_v,
+        SLOWEST_SIGMA,
     )
     covariance[np.arange(STATES), np.arange(STATES)] = sigmas**2
     # A mean of N cells takes 1/N of each cell's spread with it; one cell is its own mean.

@@ -33,6 +33,7 @@ REALS = (
     "doubt",
     "window_u",
     "window_n",
+    "x3",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -97,7 +98,8 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_DOUBT,
     R_WIN_U,
     R_WIN_N,
-) = range(28)
+    R_X3,
+) = range(29)
 (
     C_Q,
     C_R0,
@@ -145,5 +147,12 @@ RESTART_S = 15.0
 ACTIVATION_SIGMA_K = 722.0
 # Over so much of SOC the error of a table and of the hysteresis counts as one (twice its length).
 INDEPENDENT = 0.12
+# The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
+# resistance against that of the slow pair, and how sure that is.
+SLOWEST_S = 1800.0
+SLOWEST_SHARE = 0.7
+SLOWEST_SIGMA = 0.7
+# Below this scatter (times 1C) within 20 s a current counts as steady.
+STEADY_C = 0.03
 # A table is scaled to a capacity that is not quite this cell's, nor this temperature's.
 BESIDE = 0.02
