@@ -103,16 +103,18 @@ class Monitor:
             return []
         self._has_data = True
         found: list[Finding] = []
+        median = None
         if kind == "cell":
             self._cell_count = max(self._cell_count, rows.shape[1])
             found = self._range.push(time, rows)
-            rows = sane(rows)
-            found += self._push_cells(time, rows)
+            rows = np.ascontiguousarray(sane(rows), np.float32)
+            median = row_statistics(rows)[:, 1]
+            found += self._push_cells(time, rows, median)
         elif kind == "probe":
             found = self._apply(self._probes, "check.temperature_limits", time, rows)
         elif kind == "pack":
             found = self._push_pack(time, rows)
-        block = self._joiner.push(kind, time, rows)
+        block = self._joiner.push(kind, time, rows, median)
         if block is not None:
             found += self._push_moments(block)
         return self._tell(found)
@@ -122,8 +124,9 @@ class Monitor:
         block = self._joiner.flush()
         return self._tell(self._push_moments(block)) if block is not None else []
 
-    def _push_cells(self, time: NDArray[np.int64], rows: NDArray[np.float32]) -> list[Finding]:
-        median = row_statistics(np.ascontiguousarray(rows))[:, 1]
+    def _push_cells(
+        self, time: NDArray[np.int64], rows: NDArray[np.float32], median: NDArray[np.float32]
+    ) -> list[Finding]:
         self.extremes.push(time, rows, median)
         found = self._apply(self._cells, "check.cell_limits", time, rows)
         found += self._dips.push(time, rows, median)

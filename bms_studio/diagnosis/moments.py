@@ -62,8 +62,10 @@ def moments(
     probes_degc: NDArray[np.float32] | None = None,
     balancing: NDArray[np.float32] | None = None,
     pack: NDArray[np.float32] | None = None,
+    median_v: NDArray[np.float32] | None = None,
 ) -> Moments:
-    """Moments of arrays that share a time base; what is missing is unknown."""
+    """Moments of arrays that share a time base; what is missing is unknown, and the median is
+    computed."""
     rows = len(time)
     if pack is None:
         pack = np.full((rows, len(PACK_FIELDS)), np.nan, np.float32)
@@ -71,11 +73,13 @@ def moments(
         pack = pack.copy()
         pack[:, CURRENT] = current_a
     cells_v = np.ascontiguousarray(cells_v, np.float32)
+    if median_v is None:
+        median_v = row_statistics(cells_v)[:, 1]
     none = np.empty((rows, 0), np.float32)
     return Moments(
         np.ascontiguousarray(time, np.int64),
         cells_v,
-        np.ascontiguousarray(row_statistics(cells_v)[:, 1]),
+        np.ascontiguousarray(median_v, np.float32),
         np.ascontiguousarray(pack, np.float32),
         none if probes_degc is None else np.ascontiguousarray(probes_degc, np.float32),
         none if balancing is None else np.ascontiguousarray(balancing, np.float32),
@@ -170,15 +174,26 @@ class Joiner:
         self._groups = {kind: _Held(len(PACK_FIELDS) if kind == "pack" else 0) for kind in _KINDS}
         self._time = np.empty(0, np.int64)
         self._cells = np.empty((0, 0), np.float32)
+        self._median = np.empty(0, np.float32)
         self._first = 0
 
-    def push(self, kind: str, time: NDArray[np.int64], rows: NDArray[np.float32]) -> Moments | None:
+    def push(
+        self,
+        kind: str,
+        time: NDArray[np.int64],
+        rows: NDArray[np.float32],
+        median_v: NDArray[np.float32] | None = None,
+    ) -> Moments | None:
         """The scans that these rows completed, None while there are none. kind: "cell", "pack",
-        "probe" or "balancing"; time int64 ns (M,) in order; rows (M, columns)."""
+        "probe" or "balancing"; time int64 ns (M,) in order; rows (M, columns); median_v (M,) of
+        cells, where it is known already."""
         if not len(time) or (kind != "cell" and kind not in self._groups):
             return None
         if kind == "cell":
             self._add_cells(time, rows)
+            if median_v is None:
+                median_v = row_statistics(np.ascontiguousarray(rows, np.float32))[:, 1]
+            self._median = np.concatenate([self._median, median_v])
         else:
             self._groups[kind].add(time, rows)
         if not len(self._time):
@@ -210,9 +225,11 @@ class Joiner:
         if not count:
             return None
         time, cells = self._time[:count], np.ascontiguousarray(self._cells[:count])
+        median = self._median[:count]
         self._time, self._cells = self._time[count:], self._cells[count:]
+        self._median = self._median[count:]
         pack, probes, balancing = (self._groups[kind].at(time) for kind in _KINDS)
-        return moments(time, cells, None, probes, balancing, pack)
+        return moments(time, cells, None, probes, balancing, pack, median)
 
 
 @njit(nogil=True, cache=True)

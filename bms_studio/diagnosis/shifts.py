@@ -13,6 +13,7 @@ Blind: steps under load, slower than minutes, or smaller than half the noise of 
 from dataclasses import replace
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import Finding, evidence
@@ -25,6 +26,19 @@ from bms_studio.numerics.change_points import ShiftState, find_shifts
 STEP_V = 0.001
 SAMPLES_BETWEEN_FALSE_ALARMS = 1e11
 REPEATED, DAY_NS = 3, 86_400_000_000_000
+
+
+@njit(nogil=True, cache=True)
+def _unchanged(flags: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Rows (M, N) that are what the row before was, NaN included; `before` becomes the last."""
+    out = np.ones(len(flags), np.bool_)
+    for r in range(len(flags)):
+        for c in range(flags.shape[1]):
+            v = flags[r, c]
+            if v != before[c] and not (np.isnan(v) and np.isnan(before[c])):
+                out[r] = False
+            before[c] = v
+    return out
 
 
 class ShiftWatch:
@@ -51,10 +65,9 @@ class ShiftWatch:
         flags = block.balancing
         if not flags.shape[1]:
             return np.ones(len(block), np.bool_)
-        before = self._flags if len(self._flags) == flags.shape[1] else flags[0]
-        known = np.nan_to_num(np.concatenate([before[None, :], flags]), nan=-1.0)
-        self._flags = flags[-1]
-        return np.asarray((known[1:] == known[:-1]).all(axis=1))
+        if len(self._flags) != flags.shape[1]:
+            self._flags = flags[0].copy()
+        return np.asarray(_unchanged(np.ascontiguousarray(flags), self._flags))
 
     def _finding(self, cell: int, start: int, time: int, step_v: float, sigma_v: float) -> Finding:
         recent = [t for t in self._steps.get(cell, []) if time - t < DAY_NS] + [time]

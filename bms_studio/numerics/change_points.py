@@ -19,7 +19,7 @@ LEARN_ROWS, LEARN_S, SETTLE_S = 100, 4.0, 20.0
 FOLLOW_S = 300.0
 # The resolution of a reading: its noise can never be less.
 LEAST_SIGMA_V = 0.0004
-_ROWS, _MEAN, _SQUARE, _UP, _DOWN, _UP_SINCE, _DOWN_SINCE, _BEFORE, _PRODUCT, _LEARNED = range(10)
+_ROWS, _MEAN, _SQUARE, _UP, _DOWN, _UP_SINCE, _DOWN_SINCE, _BEFORE, _PRODUCT, _SIGMA = range(10)
 _REFERENCE_A, _SINCE, _NOW, _REFERENCE_V, _GAP = range(5)
 
 
@@ -145,14 +145,15 @@ def _cusum(
                 column[_PRODUCT] += before * (x - column[_MEAN])
                 column[_BEFORE] = x
                 column[_UP_SINCE] = column[_DOWN_SINCE] = now
-                column[_LEARNED] = n
+                column[_SIGMA] = 0.0
                 continue
-            learned = max(column[_LEARNED], 2.0)
-            variance = max(column[_SQUARE] / learned, LEAST_SIGMA_V * LEAST_SIGMA_V)
-            # Noise that is alike from sample to sample says less than it seems.
-            alike = min(max(column[_PRODUCT] / learned / variance, 0.0), 0.95)
-            variance *= (1 + alike) / (1 - alike)
-            gain = step / variance
+            if column[_SIGMA] == 0.0:
+                learned = n - 1.0
+                variance = max(column[_SQUARE] / learned, LEAST_SIGMA_V * LEAST_SIGMA_V)
+                # Noise that is alike from sample to sample says less than it seems.
+                alike = min(max(column[_PRODUCT] / learned / variance, 0.0), 0.95)
+                column[_SIGMA] = np.sqrt(variance * (1 + alike) / (1 - alike))
+            gain = step / (column[_SIGMA] * column[_SIGMA])
             up = column[_UP] + gain * (error - 0.5 * step)
             down = column[_DOWN] + gain * (-error - 0.5 * step)
             if up <= 0:
@@ -168,7 +169,7 @@ def _cusum(
                 if count < len(out):
                     out[count, 0], out[count, 1], out[count, 2] = r, c, since
                     out[count, 3] = size if up > limit else -size
-                    out[count, 4] = np.sqrt(variance)
+                    out[count, 4] = column[_SIGMA]
                     count += 1
                 column[_ROWS] = 0
                 continue
