@@ -9,8 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from bms_studio.estimators.kernel import look_up
 from bms_studio.estimators.model import CellModel, ocv_at, resistance_factor
 
 HORIZONS_S = (2.0, 10.0, 30.0)
@@ -134,14 +136,44 @@ def _currents(
     """Per cell the current that ends at the cut-off (bisection: the OCV is a table)."""
     limit = model.cell_voltage_max if charge else model.cell_voltage_min
     sign = -1.0 if charge else 1.0
-    low = np.zeros(len(z))
-    high = np.full(len(z), 200.0 * model.capacity_ah)
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        volts = _volts(model, z, ohm, polarisation_v, temperature, seconds, sign * middle)
-        fine = volts < limit if charge else volts > limit
-        low, high = np.where(fine, middle, low), np.where(fine, high, middle)
-    return sign * np.where(low < 1e-6 * model.capacity_ah, 0.0, low)
+    found = _bisect(
+        z,
+        _total(model, z, ohm, temperature, seconds),
+        ocv_at(model, model.soc, temperature),
+        polarisation_v * math.exp(-seconds / model.tau2_s),
+        sign * seconds / 3600 / model.capacity_ah,
+        sign,
+        limit,
+        200.0 * model.capacity_ah,
+    )
+    return sign * np.where(found < 1e-6 * model.capacity_ah, 0.0, found)
+
+
+@njit(nogil=True, cache=True)
+def _bisect(
+    z: NDArray[np.float64],
+    total_ohm: NDArray[np.float64],
+    ocv: NDArray[np.float64],
+    held_v: float,
+    moved_per_a: float,
+    sign: float,
+    limit: float,
+    most_a: float,
+) -> NDArray[np.float64]:
+    """Per cell (N,) the largest amount (A >= 0) that stays within the limit."""
+    out = np.zeros(len(z))
+    for k in range(len(z)):
+        low, high = 0.0, most_a
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            after = min(max(z[k] - moved_per_a * middle, 0.0), 1.0)
+            volts = look_up(ocv, after) - held_v - sign * middle * total_ohm[k]
+            if sign * volts > sign * limit:
+                low = middle
+            else:
+                high = middle
+        out[k] = low
+    return out
 
 
 def _temperature_share(temperature: float, limits: Limits, charge: bool) -> float:

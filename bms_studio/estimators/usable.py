@@ -54,7 +54,7 @@ def usable(
     where = np.flatnonzero(known)
     z, q = np.clip(soc[known], 0.0, 1.0), capacity_ah[known]
     r = resistance_ohm[known]
-    empty = np.array([_empty(model, float(ohm), load_a, temperature_degc) for ohm in r])
+    empty = _empty(model, r, load_a, temperature_degc)
     left = q * np.maximum(z - empty, 0.0)
     room = q * (1.0 - z)
     first, full = int(np.argmin(left)), int(np.argmin(room))
@@ -76,18 +76,21 @@ def usable(
     )
 
 
-def _empty(model: CellModel, ohm: float, load_a: float, temperature: float) -> float:
-    """SOC at which a cell under this load is at its cut-off."""
-    sag = load_a * ohm * resistance_factor(model, model.soc, temperature)
+def _empty(
+    model: CellModel, ohm: NDArray[np.float64], load_a: float, temperature: float
+) -> NDArray[np.float64]:
+    """SOC (N,) at which each cell under this load is at its cut-off."""
+    sag = load_a * ohm[:, None] * resistance_factor(model, model.soc, temperature)
     volts = ocv_at(model, model.soc, temperature) - sag
-    above = np.flatnonzero(volts >= model.cell_voltage_min)
-    if not len(above):
-        return 1.0
-    k = int(above[0])
-    if k == 0:
-        return 0.0
-    share = (model.cell_voltage_min - volts[k - 1]) / (volts[k] - volts[k - 1])
-    return float(model.soc[k - 1] + share * (model.soc[k] - model.soc[k - 1]))
+    above = volts >= model.cell_voltage_min
+    k = np.argmax(above, axis=1)
+    cells = np.arange(len(ohm))
+    before = np.maximum(k - 1, 0)
+    low, high = volts[cells, before], volts[cells, k]
+    rise = np.where(high > low, high - low, 1.0)
+    share = (model.cell_voltage_min - low) / rise
+    found = model.soc[before] + share * (model.soc[k] - model.soc[before])
+    return np.where(above.any(axis=1), np.where(k == 0, 0.0, found), 1.0)
 
 
 def _energy(
