@@ -211,6 +211,7 @@ class Aligner:
     def __init__(self) -> None:
         self._cells, self._pack, self._probes, self._flags = (Waiting() for _ in range(4))
         self._newest = 0
+        self._last: dict[str, int] = {}
         self._current = Held(_PERIODS, _LEAST_HOLD_S)
         self._temperature = Held(0.0, _TEMPERATURE_HOLD_S)
         self._allowed = (Held(_PERIODS, 60.0), Held(_PERIODS, 60.0))
@@ -229,6 +230,10 @@ class Aligner:
         """Rows of a kind ("cell", "probe", "balancing", "pack"); other kinds are not needed."""
         if not len(time):
             return
+        # A foreign recording may run backwards; kernels count on time that does not.
+        last = self._last.get(kind, int(time[0]))
+        time = np.maximum.accumulate(np.maximum(time, last))
+        self._last[kind] = int(time[-1])
         self._newest = max(self._newest, int(time[-1]))
         if kind == "cell":
             ages = np.zeros((len(time), 1), np.float32) if age_s is None else age_s

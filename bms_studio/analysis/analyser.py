@@ -97,8 +97,10 @@ class Analyser:
         elif kind == "cell" and not self._first:
             self._first = int(time[0])
         self._aligner.push(kind, time, rows, age_s)
+        if kind != "cell":
+            return
         ready = self._aligner.ready_until()
-        if self._first and ready >= max(self._first + _SETTLE_NS, self._done_until + _AT_ONCE_NS):
+        if ready >= max(self._first + _SETTLE_NS, self._done_until + _AT_ONCE_NS):
             self._advance(ready)
 
     def finish(self) -> None:

@@ -15,8 +15,9 @@ from bms_studio.analysis.align import padded
 from bms_studio.estimators.contract import Outputs, frozen
 
 MOST = 2880
-# A gap in which the voltage moved by this much had a charge or a ride that nobody saw.
+# In two days a BMS balances, and others ride. A shorter gap in which the voltage moved by this much had a charge or a ride that nobody saw.
 _GAP_NS = 120_000_000_000
+_LONG_NS = 172_800_000_000_000
 _MOVED_V = 0.03
 _NAMES = ("time_ns", "moved_ah", "current_a", "slow_a", "temperature_degc", "cell_v", "bled_s")
 
@@ -47,8 +48,9 @@ class Windows:
 
     def _unseen(self, row: Mapping[str, NDArray[Any]]) -> bool:
         before = {name: parts[-1] for name, parts in self._columns.items()}
-        if int(row["time_ns"][0]) - int(before["time_ns"][-1]) <= _GAP_NS:
-            return False
+        gap_ns = int(row["time_ns"][0]) - int(before["time_ns"][-1])
+        if gap_ns <= _GAP_NS or gap_ns > _LONG_NS:
+            return gap_ns > _LONG_NS
         then, now = before["cell_v"][-1], row["cell_v"][0]
         both = ~np.isnan(then) & ~np.isnan(now[: len(then)])
         if not both.any():
