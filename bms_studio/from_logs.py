@@ -21,6 +21,7 @@ from bms_studio.interpret import Request
 from bms_studio.merge import Part, channels_of, merged, renumbered
 from bms_studio.receipt import Receipt, to_json
 from bms_studio.receipt_facts import Facts, meaning_of, receipt_of, source_of
+from bms_studio.requests import is_database, request_for
 from bms_studio.timeline import Event
 from bms_studio.worker import limit, say, say_progress
 from protocols.frames import Frames
@@ -201,15 +202,17 @@ def _reference(reports: Sequence[LogReport]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """TARGET LOG…; JSON lines on standard output."""
-    target, *logs = (Path(a) for a in arguments)
+    """TARGET LOG… [DATABASE…]; JSON lines on standard output."""
+    target, *given = (Path(a) for a in arguments)
+    logs = [path for path in given if not is_database(path)]
     limit(sum(path.stat().st_size for path in logs if path.is_file()))
     result: dict[str, Any] = {}
     try:
+        request = request_for("", [str(path) for path in given if is_database(path)])
         if len(logs) == 1 and holds_samples(logs[0]):
-            built, _, receipt = import_samples(logs[0], target, Request(), progress=say_progress())
+            built, _, receipt = import_samples(logs[0], target, request, progress=say_progress())
         else:
-            imported = import_logs(logs, target, Request(), progress=say_progress())
+            imported = import_logs(logs, target, request, progress=say_progress())
             built, receipt = imported.built, imported.receipt
         result = {"files": [str(w.path) for w in built.files], "receipt": to_json(receipt)}
     except (ValueError, OSError, MemoryError) as problem:

@@ -27,14 +27,13 @@ from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
 from bms_studio.link_test import adapter_settings, find_bitrate, try_link
+from bms_studio.opening import open_paths, read_database, share_copy
 from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import request_for
 from bms_studio.session import Session, build_in_process
 from bms_studio.status import Offer
 from protocols.registry import available, load
-
-RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +256,15 @@ class LocalSessions:
 
     def open(self, paths: Sequence[Path]) -> Job:
         """Result: a Replay of a recording; logs are imported first, beside themselves."""
-        return Job("Opening", lambda job: _open(job, paths))
+        return Job("Opening", lambda job: open_paths(job, paths, recordings_folder()))
+
+    def database(self, path: Path) -> Job:
+        """Result: the Database that a file holds."""
+        return Job("Reading a database", lambda job: read_database(job, path))
+
+    def share(self, source: Path, target: Path, without: Sequence[str]) -> Job:
+        """Result: (path, what the copy lacks in words)."""
+        return Job("Writing a copy", lambda job: share_copy(job, source, target, without))
 
 
 def _bitrate(job: Job, settings: ConnectSettings) -> tuple[int, tuple[int, ...]]:
@@ -282,13 +289,3 @@ def _choice(found: dict[str, Any]) -> AdapterChoice:
         parameters=found["parameters"],
         listens=found["listens"],
     )
-
-
-def _open(job: Job, paths: Sequence[Path]) -> Replay:
-    first = Path(paths[0])
-    if len(paths) == 1 and first.suffix.lower() in RECORDING_SUFFIXES:
-        return open_replay(job, first)
-    target = first.with_name(first.name + ".h5")
-    target = free_name(target) if target.exists() else target
-    job.run_process(["bms_studio.from_logs", str(target), *(str(p) for p in paths)])
-    return open_replay(job, target)

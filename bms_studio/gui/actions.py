@@ -20,6 +20,9 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("open", "Open a recording or log…", ("Ctrl+O",), "Pack"),
+    Action("database", "Add a database…", ("Ctrl+Shift+O",), "Pack", "pack"),
+    Action("receipt", "Import receipt…", (), "Pack", "replay"),
+    Action("share", "Save a copy to share…", (), "Pack", "replay"),
     Action("connect", "Connect to a pack…", ("F5",), "Pack"),
     Action("disconnect", "Disconnect", ("Shift+F5",), "Pack", "pack"),
     Action("demo", "Demo: a simulated pack", (), "Pack"),

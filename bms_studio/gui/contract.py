@@ -15,9 +15,10 @@ from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.jobs import Job
 from bms_studio.mapping_view import MappingView
+from bms_studio.receipt import Receipt
 from bms_studio.status import Offer, Status
 from bms_studio.timeline import Timeline
-from protocols.signals import Message, Signal
+from protocols.signals import Database, Message, Signal
 
 __all__ = [
     "AdapterChoice",
@@ -25,6 +26,7 @@ __all__ = [
     "AnalysisSettings",
     "AnalysisStatus",
     "ConnectSettings",
+    "Imported",
     "Leftover",
     "LinkTest",
     "PackView",
@@ -79,6 +81,9 @@ class PackView(Protocol):
 
     def count_from(self, first: int) -> None:
         """An index in the payload begins at 0 or 1."""
+
+    def add_database(self, database: Database) -> None:
+        """Use another database too; everything is derived again, in the background."""
 
     def profile_text(self) -> str:
         """The profile with all corrections, as TOML."""
@@ -140,6 +145,18 @@ class Playable(Protocol):
     def step(self, n: int) -> None: ...
 
 
+@runtime_checkable
+class Imported(Protocol):
+    """A view of a file. receipt: what its import said, None where it was not imported."""
+
+    path: Path
+
+    @property
+    def timeline(self) -> Timeline: ...
+    @property
+    def receipt(self) -> Receipt | None: ...
+
+
 class Leftover(Protocol):
     """What a crash left: a recording that was running, or the black box of a session."""
 
@@ -186,4 +203,11 @@ class SessionSource(Protocol):
         """Delete what was left, for good."""
 
     def open(self, paths: Sequence[Path]) -> Job:
-        """A recording or logs to import first. Result: a replay."""
+        """A recording, or logs (and their databases) to import first. Result: a replay."""
+
+    def database(self, path: Path) -> Job:
+        """Result: the Database that a file holds."""
+
+    def share(self, source: Path, target: Path, without: Sequence[str]) -> Job:
+        """A copy of a recording without "location" or "serial". Result: its path, and in words
+        what it lacks."""

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QStandardPaths, Qt, QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
-from bms_studio.gui import diagnosis_deeds
+from bms_studio.gui import diagnosis_deeds, file_deeds
 from bms_studio.gui.actions import ACTIONS, Action
 from bms_studio.gui.analysis_dialog import AnalysisDialog
 from bms_studio.gui.connect_dialog import ConnectDialog
 from bms_studio.gui.contract import Analysed, ConnectSettings, PackView, Recordable
 from bms_studio.gui.diagnostic_zip import program_version, write_diagnostic_zip
 from bms_studio.gui.mapping_dialog import MappingDialog
-from bms_studio.gui.open_dialogs import HelpDialog, choose_files, choose_target, show_error
+from bms_studio.gui.open_dialogs import HelpDialog, choose_target, show_error
 from bms_studio.gui.picture import title_picture
 from bms_studio.gui.screenshot import grab_scaled, save_image
 from bms_studio.gui.settings import log_folder
@@ -58,16 +58,20 @@ class Deeds:
     # -- pack ----------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        documents = QStandardPaths.StandardLocation.DocumentsLocation
-        folder = self._window.settings.string("folder", QStandardPaths.writableLocation(documents))
-        paths = choose_files(self._window, folder)
-        if paths:
-            self.open_paths(paths)
+        file_deeds.choose_and_open(self._window)
 
     def open_paths(self, paths: Sequence[Path]) -> None:
-        """Open a recording, or import logs and open what they became."""
-        self._window.settings.put("folder", str(paths[0].parent))
-        self._window.follow_view(self._window.source.open(paths))
+        """Open a recording, import logs and open what they became, or add databases."""
+        file_deeds.open_paths(self._window, paths)
+
+    def _database(self) -> None:
+        file_deeds.add_database(self._window)
+
+    def _receipt(self) -> None:
+        file_deeds.show_receipt(self._window)
+
+    def _share(self) -> None:
+        file_deeds.share(self._window)
 
     def _connect(self) -> None:
         window = self._window

@@ -27,7 +27,8 @@ from bms_studio.gui.actions import ACTIONS, PAGE_KEYS, SECTIONS
 from bms_studio.language import text
 
 RECORDING_PATTERNS = "*.h5 *.hdf5"
-LOG_PATTERNS = "*.log *.txt *.asc *.blf *.trc *.csv *.mf4"
+LOG_PATTERNS = "*.log *.txt *.asc *.blf *.trc *.csv *.mf4 *.crtd *.slcan *.gz *.zip"
+DATABASE_PATTERNS = "*.dbc *.kcd *.sym *.arxml"
 
 
 class ErrorBox(QDialog):
@@ -95,6 +96,13 @@ def choose_files(parent: QWidget, folder: str) -> list[Path]:
             )
         ),
     )
+    return [Path(name) for name in names]
+
+
+def choose_databases(parent: QWidget, folder: str) -> list[Path]:
+    """Databases that a person picked; empty when cancelled."""
+    pattern = f"{text('Databases')} ({DATABASE_PATTERNS});;{text('All files')} (*)"
+    names, _ = QFileDialog.getOpenFileNames(parent, text("Add a database"), folder, pattern)
     return [Path(name) for name in names]
 
 
