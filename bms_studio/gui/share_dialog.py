@@ -29,9 +29,7 @@ class ShareDialog(QDialog):
             _words(
                 text("Latitude, longitude, speed and odometer, and the frames that carry them.")
                 if has_location
-                else text(
-                    "This recording shows no location; frames that carry one are looked for."
-                ),
+                else text("No location is shown here; frames that carry one are looked for."),
                 26,
             )
         )
