@@ -8,7 +8,7 @@ from bms_studio.pack.health import Health
 from bms_studio.timeline import Timeline
 
 BAD = 13
-NEEDS = {"leak_a": "need.rest_1_day", "capacity_ah": "need.charge_40"}
+NEEDS = {"leak_a": "need.rest_day", "capacity_ah": "need.swing_30"}
 
 
 def health_of(cells: int, start: int, time: int, bad: int = BAD) -> Health:

@@ -44,7 +44,7 @@ def replay_of(path: Path) -> Replay:
     assert not job.error, job.error
     replay = job.result
     assert isinstance(replay, Replay)
-    assert replay.filled.wait(30)
+    assert replay.filled.wait(120)  # kernels may have to be compiled first
     return replay
 
 

@@ -265,6 +265,9 @@ class CellTable(CellTablePaint):
         else:
             self.cell_selected.emit(self._rows[row].cell)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()  # the press was for us
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         cell = self.cell_at(event.position().toPoint())
         if cell:

@@ -1,0 +1,429 @@
+"""The Cells page, and what Live says of estimates that are known beforehand."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from analysed_parts import BAD, fill, health_of
+from gui_parts import clipped, make_recording, replay_of, settle, tick
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from pytestqt.qtbot import QtBot
+
+from bms_studio.analysis.contract import AnalysisStatus, Settings
+from bms_studio.gui.analysis_dialog import AnalysisDialog, difference
+from bms_studio.gui.app import make_application, use_theme
+from bms_studio.gui.cells_page import CellsPage
+from bms_studio.gui.cells_table import PRESETS, modules_of, search
+from bms_studio.gui.contract import Analysed
+from bms_studio.gui.estimates import read_estimates
+from bms_studio.gui.live_page import LivePage
+from bms_studio.gui.plots_page import PlotsPage
+from bms_studio.gui.settings import Settings as WindowSettings
+from bms_studio.gui.window import Window
+from bms_studio.language import set_language
+from bms_studio.replay import Replay
+from bms_studio.session_source import LocalSessions
+from bms_studio.status import PackStatus
+from bms_studio.timeline import Timeline
+
+
+class Known(Replay):
+    """A recording whose estimates were put in by hand: what the window shows can be foretold."""
+
+    said = AnalysisStatus()
+    asked: Sequence[Any] = ()
+
+    @property
+    def analysis(self) -> AnalysisStatus:
+        return self.said
+
+    def analyse(self, settings: Settings) -> None:
+        self.asked = (*self.asked, settings)
+
+    def show_analysis(self, number: int) -> None:
+        self.said = replace(self.said, shown=number)
+
+
+def known(path: Path, cells: int) -> Replay:
+    view = replay_of(path)
+    view.__class__ = Known
+    assert isinstance(view, Known)
+    if hasattr(view.timeline, "forget"):
+        for group in view.timeline.groups():
+            if group.startswith(("estimates/", "health/")):
+                view.timeline.forget(group)
+    view.said = fill(view.timeline, cells)
+    return view
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Replay]]:
+    folder = tmp_path_factory.mktemp("cells")
+    made = {}
+    for cells, seconds in ((1, 3.0), (20, 40.0), (400, 2.0)):
+        made[cells] = known(make_recording(folder / f"{cells}.h5", cells, seconds), cells)
+    yield made
+    for view in made.values():
+        view.disconnect()
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Callable[..., Window]]:
+    windows: list[Window] = []
+
+    def open_one(view: Replay | None, theme: str = "dark", language: str = "en") -> Window:
+        use_theme(make_application(), theme)
+        set_language(language)
+        window = Window(LocalSessions(), WindowSettings())
+        windows.append(window)
+        window.resize(1600, 1000)
+        window.show()
+        if view is not None:
+            window.show_view(view)
+            span = view.timeline.span()
+            assert span is not None
+            window.transport.seek(span[1])
+        settle()
+        return window
+
+    yield open_one
+    for window in windows:
+        window.context.view = None  # the view is for the next test
+        window.end()
+        window.deleteLater()
+    set_language("en")
+    settle()
+
+
+def cells_page(window: Window) -> CellsPage:
+    window.show_page("cells")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, CellsPage)
+    return page
+
+
+@pytest.mark.parametrize("cells", [1, 20, 400])
+@pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "zh_CN")])
+@pytest.mark.parametrize("size", [(1280, 720), (1600, 1000)])
+def test_every_word_of_the_cells_page_fits(
+    views: dict[int, Replay],
+    open_window: Callable[..., Window],
+    cells: int,
+    theme: str,
+    language: str,
+    size: tuple[int, int],
+) -> None:
+    window = open_window(views[cells], theme, language)
+    window.resize(*size)
+    page = cells_page(window)
+    for preset in PRESETS:
+        page._preset_chosen(preset)
+    assert not clipped(window)
+    page.open_cell(1)
+    if cells > 1:
+        window.context.selection.compare(2)
+    tick(window, 12)
+    assert page.detail.isVisible()
+    assert not clipped(page.detail)
+
+
+def test_the_table_begins_with_the_worst_cell_and_says_what_is_missing(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    page = cells_page(window)
+    page._preset_chosen("overview")
+    table = page.table
+    assert table.order[0] == BAD
+    lines = [line.split("\t") for line in table.table_text().split("\n")]
+    assert lines[0][:4] == ["Cell", "Voltage", "", "Rest voltage"]
+    assert lines[1][1] == "V"
+    resistance = lines[0].index("Resistance")
+    assert lines[1][resistance] == "mΩ"
+    assert lines[2][resistance + 1].startswith("± ")
+    assert float(lines[2][resistance]) > 1.6 * float(lines[3][resistance])
+    leak = lines[0].index("Leak")
+    assert lines[2][leak] == ""
+    assert table._data["leak"].reason == "rest 1 day"
+    assert table._data["resistance"].strong[BAD - 1]
+    assert not table._data["resistance"].strong[0]
+    marks = table._data["soc"].marks
+    assert set(marks.tolist()) == {3}
+    assert set(table._data["sag"].marks.tolist()) == {2}
+
+
+def test_an_estimate_tells_what_it_stands_on(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    page = cells_page(open_window(views[20]))
+    words = page._tooltip(BAD, "resistance")
+    for part in ("Cell 13", "Resistance", "mΩ ±", "fair evidence", "14 min of data", "2-RC", "NMC"):
+        assert part in words, part
+    assert "settings: automatic" in words
+    assert "unknown: rest 1 day" in page._tooltip(BAD, "leak")
+    assert "V," in page._tooltip(BAD, "voltage")
+
+
+def test_above_96_cells_modules_fold_and_a_search_lists_cells(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    page = cells_page(open_window(views[400]))
+    table = page.table
+    modules = table._modules
+    assert len(modules) > 30
+    assert all(row.cell == 0 for row in table.rows())
+    assert BAD in modules[table.rows()[0].module].cells
+    page.search.setText("5-7, 400")
+    assert sorted(row.cell for row in table.rows()) == [5, 6, 7, 400]
+    page.search.clear()
+    page.open_cell(200)
+    assert 200 in [row.cell for row in table.rows()]
+
+
+def test_a_search_understands_numbers_ranges_and_labels() -> None:
+    pack = PackStatus(labels=("A1", "A2", "B1"))
+    assert search("", 3, pack) is None
+    assert search("2", 3, pack) == {2}
+    assert search("2-9", 3, pack) == {2, 3}
+    assert search("a b1", 3, pack) == {1, 2, 3}
+    assert search("nothing", 3, pack) == set()
+    assert modules_of(96, PackStatus()) == []
+    blocks = modules_of(100, PackStatus())
+    assert [len(module.cells) for module in blocks] == [12] * 8 + [4]
+    rows = modules_of(100, PackStatus(layout=((1, 0, 3), (2,))))
+    assert [module.cells for module in rows[:3]] == [(1, 3), (2,), tuple(range(4, 16))]
+
+
+def test_two_cells_are_laid_over_each_other_with_their_difference(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    page = cells_page(window)
+    window.context.selection.choose(BAD)
+    tick(window, 12)
+    one = page.detail.cell
+    assert not one.difference.isVisible()
+    assert one.model.isVisible()
+    page.table.cell_compared.emit(4)
+    tick(window, 12)
+    assert one.difference.isVisible()
+    one.difference.grab()
+    low, high = one.difference.layer.extremes()
+    assert low < -20 < high  # the bad cell sags under load
+    assert [n.index for n in one.voltage.named_now()] == [BAD - 1, 3]
+    page.table.cell_compared.emit(4)
+    assert window.context.selection.compared == 0
+
+
+def test_the_model_is_laid_beside_the_measurement_or_says_why_not(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    page = cells_page(window)
+    window.context.selection.choose(BAD)
+    tick(window, 12)
+    one = page.detail.cell
+    one.model.grab()
+    assert one._model is not None
+    assert 0 < one._model.error_v < 0.3
+    assert one._model_note(True).endswith("mV apart (rms)")
+    assert one._model_note(False) == "no prediction without an estimate"
+
+
+def test_a_cell_opened_anywhere_is_shown_on_the_cells_page(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    window.resize(1280, 720)
+    settle()
+    live = window.pages["live"]
+    assert isinstance(live, LivePage)
+    live.cells.grid.cell_activated.emit(7)
+    tick(window)
+    page = window.page
+    assert isinstance(page, CellsPage)
+    assert page.detail.isVisible()
+    assert page.table._selected == 7
+    window.deeds.do("plot_cell")
+    plots = window.page
+    assert isinstance(plots, PlotsPage)
+    assert plots.cards[0].names == ["cell.7.voltage"]
+
+
+def test_copying_brings_the_units(
+    views: dict[int, Replay], open_window: Callable[..., Window], qtbot: QtBot
+) -> None:
+    page = cells_page(open_window(views[20]))
+    page._preset_chosen("electrical")
+    qtbot.keyClick(page.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = QGuiApplication.clipboard().text().split("\n")
+    assert len(lines) == 22
+    assert "mΩ" in lines[1]
+
+
+def test_live_shows_charge_usable_and_power_beside_what_the_bms_says(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    window.show_page("live")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, LivePage)
+    charge, usable = (page.tiles.tiles[n].accessibleName() for n in (1, 2))
+    assert charge.startswith("State of charge 40.6 % ± 0.9 · the BMS says")
+    assert usable == "Usable now 31 % cell 13 reaches 3.00 V first · costs 210 Wh"
+    power = page.right.power.bars.accessibleDescription()
+    assert "possible 41 A (cell 13)" in power
+    assert "possible 19 A (heat)" in power
+    assert "BMS " in power
+    assert "rest 1 day" in page.right.data.meters.accessibleDescription()
+    for mode, words in (("SOC", "40."), ("Resistance", "+9"), ("Risk", "#1")):
+        page.cells._mode_chosen(mode)
+        page.cells.panel.set_segment(mode)
+        tick(window, 6)
+        tile = page.cells.grid._spoken(BAD)
+        assert words in tile, (mode, tile)
+
+
+def test_what_is_not_known_is_a_dash_with_what_would_make_it_known(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    view = views[20]
+    estimates = read_estimates(view.timeline, view.now_ns, "packs/9/", None)
+    assert estimates.count == 0
+    assert math.isnan(estimates.of_pack("soc"))
+    assert estimates.need("soc") == "not estimated"
+    early = read_estimates(view.timeline, 1, "", view.analysis)  # type: ignore[attr-defined]
+    assert not early.known("resistance_ohm")
+    assert early.health is None
+    assert early.need("resistance_ohm") == "more data"
+
+
+def test_the_dialog_runs_again_and_shows_old_against_new(
+    views: dict[int, Replay], open_window: Callable[..., Window], qtbot: QtBot
+) -> None:
+    view = views[20]
+    assert isinstance(view, Known)
+    assert isinstance(view, Analysed)
+    before = view.said
+    window = open_window(view)
+    window.deeds.do("analyse")
+    (dialog,) = window.findChildren(AnalysisDialog)
+    dialog.capacity.setText("-3")
+    dialog.start()
+    assert "-3" in dialog.problem.text()
+    dialog.capacity.setText("28,5")
+    dialog.model.setText("r0_ohm=0.002 nonsense=1")
+    dialog.start()
+    assert "nonsense" in dialog.problem.text()
+    dialog.model.setText("r0_ohm=0.002")
+    dialog.noise.setText("2")
+    dialog.start()
+    (asked,) = view.asked
+    assert asked.capacity_ah == 28.5
+    assert asked.noise_v == pytest.approx(0.002)
+    assert asked.model == {"r0_ohm": 0.002}
+    assert not dialog.problem.text()
+    assert dialog.kept[0][1].known("soc")
+    # The run ends: the view shows its result.
+    for group in view.timeline.groups():
+        if group.startswith(("estimates/", "health/")):
+            view.timeline.forget(group)
+    status = fill(view.timeline, 20, bad=4)
+    view.said = replace(status, settings=asked, runs=("", "28.5"), shown=1)
+    window.context._estimates_key = ()
+    dialog.poll()
+    assert sorted(dialog.kept) == [0, 1]
+    assert dialog.old.currentData() == 0
+    assert dialog.new.currentData() == 1
+    assert set(dialog.table.order[:2]) == {4, BAD}
+    assert "28.5 Ah" in dialog.new_settings.text()
+    assert dialog.old_settings.text() == "automatic"
+    change = difference(dialog.kept[0][1], dialog.kept[1][1])[0]["resistance_ohm.change"].values
+    assert change[BAD - 1] < -0.5 < 0.5 < change[3]
+    dialog.close()
+    for group in view.timeline.groups():
+        if group.startswith(("estimates/", "health/")):
+            view.timeline.forget(group)
+    fill(view.timeline, 20)
+    view.said, view.asked = before, ()
+    settle()
+
+
+def test_a_table_of_ones_own_that_cannot_be_read_says_so(
+    views: dict[int, Replay], open_window: Callable[..., Window], tmp_path: Path
+) -> None:
+    window = open_window(views[20])
+    window.deeds.do("analyse")
+    (dialog,) = window.findChildren(AnalysisDialog)
+    dialog.chemistry.setCurrentIndex(dialog.chemistry.findData("custom"))
+    dialog.start()
+    assert dialog.problem.text()
+    dialog.read_table(tmp_path / "missing.csv")
+    assert "missing.csv" in dialog.problem.text()
+    good = tmp_path / "ocv.csv"
+    good.write_text("soc,ocv_v\n0,3.0\n1,4.2\n")
+    dialog.read_table(good)
+    assert not dialog.problem.text()
+    assert dialog.settings().ocv.startswith("soc,ocv_v")
+    dialog.close()
+    settle()
+
+
+def test_a_second_pack_of_the_bus_can_be_looked_at_on_every_page(
+    views: dict[int, Replay], open_window: Callable[..., Window], tmp_path: Path
+) -> None:
+    view = known(make_recording(tmp_path / "two.h5", 8, 3.0), 8)
+    span = view.timeline.span()
+    assert span is not None
+    time = np.linspace(*span, 30).astype(np.int64)
+    rows = np.tile(np.linspace(3.30, 3.32, 16, dtype=np.float32), (30, 1))
+    window = open_window(view)
+    tick(window, 12)
+    assert not window.packs.isVisible()
+    view.timeline.append("packs/2/cells", time, rows)
+    view.timeline.append("packs/2/probes", time, np.full((30, 2), 21.0, np.float32))
+    fill(view.timeline, 16, "packs/2/")
+    tick(window, 12)
+    assert window.packs.isVisible()
+    window.packs.setCurrentIndex(1)
+    window.packs.activated.emit(1)
+    tick(window, 12)
+    assert window.context.pack == 2
+    assert "Pack 2" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert "SIMULATED" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    window.show_page("live")
+    tick(window, 12)
+    readings = window.context.readings()
+    assert readings is not None
+    assert readings.known_cells == 16
+    page = cells_page(window)
+    assert len(page.table.order) == 16
+    window.show_page("plots")
+    plots = window.page
+    assert isinstance(plots, PlotsPage)
+    plots.set_cards([["cells"], ["estimate.soc"], ["cell.16.voltage"]])
+    tick(window, 12)
+    assert [len(card.labels) for card in plots.cards] == [16, 16, 1]
+    assert all(card._has_data for card in plots.cards)
+    window.packs.activated.emit(0)
+    tick(window, 12)
+    readings = window.context.readings()
+    assert readings is not None
+    assert len(readings.cells_v) == 8
+    view.disconnect()
+
+
+def test_health_of_another_moment_is_not_shown() -> None:
+    health = health_of(4, 10, 20)
+    status = AnalysisStatus(health=health)
+    timeline = Timeline()
+    timeline.append("cells", np.array([10, 30], np.int64), np.full((2, 4), 3.6, np.float32))
+    assert read_estimates(timeline, 25, "", status).known("resistance_ohm")
+    assert not read_estimates(timeline, 15, "", status).known("resistance_ohm")
