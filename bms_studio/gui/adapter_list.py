@@ -31,6 +31,7 @@ class AdapterList(QWidget):
 
     chosen = Signal(object)
     tried = Signal(str)
+    changed = Signal()  # it may need another height
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -99,6 +100,7 @@ class AdapterList(QWidget):
         words, tone = adapter_note(found)
         self._say(words, tone)
         self.try_button.setVisible(not found.likely and not found.missing)
+        self.changed.emit()
         self.chosen.emit(found)
 
     def _try(self) -> None:
@@ -114,6 +116,7 @@ class AdapterList(QWidget):
         self.note.setProperty("tone", tone)
         self.note.style().unpolish(self.note)
         self.note.style().polish(self.note)
+        self.changed.emit()
 
 
 def adapter_label(found: AdapterChoice) -> str:

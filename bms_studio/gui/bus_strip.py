@@ -5,7 +5,7 @@ second click. Knows words of the bus (`BusWord`, `Offer`); what they do is someb
 """
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from bms_studio.language import text
 from bms_studio.messages import offer_words, render
@@ -19,6 +19,7 @@ class BusStrip(QFrame):
     """Shows one `BusWord`; emits `accepted(Offer)`. Hidden while there is none."""
 
     accepted = Signal(object)
+    changed = Signal()  # it may need another height
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,12 +48,12 @@ class BusStrip(QFrame):
         self.not_now.clicked.connect(self._not_now)
         self._row = QWidget()
         self._row.setLayout(row)
-        row.setContentsMargins(0, 4, 0, 0)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(14, 7, 12, 8)
-        column.setSpacing(2)
-        column.addLayout(words)
-        column.addWidget(self._row)
+        row.setContentsMargins(0, 3, 0, 0)
+        self._parts = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._parts.setContentsMargins(14, 6, 12, 7)
+        self._parts.setSpacing(2)
+        self._parts.addLayout(words, 1)
+        self._parts.addWidget(self._row)
         self.hide()
 
     def show_word(self, word: BusWord | None) -> None:
@@ -63,6 +64,8 @@ class BusStrip(QFrame):
         self._refresh()
 
     def _choose(self, number: int) -> None:
+        if number >= len(self._offers):
+            return  # what was offered has just changed
         offer = self._offers[number]
         if offer.deed == "ask":
             self._pending = offer
@@ -85,7 +88,9 @@ class BusStrip(QFrame):
         word, pending = self._word, self._pending
         if word is None:
             self._shown = ()
-            self.hide()
+            if not self.isHidden():
+                self.hide()
+                self.changed.emit()
             return
         if pending is not None:
             sentence = text("Ask the pack?")
@@ -111,7 +116,11 @@ class BusStrip(QFrame):
         self.ask_now.setVisible(pending is not None)
         self.not_now.setVisible(pending is not None)
         self._row.setVisible(bool(offers) or pending is not None)
+        # One sentence and its button need one line.
+        way = QBoxLayout.Direction.TopToBottom if remedy else QBoxLayout.Direction.LeftToRight
+        self._parts.setDirection(way)
         self.show()
+        self.changed.emit()
 
 
 def _label(tone: str, bold: bool = False) -> QLabel:

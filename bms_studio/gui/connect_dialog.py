@@ -70,6 +70,8 @@ class ConnectDialog(QDialog):
         layout.addWidget(self._make_test())
         self.bus = BusStrip()
         self.bus.accepted.connect(self._accept)
+        self.bus.changed.connect(self._fit)
+        self.adapters.changed.connect(self._fit)
         layout.addWidget(self.bus)
         layout.addLayout(self._make_buttons())
         self.setMinimumWidth(680)
@@ -158,7 +160,10 @@ class ConnectDialog(QDialog):
         form.addRow(text("Channel"), self.channel)
         form.addRow(text("Frame format"), self.data_bitrate)
         form.addRow(text("Pack profile"), self._with_browse(self.profile, "*.toml", several=False))
-        form.addRow(text("Databases"), self._with_browse(self.databases, "*.dbc", several=True))
+        form.addRow(
+            text("Databases"),
+            self._with_browse(self.databases, "*.dbc *.kcd *.sym *.arxml", several=True),
+        )
         self._rest.hide()
         self.fold.toggled.connect(self._unfold)
         column = QVBoxLayout()
@@ -192,7 +197,6 @@ class ConnectDialog(QDialog):
         self.test_button.clicked.connect(self.test)
         self.outcome = QLabel(text("Not tested yet."))
         self.outcome.setWordWrap(True)
-        self.outcome.setMinimumHeight(38)
         row = QWidget()
         inside = QHBoxLayout(row)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -287,7 +291,17 @@ class ConnectDialog(QDialog):
         self._rest.setVisible(shown)
         self.active.setVisible(shown or self.active.isChecked())
         self.fold.setText(text("Less") if shown else text("More…"))
-        self.adjustSize()
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the words need: wrapped lines change it. Once all of them are in place."""
+        QTimer.singleShot(0, self, self._fit_now)
+
+    def _fit_now(self) -> None:
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.resize(self.width(), max(layout.totalHeightForWidth(self.width()), 1))
 
     def _mode_changed(self) -> None:
         for button in (self.vehicle, self.alone, self.active):
@@ -339,7 +353,8 @@ class ConnectDialog(QDialog):
         if result.message:
             self._say(result.message, "high")
             return
-        self.bus.show_word(result.bus)
+        # With cells there is nothing to mend, and the questions ended with the test.
+        self.bus.show_word(None if result.cells else result.bus)
         found = self.bitrate.findData(result.bitrate)
         if found > 0 and result.frames_per_s:
             self.bitrate.setCurrentIndex(found)
@@ -354,7 +369,7 @@ class ConnectDialog(QDialog):
             result.note,
         ]
         self._say(" · ".join(part for part in parts if part), "ok" if result.cells else "warn")
-        self.adjustSize()
+        self._fit()
 
     def _say(self, words: str, tone: str) -> None:
         self.outcome.setText(words)
