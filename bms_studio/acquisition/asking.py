@@ -52,13 +52,15 @@ class AskingStatus:
     other_id: int = -1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Turn:
-    """A question of the schedule: when it is due, and how often in a row nobody answered."""
+    """A question of the schedule: when it is due, how often in a row nobody answered, and whether
+    it ever was answered: a pack of 4 cells is silent when it is asked for 30."""
 
     poll: Poll
     due_s: float
     missed: int = 0
+    known: bool = False
 
 
 @dataclass(slots=True)
@@ -238,15 +240,15 @@ class Asker:
         turn, status = opened.turn, self.status
         if opened.answered:
             if self._mute >= MUTE:  # it woke up: everything at once
-                for other in self._turns:
+                for other in self._expected():
                     other.missed, other.due_s = 0, now_s
-            turn.missed = self._mute = 0
+            turn.missed, turn.known, self._mute = 0, True, 0
             self._next_s = now_s + GAP_S
             answered = status.answered + 1
             self.status = replace(status, asking=ASKING, answered=answered, other_id=-1)
             return
         turn.missed += 1
-        self._mute += 1
+        self._mute += turn in self._expected()
         turn.due_s = now_s + min(turn.poll.period_s * 2.0**turn.missed, LONGEST_WAIT_S)
         self.status = replace(status, unanswered=status.unanswered + 1)
         self._next_s = now_s + GAP_S
@@ -257,6 +259,10 @@ class Asker:
                 self.status = replace(self.status, asking=UNANSWERED)
                 text = f"The BMS does not answer ({self._mute} questions): asked more rarely."
                 self._note("asking", text, {"unanswered": self._mute})
+
+    def _expected(self) -> list[_Turn]:
+        """The questions that a BMS which is there answers: all, until one has been answered."""
+        return [t for t in self._turns if t.known] or self._turns
 
     def _ask(self, now_s: float) -> list[Frames]:
         turn = min(self._turns, key=lambda t: t.due_s)

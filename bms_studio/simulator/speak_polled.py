@@ -47,7 +47,7 @@ class PolledBms:
             wanted = f"{low}" if low == high else f"{low} to {high}"
             raise ValueError(f"{protocol.title} has {wanted} cells, not {spec.cells}")
         self._spec, self._protocol = spec, protocol
-        self._values: dict[str, float] = {}
+        self.values: dict[str, float] = {}  # role -> canonical value of the newest scan
         self._queue: list[tuple[float, int, bool, bytes]] = []
         self._rest: _Rest | None = None
         self._encode: dict[str, Callable[..., bytes]] = {}
@@ -55,7 +55,7 @@ class PolledBms:
 
     def __call__(self, bms: Bms, readings: Readings, what: str, begin_ns: int) -> Frames:
         """Remember the readings of this block; nothing is broadcast."""
-        self._values = _canonical(self._spec, bms, readings, what)
+        self.values = _canonical(self._spec, bms, readings, what)
         return empty_frames()
 
     def hear(self, frames: Frames, now_s: float) -> None:
@@ -72,7 +72,7 @@ class PolledBms:
         if self._rest is not None and now_s > self._rest.until_s:
             self._rest = None  # nobody sent flow control
         ready = [entry for entry in self._queue if entry[0] <= now_s]
-        if not ready or not self._values:
+        if not ready or not self.values:
             return None
         self._queue = [entry for entry in self._queue if entry[0] > now_s]
         return concatenate([_frame(*entry[1:]) for entry in ready])
@@ -87,7 +87,7 @@ class PolledBms:
                 self._rest = None
                 return
         asked = [p for p in self._protocol.polls if (p.id, p.extended) == (frame_id, extended)]
-        if not asked or not self._values:
+        if not asked or not self.values:
             return
         if not asked[0].isotp:
             self.heard += 1
@@ -142,7 +142,7 @@ class PolledBms:
         index = bindings[0].index
         assert index is not None
         kind = bindings[0].role.kind
-        count = sum(name.startswith(f"{kind}.") for name in self._values)
+        count = sum(name.startswith(f"{kind}.") for name in self.values)
         found = []
         for group in range(-(-count // index.stride)):
             numbered = {index.signal: float(index.first + group)}
@@ -150,16 +150,16 @@ class PolledBms:
                 assert binding.index is not None
                 number = group * binding.index.stride + binding.index.position + 1
                 name = _role_name(kind, number)
-                if name in self._values:
-                    numbered[binding.signal] = _physical(binding, self._values[name])
+                if name in self.values:
+                    numbered[binding.signal] = _physical(binding, self.values[name])
             found.append(self._encoded(message, numbered))
         return found
 
     def _payload(self, message: Message, bindings: list[Binding]) -> bytes:
         named = {
-            b.signal: _physical(b, self._values[str(b.role)])
+            b.signal: _physical(b, self.values[str(b.role)])
             for b in bindings
-            if str(b.role) in self._values
+            if str(b.role) in self.values
         }
         if message.name == "Pack_Layout":
             named["Probes"] = float(self._spec.probes)
