@@ -163,7 +163,7 @@ def test_an_estimate_tells_what_it_stands_on(
 ) -> None:
     page = cells_page(open_window(views[20]))
     words = page._tooltip(BAD, "resistance")
-    for part in ("Cell 13", "Resistance", "mΩ ±", "fair evidence", "14 min of data", "2-RC", "NMC"):
+    for part in ("Cell 13", "Resistance", "mΩ ±", "good evidence", "14 min of data", "2-RC", "NMC"):
         assert part in words, part
     assert "settings: automatic" in words
     assert "unknown: rest 1 day" in page._tooltip(BAD, "leak")

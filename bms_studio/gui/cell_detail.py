@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWi
 
 from bms_studio.gui.cell_sources import DifferenceSource, ModelSource
 from bms_studio.gui.cell_view import cell_name
+from bms_studio.gui.contract import Analysed
 from bms_studio.gui.estimate_words import (
     DETAILED,
     basis_facts,
@@ -75,7 +76,7 @@ class PackDetail(QWidget):
         if readings is None or estimates is None:
             return
         status = estimates.status
-        self.again.setVisible(status is not None)
+        self.again.setVisible(isinstance(self.context.view, Analysed))
         if status is None:
             said = text("this pack is shown, not estimated")
             self.basis.set_note(said)

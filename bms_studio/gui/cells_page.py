@@ -175,6 +175,7 @@ class CellsPage(Page):
         self.panel.set_note("" if count else text("no cell found yet: name a database or profile"))
 
     def _preset_chosen(self, preset: str) -> None:
+        self.panel.set_segment(preset)
         self.context.settings.put("cells_page/preset", preset)
         self.table.set_columns(columns(preset))
         self._show_table()

@@ -26,6 +26,7 @@ __all__ = [
     "AnalysisSettings",
     "AnalysisStatus",
     "ConnectSettings",
+    "Estimated",
     "Imported",
     "Leftover",
     "LinkTest",
@@ -107,11 +108,17 @@ class Recordable(Protocol):
 
 
 @runtime_checkable
-class Analysed(Protocol):
+class Estimated(Protocol):
     """A view whose pack is estimated and judged; the results stand in its timeline."""
 
     @property
     def analysis(self) -> AnalysisStatus: ...
+
+
+@runtime_checkable
+class Analysed(Estimated, Protocol):
+    """One that can be analysed again with other settings; every run is kept."""
+
     def analyse(self, settings: AnalysisSettings) -> None:
         """Once more with these settings, in the background; `analysis.busy` follows it, and the
         result joins `analysis.runs` and is shown."""

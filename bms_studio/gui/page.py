@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from bms_studio.analysis.contract import Basis
 from bms_studio.diagnosis.contract import Finding
-from bms_studio.gui.contract import Analysed, AnalysisStatus, PackView
+from bms_studio.gui.contract import AnalysisStatus, Estimated, PackView
 from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.readings import Readings, read
 from bms_studio.gui.selection import Selection
@@ -79,7 +79,7 @@ class Context:
         """What is known of the analysis; None where nothing is analysed. Of further packs only the
         estimates are kept, not what they stand on."""
         view = self.view
-        if not isinstance(view, Analysed):
+        if not isinstance(view, Estimated):
             return None
         if self.pack == 1:
             return view.analysis
