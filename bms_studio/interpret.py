@@ -12,6 +12,7 @@ from bms_studio.pack.corrections import corrected, find_signal
 from bms_studio.pack.profile import Profile
 from protocols.detect import Candidate, detect
 from protocols.frames import Frames
+from protocols.identity import said
 from protocols.mapping import map_database
 from protocols.registry import available, load
 from protocols.roles import Mapping
@@ -34,7 +35,8 @@ class Request:
 class Interpretation:
     """Databases, their mapping, and how sure; `serial` reads the pack's serial number.
 
-    found: the mapping before the person's word (`by_profile`).
+    found: the mapping before the person's word (`by_profile`). builtin: name of the built-in
+    protocol that speaks or completes, "" none.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Interpretation:
     why: str = ""
     serial: Callable[[Frames], str | None] | None = None
     found: Mapping | None = None
+    builtin: str = ""
 
 
 def interpret(frames: Frames, request: Request) -> Interpretation | None:
@@ -59,13 +62,25 @@ def interpret(frames: Frames, request: Request) -> Interpretation | None:
         protocol = load(named)
         learned = protocol.specialise(frames) if protocol.specialise and len(frames) else None
         database, mapping = learned or (protocol.database, protocol.mapping)
-        found = Interpretation(protocol.title, (database,), mapping, 1.0, serial=protocol.serial)
+        found = Interpretation(
+            protocol.title, (database,), mapping, 1.0, serial=protocol.serial, builtin=named
+        )
     else:
+        protocol = None
         recognised = _recognised(frames, request.databases) or _by_hand_only(request)
         if recognised is None:
             return None
         found = recognised
+        protocol = load(found.builtin) if found.builtin else None
+    if protocol is not None:
+        found = _introduced(found, said(frames, protocol))
     return by_profile(found, request)
+
+
+def _introduced(meaning: Interpretation, words: tuple[str, ...]) -> Interpretation:
+    """The same meaning with what the pack says of itself among its notes."""
+    mapping = replace(meaning.mapping, notes=(*meaning.mapping.notes, *words))
+    return replace(meaning, mapping=mapping)
 
 
 def by_profile(meaning: Interpretation, request: Request) -> Interpretation:
@@ -112,6 +127,7 @@ def _recognised(frames: Frames, given: tuple[Database, ...]) -> Interpretation |
         candidates[1].name if len(candidates) > 1 else "",
         best.why,
         protocol.serial if protocol else None,
+        builtin=builtin,
     )
 
 

@@ -18,8 +18,8 @@ def is_database(path: Path) -> bool:
 
 
 def request_for(protocol: str = "", databases: Sequence[str] = (), profile: str = "") -> Request:
-    """Databases are paths; a profile's own databases are relative to the profile. A profile may also
-    be the name of a built-in protocol: each has one.
+    """Databases are paths; a profile's own databases are relative to the profile. A profile may
+    also be the name of a built-in protocol: each has one.
 
     Raises ValueError, one sentence, for a file that cannot be used.
     """

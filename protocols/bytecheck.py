@@ -54,6 +54,18 @@ def signed(words: Ints) -> Ints:
     return np.where(words >= 0x8000, words - 0x10000, words)
 
 
+def written(frames: Frames, *ids: int, extended: bool = False) -> str:
+    """Printable text in the newest frames of these identifiers, one after the other; "" without."""
+    parts = []
+    for frame_id in ids:
+        rows = payloads(frames, frame_id, extended=extended, length=1)
+        text = bytes(rows[-1].tolist()).rstrip(b"\0 \xff") if len(rows) else b""
+        if not text or not all(0x20 <= letter < 0x7F for letter in text):
+            break
+        parts.append(bytes(rows[-1].tolist()).decode("ascii", "ignore").replace("\0", ""))
+    return "".join(parts).strip()
+
+
 def like_cells(keys: Ints, volts: Floats) -> tuple[int, int]:
     """How many values behave like a cell voltage, of how many (fill values taken out before).
 

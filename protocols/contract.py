@@ -11,6 +11,8 @@ from protocols.frames import Frames
 from protocols.roles import Mapping
 from protocols.signals import Database
 
+IDENTITY_WORDS = ("maker", "model", "firmware", "hardware", "chemistry", "date of manufacture")
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -67,7 +69,8 @@ class Protocol:
     cannot show (checksums, fixed texts); None where there is nothing of the kind. serial: reads
     the pack's serial number from frames; None where the protocol carries none. specialise: database
     and mapping of a bus that carries several packs; gives None for an ordinary one. polls: what to
-    ask, and how often, of a BMS that does not say everything by itself.
+    ask, and how often, of a BMS that does not say everything by itself. identity: what the pack
+    says of itself, keys of IDENTITY_WORDS; None where it says nothing.
     """
 
     name: str
@@ -82,3 +85,4 @@ class Protocol:
     serial: Callable[[Frames], str | None] | None = None
     specialise: Callable[[Frames], tuple[Database, Mapping] | None] | None = None
     polls: tuple[Poll, ...] = ()
+    identity: Callable[[Frames], dict[str, str]] | None = None

@@ -288,6 +288,22 @@ def serial(frames: Frames) -> str | None:
     return None
 
 
+def identity(frames: Frames) -> dict[str, str]:
+    """Maker, chemistry and date of the identification; not the vehicle's number beside them."""
+    pdus = reassemble(frames, [t for t in _TRANSFERS if t.message.name == "Identification"])
+    if not len(pdus) or pdus.length[-1] < 20:
+        return {}
+    data = pdus.payload(len(pdus) - 1)
+    maker = data[8:12].decode("ascii", "ignore").strip("\0 ")
+    year, month, day = 1985 + data[16], data[17], data[18]
+    there = year > 1985 and 1 <= month <= 12 and 1 <= day <= 31
+    return {
+        "maker": maker if maker.isprintable() else "",
+        "chemistry": CHEMISTRIES.get(data[3], ""),
+        "date of manufacture": f"{year}-{month:02d}-{day:02d}" if there else "",
+    }
+
+
 # From the public capture; the identification without the vehicle's number.
 _EXAMPLES = (
     Example(
@@ -348,6 +364,7 @@ _EXAMPLES = (
 
 PROTOCOL = Protocol(
     name="gbt27930",
+    identity=identity,
     title="GB/T 27930 (DC charging in China)",
     database=DATABASE,
     mapping=_mapping(),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.alarm_words import flagged
-from protocols.bytecheck import Ints, judged, like_cells, payloads, word
+from protocols.bytecheck import Ints, judged, like_cells, payloads, word, written
 from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
@@ -258,8 +258,17 @@ _EXAMPLES = (
     ),
 )
 
+
+def identity(frames: Frames) -> dict[str, str]:
+    """Model as text, software version as the number it is sent as."""
+    version = payloads(frames, 0x103)
+    firmware = f"0x{int(word(version, 4)[-1]):04X}" if len(version) else ""
+    return {"model": written(frames, 0x111, 0x112, 0x113, 0x114), "firmware": firmware}
+
+
 PROTOCOL = Protocol(
     name="jbd",
+    identity=identity,
     title="JBD / Xiaoxiang BMS",
     database=DATABASE,
     mapping=_mapping(CELLS, PROBES),

@@ -10,7 +10,7 @@ five are cell probes. How temperatures below zero are written is not known: they
 
 import numpy as np
 
-from protocols.bytecheck import judged, like_cells, payloads, word
+from protocols.bytecheck import judged, like_cells, payloads, word, written
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
@@ -158,8 +158,19 @@ _EXAMPLES = (
     Example(0x19F21711, True, bytes.fromhex("0100000000007b00"), {"pack.cycles": 123.0}),
 )
 
+
+def identity(frames: Frames) -> dict[str, str]:
+    """Firmware and hardware of the first battery that tells them."""
+    for _, base in BATTERIES.values():
+        firmware = written(frames, base | 0x0400, extended=True)
+        if firmware:
+            return {"firmware": firmware, "hardware": written(frames, base | 0x0800, extended=True)}
+    return {}
+
+
 PROTOCOL = Protocol(
     name="niu",
+    identity=identity,
     title="NIU MQi GT EVO / GT 100",
     database=DATABASE,
     mapping=_mapping("AB"),

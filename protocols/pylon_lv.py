@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.alarm_words import flagged, home_storage_items
-from protocols.bytecheck import judged, payloads, signed, word
+from protocols.bytecheck import judged, payloads, signed, word, written
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Mapping, Role
@@ -296,6 +296,17 @@ def serial(frames: Frames) -> str | None:
     return text.replace(b"\0", b"").decode("ascii").strip() or None
 
 
+def identity(frames: Frames) -> dict[str, str]:
+    """Maker, model or family as text; the firmware as the number it is sent as."""
+    product = payloads(frames, 0x35F, length=4)
+    number = int(word(product, 2, little=True)[-1]) if len(product) else 0
+    return {
+        "maker": written(frames, 0x35E),
+        "model": written(frames, 0x370, 0x371) or written(frames, 0x382),
+        "firmware": f"0x{number:04X}" if number else "",
+    }
+
+
 # From the public captures of an Eco-Worthy Cubix, an SHEnergy pack, a REC BMS and a Pylontech pack.
 _EXAMPLES = (
     Example(
@@ -340,6 +351,7 @@ _EXAMPLES = (
 
 PROTOCOL = Protocol(
     name="pylon_lv",
+    identity=identity,
     title="Pylontech / Victron / SMA low voltage",
     database=_database(_MODEL_TEXT),
     mapping=_mapping("Extremes", "SOC", ("Product", "Capacity"), ()),

@@ -294,6 +294,16 @@ def serial(frames: Frames) -> str | None:
     return letters or None
 
 
+def identity(frames: Frames) -> dict[str, str]:
+    """Firmware and chemistry."""
+    mine = (frames.id == 0x3AF) & (frames.flags & (EXTENDED | REMOTE | ERROR) == 0)
+    rows = frames.data[mine & (frames.length == 8)]
+    layout, maker = rows[rows[:, 0] == 0], rows[rows[:, 0] == 1]
+    firmware = ".".join(str(n) for n in maker[-1, 4:7].tolist()) if len(maker) else ""
+    chemistry = CHEMISTRIES.get(int(layout[-1, 5]), "") if len(layout) else ""
+    return {"firmware": firmware, "chemistry": chemistry.replace("unknown", "")}
+
+
 def verify(frames: Frames) -> Evidence:
     """Whether selectors count as the protocol says: cells 1, 4, 7 …, balancing 1, 33 …"""
     plain = frames.flags & (EXTENDED | REMOTE | ERROR) == 0
@@ -337,6 +347,7 @@ _EXAMPLES = (
 
 PROTOCOL = Protocol(
     name="scooter",
+    identity=identity,
     title="BMS Studio scooter pack",
     database=DATABASE,
     mapping=Mapping(

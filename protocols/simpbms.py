@@ -10,7 +10,7 @@ SIMPBMS-BATTERY.cpp, a public database, and the firmware's own lines for 0x351 t
 import numpy as np
 
 from protocols.alarm_words import flagged, home_storage_items
-from protocols.bytecheck import judged, like_cells, payloads, word
+from protocols.bytecheck import judged, like_cells, payloads, word, written
 from protocols.contract import Evidence, Example, Protocol
 from protocols.frames import Frames
 from protocols.roles import Binding, Index, Mapping, Role
@@ -166,8 +166,15 @@ _EXAMPLES = (
     Example(0x379, False, bytes.fromhex("c800000000000000"), {"pack.full_ah": 200.0}),
 )
 
+
+def identity(frames: Frames) -> dict[str, str]:
+    """The maker's name, as text."""
+    return {"maker": written(frames, 0x35E)}
+
+
 PROTOCOL = Protocol(
     name="simpbms",
+    identity=identity,
     title="SimpBMS",
     database=DATABASE,
     mapping=Mapping(
