@@ -206,10 +206,14 @@ def test_a_cell_hovered_in_the_grid_is_shown_everywhere(window: Window) -> None:
     assert [card._highlight for card in plots.cards] == [4, 4]
 
 
-def test_double_click_on_a_cell_opens_its_plots(window: Window) -> None:
+def test_double_click_on_a_cell_opens_it_and_one_key_its_plots(window: Window) -> None:
     page = window.pages["live"]
     assert isinstance(page, LivePage)
     page.cells.grid.cell_activated.emit(13)
+    tick(window)
+    assert window.page.key == "cells"
+    assert window.context.selection.selected == 13
+    window.deeds.do("plot_cell")
     tick(window)
     plots = window.page
     assert isinstance(plots, PlotsPage)
