@@ -4,11 +4,13 @@ The live session feeds it from the ring; tests and `analyze` from wherever they 
 again from the frames it has kept, when their meaning becomes clearer. No Qt, no adapter, no files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from bms_studio.analysis.background import Order
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.live import LiveAnalysis
+from bms_studio.analysis.run import ORDER, Analysed, Piece
 from bms_studio.analysis.runs import Runs
 from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.interpret import Interpretation, Request, by_profile, interpret
@@ -21,7 +23,7 @@ from bms_studio.signal_rows import signal_rows
 from bms_studio.status import Extreme, PackStatus
 from bms_studio.timeline import Event, Timeline
 from protocols.decode import compile_messages
-from protocols.frames import Frames
+from protocols.frames import Frames, empty_frames
 from protocols.layout import Layout
 from protocols.roles import fields
 from protocols.signals import Database, Message
@@ -195,17 +197,26 @@ class Derivation:
         first, end = max(log.first_row, self._since), log.count - held_back
         if first < end:
             self.timeline.forget_events(BMS_ALARM, int(log.rows(first, 1).time[0]))
-        gaps = {log.index_at(e.time): e.time for e in self.timeline.events if e.kind in _GAPS}
-        for edge in sorted({n for n in gaps if first < n <= end} | {end}):
-            for start in range(first, edge, _REDERIVE_BLOCK):
-                block = log.rows(start, min(_REDERIVE_BLOCK, edge - start))
+        times = [event.time for event in self.timeline.events if event.kind in _GAPS]
+        for block, gap_ns in self._blocks(first, end, times):
+            if not gap_ns:
                 if self._continuity is not None:
                     self._continuity.learn(block)
                 self._derive(block)
-            first = edge
-            if edge in gaps and self._pipeline is not None:
+            elif self._pipeline is not None:
                 self._append(self._pipeline.flush())
-                self.timeline.break_lines(gaps[edge])
+                self.timeline.break_lines(gap_ns)
+
+    def _blocks(self, first: int, end: int, times: list[int]) -> Iterator[tuple[Frames, int]]:
+        """Blocks of the frames first..end-1, each with 0; at a gap an empty one with its time."""
+        log = self.timeline.frames
+        gaps = {log.index_at(time): time for time in times}
+        for edge in sorted({n for n in gaps if first < n <= end} | {end}):
+            for start in range(first, edge, _REDERIVE_BLOCK):
+                yield log.rows(start, min(_REDERIVE_BLOCK, edge - start)), 0
+            first = edge
+            if edge in gaps:
+                yield empty_frames(), gaps[edge]
 
     def _other_pack(self, word: str, time_ns: int) -> None:
         event = Event(time_ns, "pack-changed", "another pack", {"certainty": word})
@@ -220,6 +231,29 @@ class Derivation:
         self.monitor = Monitor(self.limits)
         self.analysis.reset()
 
+    def order(self, settings: Settings, done: Callable[[Analysed], None], ends: bool) -> Order:
+        """An analysis of all rows since connect, derived once more from the frames that are held.
+        ends: False while frames go on coming; `adopt_analysis` then takes over its result."""
+        profiles = {1: self.profile}
+        if not ends:
+            self.analysis.keep_rows()
+        log, meaning = self.timeline.frames, self.meaning
+        held_back = self._continuity.held_back if self._continuity else 0
+        first, end = max(log.first_row, self._since), log.count - held_back
+        times = [event.time for event in self.timeline.events if event.kind in _GAPS]
+
+        def source() -> Iterator[tuple[float, list[Piece]]]:
+            if meaning is None:
+                return
+            pipeline = Pipeline(meaning.databases, meaning.mapping)
+            for block, gap_ns in self._blocks(first, end, times):
+                parts = pipeline.flush() if gap_ns else pipeline.push(block)
+                pieces = [p for p in map(_piece, parts) if p is not None]
+                pieces.sort(key=lambda p: ORDER[p.kind])
+                yield (log.index_at(int(block.time[-1])) / end if len(block) else 1.0), pieces
+
+        return Order(source, settings, profiles, self.serial, done, ends)
+
     def _monitor_of(self, pack: int) -> Monitor | None:
         return self.monitor if pack == 1 else None
 
@@ -232,8 +266,9 @@ class Derivation:
                 self.timeline.hold(name, held, times)
 
     def _append(self, parts: list[Rows]) -> None:
-        # Pack fields first: the sum of cells is compared with a voltage of the same moment.
-        for part in sorted(parts, key=lambda p: p.kind != "pack"):
+        # Pack fields first: the sum of cells is compared with a voltage of the same moment. Cells
+        # last: estimators see them with all that was known then.
+        for part in sorted(parts, key=lambda p: ORDER.get(p.kind, 0)):
             scans = part.scans
             names = (
                 tuple(f.name for f in fields(part.kind))
@@ -344,6 +379,13 @@ class Derivation:
                 capacity_ah=profile.capacity_ah or capacity_ah,
             ),
         )
+
+
+def _piece(part: Rows) -> Piece | None:
+    if part.kind == "location" or not len(part.scans):
+        return None
+    ages = part.scans.age_s if part.kind == "cell" else None
+    return Piece(part.pack, part.kind, part.scans.time, part.scans.rows, ages)
 
 
 def _or_nan(value: float | None) -> float:

@@ -86,6 +86,8 @@ def _group(
         name, column = PLACES[kind]
         read = rec.read(path, [column])
         values = np.asarray(read[column], np.float32)
+        if name == "cells" and "age_s" in rec.columns(path):
+            np.save(folder / f"{number}-ages.npy", rec.read(path, ["age_s"])["age_s"])
         if column == "active":
             values = np.where(read[column] == 255, np.nan, values).astype(np.float32)
         columns = list(rec.labels(path)) or [str(n + 1) for n in range(values.shape[1])]
@@ -96,7 +98,14 @@ def _group(
         values = np.column_stack([np.asarray(read[c], np.float32) for c in columns])
     np.save(folder / f"{number}-time.npy", read["time"])
     np.save(folder / f"{number}-values.npy", values)
-    return {"number": number, "name": prefix + name, "columns": columns, "rows": len(values)}
+    ages = (folder / f"{number}-ages.npy").exists()
+    return {
+        "number": number,
+        "name": prefix + name,
+        "columns": columns,
+        "rows": len(values),
+        "ages": ages,
+    }
 
 
 def _frames(rec: Recording, folder: Path) -> int:

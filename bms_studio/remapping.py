@@ -46,6 +46,7 @@ class Remapping:
         self._added: list[tuple[str, str]] = []
         given = databases if attributes["databases"] else ()
         self.derivation = Derivation(Request("", given, profile), timeline)
+        self.derivation.analysis.enabled = False  # a replay analyses beside
         self.settled = False
 
     @property

@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from bms_studio.analysis.background import AnalysedView, Background, Order
+from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.analysis.contract import Settings as AnalysisSettings
+from bms_studio.analysis.run import Analysed, chunks
+from bms_studio.analysis.runs import Runs
 from bms_studio.described import databases_from
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import judge
@@ -31,7 +36,7 @@ from bms_studio.session import find_message
 from bms_studio.signal_rows import signal_rows
 from bms_studio.status import Extreme, LinkStatus, PackStatus, Status
 from bms_studio.timeline import Event, Timeline
-from bms_studio.unpacked import all_pack_fields, mapped_array, mapped_frames
+from bms_studio.unpacked import all_pack_fields, mapped_array, mapped_frames, mapped_tables
 from protocols.decode import compile_messages
 from protocols.roles import PACK_FIELDS
 from protocols.signals import Message, Signal
@@ -42,7 +47,7 @@ _STATE_LOOK_BACK_NS = 20_000_000_000
 _GAPS = ("gap", "lost", "suspend", "silence")
 
 
-class Replay(ReplayMapping):
+class Replay(ReplayMapping, AnalysedView):
     """A recording; `now_ns` is the playhead, first at the start. `filled`: all data are in."""
 
     def __init__(self, path: Path, described: dict[str, Any], unpacked: UnpackFolder) -> None:
@@ -75,6 +80,9 @@ class Replay(ReplayMapping):
             described["attributes"], self._databases, self._profile, self.timeline
         )
         self._asked = False
+        self._corrected = False
+        self._runs = Runs(self.timeline)
+        self._background = Background(self._runs, self._post)
         if described["frames"]:
             self.timeline.frames = FrameLog(fixed=mapped_frames(self._folder))
         for when, kind, words in described["events"]:
@@ -107,11 +115,42 @@ class Replay(ReplayMapping):
             self._fill(group)
         self._log_times = [finding.time for finding in self._monitor.log]
         self.filled.set()
+        self._background.ask(self._order(AnalysisSettings()))
         while not self._closing.is_set():
             self._wake.wait(0.2)
             self._wake.clear()
             while self._posted:
                 self._posted.popleft()()
+
+    # -- analysis ------------------------------------------------------------------------------
+
+    @property
+    def analysis(self) -> AnalysisStatus:
+        """What is estimated, as of the playhead."""
+        return self._runs.status(self.now_ns, self._background)
+
+    def _order(self, settings: AnalysisSettings) -> Order:
+        if self._corrected:
+            return self._remapping.derivation.order(settings, self._analysed, ends=True)
+        tables = mapped_tables(self._folder, self._described["groups"])
+        profiles = {1: self._remapping.profile}
+        serial = self._described["serial"] or self._profile.serial
+        return Order(lambda: chunks(tables), settings, profiles, serial, self._analysed)
+
+    def _analysed(self, done: Analysed) -> None:
+        """Detectors that have heard of every evaluation in its turn say what they found."""
+        self._monitor = done.monitors.get(1, self._monitor)
+        self._log_times = [finding.time for finding in self._monitor.log]
+        self._found = self._snapshot = None
+
+    def _analyse_again(self) -> None:
+        self._corrected = True
+        self._background.cancel()
+        self._runs.clear()
+        self._background.ask(self._order(AnalysisSettings()))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._post(work)
 
     def _fill(self, group: dict[str, Any]) -> None:
         moments, values = (
@@ -232,7 +271,13 @@ class Replay(ReplayMapping):
             protocol=self._described["title"],
             confidence=attributes["protocol_confidence"],
             runner_up=attributes["protocol_runner_up"],
-            verdict=judge(self.findings, checked, bool(self.timeline.groups())),
+            verdict=judge(
+                self.findings,
+                checked,
+                bool(self.timeline.groups()),
+                self.analysis.health,
+                self._monitor.sign.state == "contradicts",
+            ),
             extremes=tuple(
                 Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
             ),
@@ -330,6 +375,7 @@ class Replay(ReplayMapping):
         """Let go of the recording and its unpacked arrays."""
         self._closing.set()
         self._wake.set()
+        self._background.close()
         self._thread.join(5.0)
         self._unpacked.close()
 

@@ -101,6 +101,11 @@ class ReplayMapping(ABC):
         self._monitor = self._remapping.derivation.monitor
         self._log_times = [finding.time for finding in self._monitor.log]
         self._found = self._snapshot = None
+        self._analyse_again()
+
+    @abstractmethod
+    def _analyse_again(self) -> None:
+        """What was estimated under another meaning does not hold any more."""
 
     def _post(self, work: Callable[[], None]) -> None:
         self._posted.append(work)

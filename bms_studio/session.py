@@ -15,7 +15,9 @@ from typing import Any
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
+from bms_studio.analysis.background import AnalysedView, Background, Order
 from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.analysis.contract import Settings as AnalysisSettings
 from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.interpret import Request
@@ -36,7 +38,7 @@ _STATUS_S = 0.1
 _GONE = ("lost", "reconnecting", "failed", "ended")
 
 
-class Session(SessionMapping):
+class Session(SessionMapping, AnalysedView):
     """A pack on the bus. `name_recording()` proposes a path when the person gives none."""
 
     def __init__(
@@ -74,6 +76,8 @@ class Session(SessionMapping):
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
         self.analysis = AnalysisStatus()
+        self._runs = self._derivation.runs
+        self._background = Background(self._runs, self._posted.append)
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
 
@@ -171,6 +175,7 @@ class Session(SessionMapping):
         self._let_go()
 
     def _let_go(self) -> None:
+        self._background.close()
         self.acquisition.close()
         if self._watching is not None:
             self._watching.release()
@@ -222,7 +227,7 @@ class Session(SessionMapping):
         self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
-        self.analysis = derivation.runs.status(self.now_ns)
+        self.analysis = self._runs.status(self.now_ns, self._background)
         pack = derivation.pack_status()
         named = (meaning.mapping.protocol, meaning.title) if meaning else ("", "")
         self._listening.look(acquired, *named, pack.cells)
@@ -286,6 +291,13 @@ class Session(SessionMapping):
         elif self._job is not None:
             self._recording = replace(self._recording, progress=self._job.progress)
         return self._recording
+
+    def _order(self, settings: AnalysisSettings) -> Order:
+        derivation = self._derivation
+        return derivation.order(settings, derivation.analysis.adopt, ends=False)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._posted.append(work)
 
     def _message_named(self, name: str) -> Message | None:
         for message, _ in self.database_messages():

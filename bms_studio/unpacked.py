@@ -9,8 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bms_studio.analysis.run import Table
 from protocols.frames import Frames, empty_frames
 from protocols.roles import PACK_FIELDS
+
+_KINDS = {"cells": "cell", "probes": "probe", "balancing": "balancing", "pack": "pack"}
 
 
 def mapped_array(folder: Path, group: dict[str, Any], what: str) -> NDArray[Any]:
@@ -19,6 +22,33 @@ def mapped_array(folder: Path, group: dict[str, Any], what: str) -> NDArray[Any]
     mode: Literal["r"] | None = "r" if group["rows"] else None  # nothing cannot be mapped
     array: NDArray[Any] = np.load(place, mmap_mode=mode, allow_pickle=False)
     return array
+
+
+def mapped_tables(folder: Path, groups: list[dict[str, Any]]) -> list[Table]:
+    """What an analysis reads: cells, probes, balancing and pack fields of every pack."""
+    tables = []
+    for group in groups:
+        place, _, name = group["name"].rpartition("/")
+        kind = _KINDS.get(name)
+        if kind is not None and group["rows"]:
+            pack = int(place.removeprefix("packs/")) if place else 1
+            tables.append(_table(folder, group, pack, kind))
+    return tables
+
+
+def _table(folder: Path, group: dict[str, Any], pack: int, kind: str) -> Table:
+    columns = tuple(group["columns"])
+    values = mapped_array(folder, group, "values")
+    ages = mapped_array(folder, group, "ages") if group.get("ages") else None
+
+    def read(i: int, j: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        rows = np.asarray(values[i:j], np.float32)
+        if kind == "pack":
+            rows = all_pack_fields(columns, rows)[1]
+        return rows, None if ages is None else np.asarray(ages[i:j], np.float32)
+
+    time = mapped_array(folder, group, "time")
+    return Table(pack, kind, time, len(columns), read)
 
 
 def mapped_frames(folder: Path) -> Frames:

@@ -5,7 +5,7 @@ older than it may be. Rows wait until the stream has moved on by `LATENCY_NS`, b
 only when the next one begins. Arrays in, arrays out; how rows are cut into blocks changes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -327,3 +327,25 @@ def _or_none(rows: NDArray[np.float32] | None, shape: tuple[int, ...]) -> NDArra
     if rows is None:
         return np.broadcast_to(np.zeros(1, np.float32), shape)
     return rows
+
+
+def widened(aligned: Aligned, count: int) -> Aligned:
+    """The same with `count` cells, where a block has fewer."""
+    if aligned.scans.cells_v.shape[1] == count and aligned.pairs.cells_v.shape[1] == count:
+        return aligned
+    return replace(
+        aligned,
+        scans=_wide_samples(aligned.scans, count),
+        pairs=_wide_samples(aligned.pairs, count),
+    )
+
+
+def _wide_samples(given: Samples, count: int) -> Samples:
+    still = np.broadcast_to(np.zeros(1, np.float32), (len(given), count))
+    bled = given.balancing.strides != (0, 0)
+    return replace(
+        given,
+        cells_v=padded(given.cells_v, count),
+        age_s=padded(given.age_s, count) if given.age_s.strides != (0, 0) else still,
+        balancing=padded(given.balancing, count) if bled else still,
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.analysis.align import Aligned, Aligner, padded
+from bms_studio.analysis.align import Aligned, Aligner, widened
 from bms_studio.analysis.basis import Ground, Known, settle
 from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_COLUMNS, PACK_GROUP, Settings
 from bms_studio.analysis.evaluate import Evaluation
@@ -210,7 +210,7 @@ class Analyser:
             self._begin()
         elif cells > self.count:
             self._grow(cells)
-        self._run(_widened(aligned, self.count))
+        self._run(widened(aligned, self.count))
 
     def _grow(self, cells: int) -> None:
         """More cells than before: those known go on, the new ones begin."""
@@ -377,25 +377,3 @@ class Analyser:
                 self.serial,
             )
         )
-
-
-def _widened(aligned: Aligned, count: int) -> Aligned:
-    """The same with `count` cells, where a block has fewer."""
-    if aligned.scans.cells_v.shape[1] == count and aligned.pairs.cells_v.shape[1] == count:
-        return aligned
-    return replace(
-        aligned,
-        scans=_wide_samples(aligned.scans, count),
-        pairs=_wide_samples(aligned.pairs, count),
-    )
-
-
-def _wide_samples(given: Samples, count: int) -> Samples:
-    still = np.broadcast_to(np.zeros(1, np.float32), (len(given), count))
-    bled = given.balancing.strides != (0, 0)
-    return replace(
-        given,
-        cells_v=padded(given.cells_v, count),
-        age_s=padded(given.age_s, count) if given.age_s.strides != (0, 0) else still,
-        balancing=padded(given.balancing, count) if bled else still,
-    )

@@ -121,7 +121,8 @@ class AnalysisStatus:
     health: newest not later than the present moment, None before the first. runs: names of the
     analyses kept, oldest first; shown: which one the timeline shows. busy: 0..1 while one is
     running in the background, NaN when none is. visits: earlier visits of the same pack (its
-    serial number), oldest first, without the present one.
+    serial number), oldest first, without the present one. error: one
+    sentence about a background analysis that failed, "" when none did.
     """
 
     basis: Basis = Basis()
@@ -132,3 +133,4 @@ class AnalysisStatus:
     shown: int = 0
     busy: float = float("nan")
     visits: tuple[Health, ...] = ()
+    error: str = ""

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from bms_studio.analysis.analyser import Analyser
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.evaluate import Evaluation
+from bms_studio.analysis.run import Analysed, Piece
 from bms_studio.analysis.runs import Run, Runs
+from bms_studio.analysis.warm import is_ready, warm_estimators
 from bms_studio.monitor import Monitor
 from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Profile
@@ -31,15 +33,20 @@ class LiveAnalysis:
     def __init__(
         self, runs: Runs, monitor_of: Callable[[int], Monitor | None], settings: Settings
     ) -> None:
-        """monitor_of(pack): whose detectors and fusion hear of each evaluation, None for none."""
+        """monitor_of(pack): whose detectors and fusion hear of each evaluation, None for none.
+        `enabled` False: nothing is analysed here."""
         self.runs = runs
         self.settings = settings
+        self.enabled = True
         self._monitor_of = monitor_of
         self._analysers: dict[int, Analyser] = {}
         self._run: Run | None = None
         self._waiting: deque[_Work] = deque()
         self._finished: deque[tuple[_Work, Health]] = deque()
         self._thread: threading.Thread | None = None
+        self._kept: list[Piece] | None = None
+        self._early: list[Piece] = []
+        self._warming: threading.Thread | None = None
 
     def push(
         self,
@@ -52,15 +59,40 @@ class LiveAnalysis:
         serial: str = "",
     ) -> None:
         """Rows of a pack in order of time."""
+        if not self.enabled:
+            return
+        piece = Piece(pack, kind, moments, rows, age_s)
+        if self._kept is not None:
+            self._kept.append(piece)
+        if not self._warm(piece, profile, serial):
+            return
+        self._feed(piece, profile, serial)
+
+    def _warm(self, piece: Piece, profile: Profile, serial: str) -> bool:
+        """Whether the kernels are there; until then rows wait, and the session goes on."""
+        if is_ready():
+            early, self._early = self._early, []
+            for waiting in early:
+                self._feed(waiting, profile, serial)
+            return True
+        self._early.append(piece)
+        if self._warming is None:
+            self._warming = threading.Thread(target=warm_estimators, name="warm", daemon=True)
+            self._warming.start()
+        return False
+
+    def _feed(self, piece: Piece, profile: Profile, serial: str) -> None:
+        pack = piece.pack
         if self._run is None:
-            self._run = self.runs.begin(Run(self.settings))
+            self._run = Run(self.settings)
+            self.runs.begin(self._run)
         analyser = self._analysers.get(pack)
         if analyser is None:
             # A profile describes the first pack only.
             known = profile if pack == 1 else replace(Profile(), chemistry=profile.chemistry)
             analyser = self._analysers[pack] = Analyser(self.settings, known)
         analyser.serial = serial
-        analyser.push(kind, moments, rows, age_s)
+        analyser.push(piece.kind, piece.time, piece.rows, piece.age_s)
         self._collect(self._run, pack, analyser)
 
     def turn(self) -> bool:
@@ -75,9 +107,26 @@ class LiveAnalysis:
 
     def reset(self) -> None:
         """Another pack or another meaning: begin anew, with the same settings."""
-        self._analysers, self._run = {}, None
+        self._analysers, self._run, self._kept = {}, None, None
         self._waiting.clear()
+        self._early = []
         self.runs.clear()
+
+    def keep_rows(self) -> None:
+        """Keep rows from now on: an analysis of all those before begins, and will go on here."""
+        self._kept = []
+
+    def adopt(self, done: Analysed) -> None:
+        """Go on with analysers that have seen all rows before `keep_rows`."""
+        self._run, self._analysers = done.run, done.analysers
+        self.settings = done.run.settings
+        self._waiting.clear()
+        kept, self._kept = self._kept or [], None
+        for piece in kept:
+            analyser = self._analysers.get(piece.pack)
+            if analyser is not None:
+                analyser.push(piece.kind, piece.time, piece.rows, piece.age_s)
+                self._collect(self._run, piece.pack, analyser)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until all that waits has been judged, and bring it in; for tests and at the end."""
@@ -90,8 +139,12 @@ class LiveAnalysis:
         self.turn()
         return not self._waiting
 
-    def finish(self) -> None:
+    def finish(self, profile: Profile, serial: str = "") -> None:
         """The stream has ended: everything that waits is used and judged, here and now."""
+        warm_estimators()
+        early, self._early = self._early, []
+        for piece in early:
+            self._feed(piece, profile, serial)
         for pack, analyser in self._analysers.items():
             analyser.finish()
             if self._run is not None:
@@ -126,6 +179,7 @@ class LiveAnalysis:
             told.findings += monitor.evaluate(health)
             judgement = monitor.judgement()
             told.verdict, told.risks = judgement.verdict, judgement.risks
+            told.ranked.append((health.time, judgement.risks))
             risk = np.full(health.count, np.nan)
             for cell in told.risks:
                 risk[cell.cell - 1] = cell.risk

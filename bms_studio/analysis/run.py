@@ -22,7 +22,8 @@ from bms_studio.pack.profile import Profile
 
 _CHUNK_NS = 600_000_000_000
 _CHUNK_VALUES = 1 << 22
-_ORDER = {"pack": 0, "probe": 1, "balancing": 2, "cell": 3}
+# What is pushed first: estimators see a scan of cells with all that was known then.
+ORDER = {"pack": 0, "probe": 1, "balancing": 2, "cell": 3}
 Reader = Callable[[int, int], tuple[NDArray[Any], NDArray[Any] | None]]
 
 
@@ -67,7 +68,7 @@ def chunks(tables: Sequence[Table]) -> Iterator[tuple[float, list[Piece]]]:
             if table.time[last - 1] < edge and last < len(table.time):
                 edge = int(table.time[last])
         pieces = []
-        for table in sorted(full, key=lambda t: _ORDER[t.kind]):
+        for table in sorted(full, key=lambda t: ORDER[t.kind]):
             i, j = at[id(table)], int(np.searchsorted(table.time, edge))
             if j > i:
                 rows_now, ages = table.read(i, j)
@@ -80,10 +81,11 @@ def chunks(tables: Sequence[Table]) -> Iterator[tuple[float, list[Piece]]]:
 @dataclass(frozen=True, slots=True, eq=False)
 class Ears:
     """Who hears of a run while it goes on. begun(run): a run (again, from its beginning);
-    blocks(pack, blocks): more rows; progress(0..1); check(): raises to end it."""
+    blocks(run, pack, blocks): more rows, which somebody must add to the run; progress(0..1);
+    check(): raises to end it."""
 
     begun: Callable[[Run], None] = lambda run: None
-    blocks: Callable[[int, list[Block]], None] = lambda pack, blocks: None
+    blocks: Callable[[Run, int, list[Block]], object] = Run.add
     progress: Callable[[float], None] = lambda share: None
     check: Callable[[], None] = lambda: None
 
@@ -122,11 +124,13 @@ def analyse(
     serial: str = "",
     ears: Ears | None = None,
     history: dict[int, list[Health]] | None = None,
+    ends: bool = True,
 ) -> Analysed:
     """Analyse all rows of `source`, which may be asked twice: where the data themselves say what
     the pack is (capacity, chemistry, sign), a second pass uses it from the beginning.
 
-    profiles: by pack; history: earlier visits by pack. Raises ValueError for unusable settings.
+    profiles: by pack; history: earlier visits by pack; ends: False where the stream goes on and the
+    analysers will be fed further. Raises ValueError for unusable settings.
     """
     ears = ears or Ears()
     known: dict[int, Known] = {}
@@ -139,7 +143,8 @@ def analyse(
             _feed(done, pieces, known, ears)
             ears.progress(share)
         for number, analyser in done.analysers.items():
-            analyser.finish()
+            if ends:
+                analyser.finish()
             _collect(done, number, ears)
         known = {number: analyser.known for number, analyser in done.analysers.items()}
         if again or not any(analyser.outdated for analyser in done.analysers.values()):
@@ -167,6 +172,7 @@ def _collect(done: Analysed, number: int, ears: Ears) -> None:
         monitor.evaluate(health)
         judgement = monitor.judgement()
         told.verdict, told.risks = judgement.verdict, judgement.risks
+        told.ranked.append((health.time, judgement.risks))
         risk = np.full(health.count, np.nan)
         for cell in told.risks:
             risk[cell.cell - 1] = cell.risk
@@ -176,5 +182,4 @@ def _collect(done: Analysed, number: int, ears: Ears) -> None:
     told.findings = monitor.log
     blocks = analyser.take()
     if blocks:
-        ears.blocks(number, blocks)
-        done.run.add(number, blocks)
+        ears.blocks(done.run, number, blocks)

@@ -6,7 +6,7 @@ A run gathers what analysers of its packs said. Plain bookkeeping: no thread, no
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ def _now() -> str:
 
 @dataclass(slots=True, eq=False)
 class PackRun:
-    """What one analysis says of one pack so far; findings: every transition."""
+    """What one analysis says of one pack so far; findings: every transition; ranked: risks by the
+    time (ns) of their evaluation."""
 
     basis: Basis = field(default_factory=Basis)
     cells: int = 0
@@ -47,6 +48,11 @@ class PackRun:
     findings: list[Finding] = field(default_factory=list)
     verdict: Verdict | None = None
     risks: tuple[CellRisk, ...] = ()
+    ranked: list[tuple[int, tuple[CellRisk, ...]]] = field(default_factory=list)
+
+    def risks_at(self, now_ns: int) -> tuple[CellRisk, ...]:
+        """Risks as they were known at a moment."""
+        return next((r for t, r in reversed(self.ranked) if t <= now_ns), ())
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +123,13 @@ class Run:
         return out
 
 
+class Work(Protocol):
+    """What runs in the background: share done, NaN when nothing is; a sentence if it failed."""
+
+    busy: float
+    error: str
+
+
 class Runs:
     """All runs of a view, oldest first; `shown` is the place (from 0) of the one in the Timeline.
     Only the thread that writes the Timeline may call this."""
@@ -126,12 +139,20 @@ class Runs:
         self.all: list[Run] = []
         self.shown = 0
 
-    def begin(self, run: Run) -> Run:
+    def begin(self, run: Run) -> None:
         """A new run, shown from now on."""
-        run.number = len(self.all) + 1
+        run.number = max((r.number for r in self.all), default=0) + 1
         self.all.append(run)
         self.show(len(self.all) - 1)
-        return run
+
+    def drop(self, run: Run) -> None:
+        """Forget a run that was not finished; the one before it is shown again."""
+        if run in self.all:
+            self.all.remove(run)
+            if self.all:
+                self.show(len(self.all) - 1)
+            else:
+                self.clear()
 
     def add(self, run: Run, pack: int, blocks: Iterable[Block]) -> None:
         """Rows of a run, into the Timeline if it is the one that is shown."""
@@ -155,10 +176,11 @@ class Runs:
         self.all, self.shown = [], 0
         forget_results(self._timeline)
 
-    def status(self, now_ns: int, busy: float = float("nan")) -> AnalysisStatus:
-        """What the window polls, as of `now_ns`."""
+    def status(self, now_ns: int, work: Work | None = None) -> AnalysisStatus:
+        """What the window polls, as of `now_ns`; work: what runs beside."""
+        busy, error = (work.busy, work.error) if work is not None else (float("nan"), "")
         if not self.all:
-            return AnalysisStatus(busy=busy)
+            return AnalysisStatus(busy=busy, error=error)
         run = self.all[self.shown]
         told = run.pack(1)
         health = next((h for h in reversed(told.health) if h.time <= now_ns), None)
@@ -166,10 +188,11 @@ class Runs:
             basis=told.basis,
             settings=run.settings,
             health=health,
-            risks=told.risks,
+            risks=told.risks_at(now_ns),
             runs=tuple(r.name for r in self.all),
             shown=self.shown,
             busy=busy,
+            error=error,
         )
 
     def _append(self, block: Block) -> None:

@@ -15,7 +15,8 @@ from bms_studio.analysis.align import padded
 from bms_studio.estimators.contract import Outputs, frozen
 
 MOST = 2880
-# In two days a BMS balances, and others ride. A shorter gap in which the voltage moved by this much had a charge or a ride that nobody saw.
+# In two days a BMS balances, and others ride. A shorter gap over which the voltage moved by this
+# much had a charge or a ride that nobody saw.
 _GAP_NS = 120_000_000_000
 _LONG_NS = 172_800_000_000_000
 _MOVED_V = 0.03

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bms_studio.analysis.warm import warm_estimators
 from bms_studio.derivation import Derivation
 from bms_studio.from_logs import import_logs
 from bms_studio.interpret import Request
@@ -24,6 +25,7 @@ def main() -> int:
     """Warm up; 0 when everything ran."""
     begun = time.monotonic()
     warm_plots()
+    warm_estimators()
     blocks = list(generate(3.0, cells=4, rate_hz=50))
     timeline = Timeline()
     derivation = Derivation(Request("scooter"), timeline)
