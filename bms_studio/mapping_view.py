@@ -22,6 +22,7 @@ from protocols.polled import decode_transfers
 from protocols.roles import Binding
 from protocols.signals import Database, Message, Signal
 
+_MOST_ROLES = 3
 _LOOK_BACK = 100_000  # frames: the rarest message of a bus comes every few seconds
 
 
@@ -155,6 +156,8 @@ def _row(name: str, signal: Signal, bound: Sequence[Binding], by_hand: bool) -> 
         )
     first = bound[0]
     role = ", ".join(str(b.role) for b in bound)
+    if len(bound) > _MOST_ROLES:  # the bits of one number
+        role = f"{first.role} … {bound[-1].role}"
     unit = "" if first.role.unit == "1" else first.role.unit
     decimals = _decimals(signal, signal.scale * first.factor)
     return SignalRow(name, role, signal.unit, unit, decimals, first.why, by_hand)
@@ -217,6 +220,6 @@ def _changes(
     bound = {f"{b.message}.{b.signal}": b for b in reversed(bindings)}
     table = np.tile([1.0, 0.0, -np.inf, np.inf], (len(names), 1))
     for row, name in enumerate(names):
-        if (b := bound.get(name)) is not None:
+        if (b := bound.get(name)) is not None and b.bit < 0:
             table[row] = b.factor, b.shift, *b.valid
     return table[:, 0], table[:, 1], table[:, 2], table[:, 3]

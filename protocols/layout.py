@@ -189,14 +189,15 @@ def _standard_ids(message: Message) -> list[int]:
 
 def _add_plan(rows: _Rows, message: Message, targets: Sequence[Target]) -> None:
     signals = {signal.name: signal for signal in message.signals}
-    numbers: dict[str, int] = {}
+    numbers: dict[tuple[str, int], int] = {}
 
-    def number(name: str) -> int:
+    def number(name: str, bit: int = -1) -> int:
         if name not in signals:
             raise ValueError(f"message {message.name} has no signal {name}; correct the name")
-        if name not in numbers:
-            numbers[name] = _add_field(rows, message, signals[name])
-        return numbers[name]
+        if (name, bit) not in numbers:
+            signal = signals[name] if bit < 0 else bit_of(signals[name], bit)
+            numbers[name, bit] = _add_field(rows, message, signal)
+        return numbers[name, bit]
 
     conditions = {t: _conditions(signals, number, t.signal) for t in targets}
     primary = _primary(signals, conditions)
@@ -220,7 +221,7 @@ def _add_plan(rows: _Rows, message: Message, targets: Sequence[Target]) -> None:
 
 
 def _conditions(
-    signals: dict[str, Signal], number: Callable[[str], int], name: str
+    signals: dict[str, Signal], number: Callable[..., int], name: str
 ) -> tuple[MuxCondition, ...]:
     """All conditions of a signal: its own and those of its multiplexers, outermost first."""
     number(name)  # raises for an unknown name
@@ -249,7 +250,7 @@ def _primary(signals: dict[str, Signal], conditions: dict[Target, tuple[MuxCondi
 def _add_lists(
     rows: _Rows,
     listed: Sequence[tuple[Target, tuple[MuxCondition, ...]]],
-    number: Callable[[str], int],
+    number: Callable[..., int],
 ) -> tuple[int, int]:
     """One list per group and per set of further multiplexers: a frame has all of it or nothing."""
     begin = len(rows.lists)
@@ -268,9 +269,9 @@ def _add_lists(
     return begin, len(rows.lists)
 
 
-def _add_entry(rows: _Rows, target: Target, number: Callable[[str], int]) -> None:
+def _add_entry(rows: _Rows, target: Target, number: Callable[..., int]) -> None:
     binding = target.binding or _AS_IT_IS
-    at = number(target.signal)
+    at = number(target.signal, binding.bit)
     bits = rows.fields[at]
     index = binding.index
     special = (
@@ -354,6 +355,17 @@ _FLOATS = {16: FLOAT16, 32: FLOAT32, 64: FLOAT64}
 def first_bit(signal: Signal) -> int:
     """Big endian: distance of the most significant bit from the start of the payload."""
     return 8 * (signal.start // 8) + 7 - signal.start % 8
+
+
+def bit_of(signal: Signal, bit: int) -> Signal:
+    """One bit of a signal as a signal, 0 the lowest. ValueError beyond its length."""
+    if not 0 <= bit < signal.length:
+        raise ValueError(f"{signal.name} has {signal.length} bits: there is no bit {bit}")
+    start = signal.start + bit
+    if not signal.little_endian:
+        last = first_bit(signal) + signal.length - 1 - bit
+        start = 8 * (last // 8) + 7 - last % 8
+    return Signal(f"{signal.name}[{bit}]", start, 1, signal.little_endian, mux=signal.mux)
 
 
 def _needs_integers(signal: Signal) -> bool:

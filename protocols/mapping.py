@@ -11,6 +11,7 @@ from math import log10
 from typing import TYPE_CHECKING
 
 from protocols.alarm_words import alarms_of
+from protocols.bitmaps import bitmap_bindings
 from protocols.families import Family, families
 from protocols.frames import Frames
 from protocols.packfields import Candidate, pack_candidates, with_reason
@@ -48,6 +49,7 @@ def map_database(databases: Sequence[Database], frames: Frames | None = None) ->
     cells = _add_cells(found, databases, bus)
     for kind in ("probe", "balancing"):
         _add_family(found, databases, bus, kind)
+    _add_bitmap(found, databases, bus, cells)
     _add_pack(found, databases, bus, cells)
     _judge(found, bus, cells)
     if any(binding.role.field == "current" for binding in found.bindings):
@@ -126,6 +128,23 @@ def _add_family(found: _Found, databases: Sequence[Database], bus: "Bus | None",
             family = learn_index(bus, family) if family.indexed else family
         found.bindings.extend(family.bindings)
         _note_rivals(found, kind, [entry[1] for entry in listed])
+
+
+def _add_bitmap(
+    found: _Found, databases: Sequence[Database], bus: "Bus | None", cells: "Cells | None"
+) -> None:
+    """Balancing as the bits of a number, where no flag has a name of its own."""
+    kinds = {(b.role.kind, b.role.pack) for b in found.bindings}
+    if ("balancing", 1) in kinds:
+        return
+    numbers = [b.role.number for b in found.bindings if b.role.kind == "cell" and b.role.pack == 1]
+    count = max(numbers, default=0)
+    if cells is not None and cells.credible:
+        count = max(count, int(cells.numbers.max()))
+    bits = bitmap_bindings(databases, count, bus.values if bus is not None else None)
+    if bits:
+        found.bindings.extend(bits)
+        found.notes.append(f"bits of {bits[0].signal} are taken as cells, the lowest first")
 
 
 def _add_pack(

@@ -133,7 +133,9 @@ class Binding:
     """Signal -> role: canonical value = physical * factor + shift; NaN outside `valid`.
 
     why: one short phrase for people ("name says cell 12, unit mV"). count_signal: a signal of the
-    same message holding how many cells or probes exist; numbers beyond it are dropped.
+    same message holding how many cells or probes exist; numbers beyond it are dropped. bit: only
+    this bit of the signal's raw value, 0 the lowest (-1: all of it); factor and shift then change 0
+    or 1.
     """
 
     message: str
@@ -145,6 +147,7 @@ class Binding:
     index: Index | None = None
     count_signal: str = ""
     why: str = ""
+    bit: int = -1
 
 
 @dataclass(frozen=True, slots=True)
