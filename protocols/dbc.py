@@ -25,6 +25,10 @@ _KINDS = (
 )
 _HEAD = 20_000
 
+# int(Decimal(…)) of the parser has no bound of its own.
+_MONSTER = re.compile(r"\d{401}|(?<![\w.])\d+(?:\.\d*)?[eE][+-]?\d{4,}(?!\w)")
+_QUOTED = re.compile(r'"[^"]*"')
+
 
 def load_database(path: Path | str) -> Database:
     """The database of a file: UTF-8 with or without byte order mark, GB 2312, Windows-1252.
@@ -64,8 +68,11 @@ def parse_database(name: str, text: str) -> Database:
         notes.extend(repairs)
     elif re.search(r"<!(?:DOCTYPE|ENTITY)", mended):
         raise DatabaseError(f"{name} defines entities, which no database needs: it is refused")
+    _refuse_monsters(name, mended)
     parsed = _parse(name, mended, kind)
     found = [m for m in parsed.messages if m.name != UNUSED]
+    if any(not m.name or not all(s.name for s in m.signals) for m in found):
+        raise DatabaseError(f"{name} has a message or signal without a name: correct it there")
     if sum(len(m.signals) for m in found) > MAX_SIGNALS:
         raise DatabaseError(
             f"{name} has more than {MAX_SIGNALS} signals: not the database of a bus"
@@ -79,6 +86,17 @@ def parse_database(name: str, text: str) -> Database:
         replace(t, message=m) for t, m in zip(carried, named[len(plain) :], strict=True)
     )
     return Database(name, messages, text, tuple(notes), transfers)
+
+
+def _refuse_monsters(name: str, text: str) -> None:
+    """Numbers that take minutes or gigabytes to become one: a million digits, 1e999999999."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) < 5 or not _MONSTER.search(line):
+            continue
+        if _MONSTER.search(_QUOTED.sub("", line)):
+            raise DatabaseError(
+                f"{name}, line {number}: a number beyond all bounds; the file is damaged or hostile"
+            )
 
 
 def kind_of(text: str) -> str:

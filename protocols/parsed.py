@@ -17,6 +17,8 @@ from protocols.scripts import unspelt
 from protocols.signals import ANY_PRIORITY, Message, MuxCondition, Signal, Transfer
 
 MAX_FRAME_BYTES = 64
+MAX_SIGNAL_BITS = 64
+_MAX_BIT = 1 << 20
 _FD_SIZES = (12, 16, 20, 24, 32, 48, 64)
 # Normal fixed addressing of diagnosis on 29 bits.
 _DIAGNOSTIC_FORMATS = (0xDA, 0xDB, 0xCD, 0xCE)
@@ -102,6 +104,8 @@ def _message(parsed: Any, notes: list[str]) -> Message:
         signal = _signal(item, taken)
         if not (math.isfinite(signal.scale) and math.isfinite(signal.offset)):
             notes.append(f"{unspelt(parsed.name)}.{signal.name} left out: its scale is no number")
+        elif not 0 < signal.length <= MAX_SIGNAL_BITS or not 0 <= signal.start < _MAX_BIT:
+            notes.append(f"{unspelt(parsed.name)}.{signal.name} left out: it has no place")
         elif _last_byte(signal) > (most := max(MAX_FRAME_BYTES, parsed.length)):
             notes.append(f"{unspelt(parsed.name)}.{signal.name} left out: beyond {most} bytes")
         else:

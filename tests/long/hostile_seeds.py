@@ -68,7 +68,7 @@ SYM = """FormatVersion=6.0 // Do not edit this line!
 Title="pack"
 
 {ENUMS}
-enum State(0="off", 1="on")
+Enum=State(0="off", 1="on")
 
 {SIGNALS}
 Sig=Cell1 unsigned 16 /u:V /f:0.001 /o:0
