@@ -21,6 +21,7 @@ BITRATES = (10_000, 20_000, 50_000, 100_000, 125_000, 250_000, 500_000, 800_000,
 _OK, _NAK = b"\r", b"\x07"
 _LONGEST_COMMAND = 512
 _NOBODY_PAUSE_S = 0.02
+_BUS_ERROR, _BUS_OFF = 0x80, 0xA4
 
 
 class Line(Protocol):
@@ -143,7 +144,12 @@ class Counts:
 
 @dataclass(slots=True, eq=False)
 class EmulatedAdapter:
-    """The adapter on its `line`. Call `send` with frames of the bus, and `service` all the time."""
+    """The adapter on its `line`. Call `send` with frames of the bus, and `service` all the time.
+
+    flags: what command F tells of the bus (CAN232 manual: 04 warning, 20 passive, 80 bus error).
+    shorted: the wires touch: an adapter that takes part goes bus-off, and stays so until it is
+    opened again and nothing touches any more.
+    """
 
     line: Line
     version: str = "V1013"
@@ -151,13 +157,17 @@ class EmulatedAdapter:
     counts: Counts = field(default_factory=Counts)
     bitrate: int = 0
     state: str = "closed"  # closed, open, listen
+    flags: int = 0
+    shorted: bool = False
+    bus_off: bool = False
     _out: bytearray = field(default_factory=bytearray)
     _in: bytearray = field(default_factory=bytearray)
     _received: list[Frames] = field(default_factory=list)
 
     def send(self, frames: Frames) -> None:
         """Frames seen on the bus; those that do not fit into the buffer are dropped and counted."""
-        if self.state == "closed":
+        self.bus_off |= self.shorted and self.state == "open"
+        if self.state == "closed" or self.shorted or self.bus_off:
             return
         self.counts.offered += len(frames)
         text = slcan.encode(frames)
@@ -242,6 +252,7 @@ class EmulatedAdapter:
             return self._transmit(command)
         if letter in "OL" and not rest and self.state == "closed":
             self.state = "open" if letter == "O" else "listen"
+            self.bus_off = self.shorted and self.state == "open"
             return _OK
         if letter == "C" and not rest and self.state != "closed":
             self.state = "closed"
@@ -253,7 +264,8 @@ class EmulatedAdapter:
             self.bitrate = BITRATES[int(rest)]
             return _OK
         if letter == "F" and not rest:
-            return b"F00\r" if self.state != "closed" else _NAK
+            flags = _BUS_OFF if self.bus_off else self.flags | _BUS_ERROR * self.shorted
+            return b"F%02X\r" % flags if self.state != "closed" else _NAK
         if command == b"Z0" and self.state == "closed":
             return _OK
         return _NAK
@@ -261,7 +273,7 @@ class EmulatedAdapter:
     def _transmit(self, command: bytes) -> bytes:
         """A frame from the computer: refused unless the channel is open for sending."""
         parsed = slcan.parse(command + b"\r")
-        if self.state != "open" or not len(parsed.frames):
+        if self.state != "open" or self.bus_off or not len(parsed.frames):
             return _NAK
         self._received.append(parsed.frames)
         self.counts.received += 1

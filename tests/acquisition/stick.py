@@ -132,6 +132,7 @@ class SocketStick:
                             self.open.set()
             except OSError:
                 pass
+            self.connection.close()
             self.open.clear()
 
     def send(self, data: bytes) -> None:
