@@ -5,11 +5,12 @@ docs/recording-format.md says the same in words. Plain data only: nothing here o
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
+from recordings.analysis_layout import CELL_NUMBERS, OF_PACK, OUTLOOK, PER_CELL
 
 FORMAT = "bms-studio"
 FORMAT_VERSION = 1
@@ -89,32 +90,31 @@ _LOCATION = (
     ),
 )
 _EVENTS = (TIME, _text("kind", "Kind of event"), _text("text", "What happened, in words"))
+
+
+def _with_sigma(
+    entries: tuple[tuple[str, str, bool, str], ...], wide: bool, before: str = ""
+) -> Iterator[Column]:
+    for name, unit, has_sigma, long_name in entries:
+        yield _number(before + name, unit, long_name, wide)
+        if has_sigma:
+            sigma = f"Standard deviation of {before}{name}"
+            yield _number(f"{before}{name}_sigma", unit, sigma, wide)
+
+
 _ESTIMATES = (
     TIME,
-    _number("soc", "1", "State of charge of each cell", True),
-    _number("soc_sigma", "1", "Standard deviation of soc", True),
-    _number("pack_soc", "1", "State of charge of the pack"),
-    _number("usable_soc", "1", "Charge that the weakest cell lets the pack deliver"),
-    Column("limiting_cell", "uint16", "", "Number of the limiting cell, 0 unknown"),
-)
-_HEALTH_FIELDS = (
-    ("capacity_ah", "Ah", "Capacity"),
-    ("soh_capacity", "1", "Capacity relative to new"),
-    ("resistance_ohm", "ohm", "Resistance"),
-    ("soh_resistance", "1", "Resistance relative to new"),
-    ("leak_a", "A", "Leakage current"),
-    ("risk", "1", "Risk of failing, 0 to 1"),
+    *_with_sigma(PER_CELL[:1], wide=True),
+    *_with_sigma(OUTLOOK, wide=False),
+    *(Column(name, "uint16", "", long_name) for name, long_name in CELL_NUMBERS),
 )
 _HEALTH = (
     TIME,
-    *(
-        column
-        for name, unit, long_name in _HEALTH_FIELDS
-        for column in (
-            _number(name, unit, f"{long_name} of each cell", True),
-            _number(f"{name}_sigma", unit, f"Standard deviation of {name}", True),
-        )
-    ),
+    _time("start", "First sample that counts for this evaluation"),
+    *_with_sigma(PER_CELL, wide=True),
+    *_with_sigma(OF_PACK, wide=False, before="pack_"),
+    _text("needs", "What would make a quantity known, JSON object of codes"),
+    _text("progress", "How much of the data needed is there, JSON object 0 to 1"),
 )
 _FINDINGS = (
     _text("id", "Identity of the finding; the newest row of an id wins"),
@@ -130,6 +130,7 @@ _FINDINGS = (
     _text("parameters", "Parameters of the sentence, JSON"),
     _text("text", "The sentence in English"),
     _text("evidence", "Evidence, JSON"),
+    Column("count", "uint32", "1", "How often it was seen"),
 )
 
 GROUPS: dict[str, tuple[Column, ...]] = {

@@ -71,6 +71,7 @@ class Recording:
         self._chunk_times: dict[tuple[str, int], int] = {}
         self._attributes = self._with_file(_attributes)
         self._rows, self._columns, self._labels, self._spans = self._with_file(_contents)
+        self._analyses = self._with_file(_analyses)
 
     @property
     def attributes(self) -> RecordingAttributes:
@@ -78,8 +79,18 @@ class Recording:
         return self._attributes
 
     def groups(self) -> tuple[str, ...]:
-        """Paths of all channel groups: "/frames", "/cells", "/packs/2/cells", …"""
-        return tuple(self._rows)
+        """Paths of all channel groups: "/frames", "/cells", "/packs/2/cells", …; of analyses only
+        the newest: "/estimates", "/health", "/findings"."""
+        return tuple(path for path in self._rows if not _is_kept(path))
+
+    def analyses(self, pack: int = 1) -> tuple[int, ...]:
+        """Numbers of the analyses of a pack, oldest first; their groups are
+        "/analyses/<n>/estimates" and so on, with "/packs/<p>" before them."""
+        return tuple(sorted(n for p, n in self._analyses if p == pack))
+
+    def analysis_attributes(self, number: int, pack: int = 1) -> dict[str, str]:
+        """The texts that stand at an analysis: settings (JSON), software, created …; KeyError."""
+        return dict(self._analyses[pack, number])
 
     def packs(self) -> tuple[int, ...]:
         """Numbers of the packs, from 1."""
@@ -100,7 +111,11 @@ class Recording:
 
     def span(self, group: str | None = None) -> tuple[int, int] | None:
         """First and last time of a group, or of all channel groups; None where nothing is."""
-        spans = [s for path, s in self._spans.items() if group in (None, path)]
+        spans = [
+            s
+            for path, s in self._spans.items()
+            if path == group or (group is None and not _is_kept(path))
+        ]
         if not spans:
             return None
         return min(s[0] for s in spans), max(s[1] for s in spans)
@@ -297,17 +312,39 @@ def _contents(file: h5py.File) -> _Contents:
 
 
 def _channel_groups(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
-    """Every group that has a `time`; analyses only under their newest names."""
+    """Every group that has a `time`."""
     waiting: list[tuple[str, h5py.Group]] = [("", file)]
     while waiting:
         prefix, group = waiting.pop()
         for name, node in sorted(group.items(), reverse=True):
             path = f"{prefix}/{name}"
-            if isinstance(node, h5py.Group) and path not in ("/analyses", "/overview"):
+            if isinstance(node, h5py.Group) and path != "/overview":
                 if "time" in node:
                     yield path, node
                 else:
                     waiting.append((path, node))
+
+
+def _is_kept(path: str) -> bool:
+    """Whether this is a group of /analyses/<n>, the newest of which has a shorter name too."""
+    return path.startswith("/analyses/") or (path.startswith("/packs/") and "/analyses/" in path)
+
+
+def _analyses(file: h5py.File) -> dict[tuple[int, int], dict[str, str]]:
+    """Attributes of every analysis by (pack, number)."""
+    found: dict[tuple[int, int], dict[str, str]] = {}
+    places = [(1, file)]
+    packs = file.get("packs")
+    if isinstance(packs, h5py.Group):
+        places += [(int(name), node) for name, node in packs.items() if name.isdecimal()]
+    for pack, place in places:
+        analyses = place.get("analyses") if isinstance(place, h5py.Group) else None
+        if not isinstance(analyses, h5py.Group):
+            continue
+        for name, node in analyses.items():
+            if name.isdecimal() and isinstance(node, h5py.Group):
+                found[pack, int(name)] = {str(k): _text(v) for k, v in node.attrs.items()}
+    return found
 
 
 def _column(name: str, dataset: h5py.Dataset) -> ColumnInfo:

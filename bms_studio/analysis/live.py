@@ -118,10 +118,13 @@ class LiveAnalysis:
 
     def adopt(self, done: Analysed) -> None:
         """Go on with analysers that have seen all rows before `keep_rows`."""
+        if self._kept is None:
+            self.runs.drop(done.run)  # another pack has come meanwhile
+            return
         self._run, self._analysers = done.run, done.analysers
         self.settings = done.run.settings
         self._waiting.clear()
-        kept, self._kept = self._kept or [], None
+        kept, self._kept = self._kept, None
         for piece in kept:
             analyser = self._analysers.get(piece.pack)
             if analyser is not None:

@@ -35,7 +35,7 @@ def _run() -> None:
     analyser = Analyser(Settings(), Profile(chemistry="NMC", capacity_ah=10.0))
     analyser.push("pack", time, pack)
     analyser.push("probe", time, np.full((len(time), 2), 25.0, np.float32))
-    analyser.push("balancing", time, np.tile(np.float32([0, 1, 0, 0]), (len(time), 1)))
+    analyser.push("balancing", time, np.tile(np.array([0, 1, 0, 0], np.float32), (len(time), 1)))
     analyser.push("cell", time, volts, np.full(volts.shape, 0.01, np.float32))
     analyser.finish()
     for evaluation in analyser.due():
