@@ -60,6 +60,7 @@ TEMPLATES: dict[str, str] = {
     "action.measure_in_a_week": "Measure again in a week: does cell {cell} move?",
     "action.check_cooling": "Check cooling and joints at this probe",
     "action.check_sensor": "Measure cell {cell} with a voltmeter and compare",
+    "action.check_probe": "Check this probe and its plug, or leave it out if there is none",
     "action.check_balancer": "Check the balancer of cell {cell} with a voltmeter",
     "action.check_bms": "Check the BMS's settings and supply",
     "action.check_cable": "Check cable and plugs between adapter, BMS and measuring boards",

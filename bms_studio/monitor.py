@@ -20,7 +20,7 @@ from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.interruptions import InterruptionWatch
 from bms_studio.diagnosis.limits import LimitRule, LimitWatch
 from bms_studio.diagnosis.moments import PACK_COLUMNS, Joiner, Moments, Windows
-from bms_studio.diagnosis.plausibility import RangeWatch, SumWatch, sane
+from bms_studio.diagnosis.plausibility import POSSIBLE_DEGC, RangeWatch, SumWatch, sane
 from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
@@ -69,6 +69,7 @@ class Monitor:
         self._dips = DipWatch()
         self._interruptions = InterruptionWatch()
         self._range = RangeWatch()
+        self._probe_range = RangeWatch("sensor.probe_implausible", *POSSIBLE_DEGC)
         self._sum = SumWatch()
         self._checked: dict[str, None] = {}
         self._has_data = False
@@ -111,7 +112,9 @@ class Monitor:
             median = row_statistics(rows)[:, 1]
             found += self._push_cells(time, rows, median)
         elif kind == "probe":
-            found = self._apply(self._probes, "check.temperature_limits", time, rows)
+            found = self._probe_range.push(time, rows)
+            rows = sane(rows, *POSSIBLE_DEGC)
+            found += self._apply(self._probes, "check.temperature_limits", time, rows)
         elif kind == "pack":
             found = self._push_pack(time, rows)
         block = self._joiner.push(kind, time, rows, median)
@@ -152,6 +155,8 @@ class Monitor:
         windows = self._windows.push(block)
         if windows is None:
             return found
+        for alert in self._book.expire(int(windows.time[-1])):
+            bisect.insort(self.log, alert, key=lambda f: f.time)
         if windows.cells_v.shape[1] >= 3:
             self._checked["check.shifts"] = None
         if windows.probes_degc.shape[1] >= 3:
@@ -191,9 +196,7 @@ class Monitor:
 
     def _tell(self, found: Iterable[Finding]) -> list[Finding]:
         """Transitions become alerts; the log keeps them in order of time."""
-        changed = [
-            alert for finding in found for alert in self._book.push(finding, self._cell_count)
-        ]
+        changed = self._book.push(sorted(found, key=lambda f: f.time), self._cell_count)
         for alert in changed:
             bisect.insort(self.log, alert, key=lambda f: f.time)
         return changed

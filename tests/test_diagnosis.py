@@ -121,7 +121,7 @@ def test_cells_that_do_not_add_up_are_reported_after_a_while_and_resolved() -> N
 
 
 def test_a_voltage_that_no_cell_can_have_is_reported_once() -> None:
-    time, rows = scans(1000)
+    time, rows = scans(1000, period_ms=200_000)
     rows[40:60, 2] = 6.5
     rows[70, 5] = 0.0
     found = RangeWatch().push(time, rows)

@@ -7,6 +7,7 @@ same cell explains is shown as information, not as a second alarm. Nothing is me
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from bms_studio.diagnosis.contract import Finding, Parameters
 from bms_studio.diagnosis.words import listed
@@ -24,6 +25,11 @@ _SHARED = (
     "sensor.stuck",
     "sensor.lag",
 )
+# Moments, not states: nothing ends them, so they are over when a day has passed without another.
+_MOMENTS = ("dip", "shift", "link")
+_MOMENT_NS = 86_400_000_000_000
+# An alert for many cells is told again when it speaks for this many times as many.
+_TOLD_AGAIN = 1.5
 # As many cells as this at once are no longer single cells, whatever the code: the share of a pack.
 _MANY, _MANY_SHARE = 3, 0.25
 # What explains what, in one cell: the kinds on the right make the codes on the left a consequence.
@@ -52,6 +58,10 @@ class Conditions:
 
     _held: dict[str, _Condition] = field(default_factory=dict)
     _times: dict[str, int] = field(default_factory=dict)
+
+    def holds(self, identity: str) -> bool:
+        """Whether this was stated and has not ended: thresholds may then be lower (hysteresis)."""
+        return identity in self._held
 
     def update(self, time: int, stated: Iterable[Finding]) -> list[Finding]:
         """Transitions: time int64 ns of this evaluation, stated: findings that hold as of it."""
@@ -93,9 +103,24 @@ class AlertBook:
         self._single: dict[str, Finding] = {}  # what detectors said, by their id
         self.alerts: dict[str, Finding] = {}
         self._speaker: dict[str, str] = {}  # code -> id of the alert that speaks for all its cells
+        self._told: dict[str, int] = {}  # how many cells each of those spoke for when it was told
 
-    def push(self, finding: Finding, cells: int) -> list[Finding]:
-        """The alerts that a transition changes: none, one, or several. cells: of the pack."""
+    def push(self, found: Iterable[Finding], cells: int) -> list[Finding]:
+        """The alerts that transitions, in order of time, change; cells: of the pack. What happens
+        at one moment is told once, as it was when the moment was over."""
+        out: list[Finding] = []
+        for _, together in groupby(found, key=lambda f: f.time):
+            before = dict(self.alerts)
+            changed: dict[str, None] = {}
+            for finding in together:
+                changed |= dict.fromkeys(self._take(finding, cells))
+            for identity in changed:
+                if self._worth_telling(before.get(identity), self.alerts[identity]):
+                    out.append(self.alerts[identity])
+        return out
+
+    def _take(self, finding: Finding, cells: int) -> list[str]:
+        """Ids of the alerts that one transition changed."""
         self._single[finding.id] = finding
         changed = self._shared(finding, cells)
         if changed is None:
@@ -107,8 +132,36 @@ class AlertBook:
                 alert = replace(alert, state="acknowledged")
             if before is None or replace(before, time=alert.time) != alert:
                 self.alerts[alert.id] = alert
-                out.append(alert)
+                out.append(alert.id)
         return out
+
+    def _worth_telling(self, before: Finding | None, alert: Finding) -> bool:
+        """Every change, except that cells join and leave an alert for many of them, and what was
+        over before it was told."""
+        if before is None and alert.state == "resolved":
+            return False
+        also = str(alert.parameters.get("also", ""))
+        if not also and not (before and "also" in before.parameters):
+            return True
+        cells = len(self._alike(alert.code))
+        same = before and before.state == alert.state and before.severity == alert.severity
+        if same and cells < _TOLD_AGAIN * self._told.get(alert.id, 0):
+            return False
+        self._told[alert.id] = cells
+        return True
+
+    def expire(self, now: int) -> list[Finding]:
+        """Moments that are long over at `now`, int64 ns: they end a day after they were."""
+        over = [
+            replace(alert, time=alert.time + _MOMENT_NS, state="resolved")
+            for alert in self.alerts.values()
+            if alert.kind in _MOMENTS
+            and alert.state in ("active", "acknowledged")
+            and now - alert.time > _MOMENT_NS
+        ]
+        for alert in over:
+            self.alerts[alert.id] = self._single[alert.id] = alert
+        return over
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -135,7 +188,7 @@ class AlertBook:
     def _shared(self, finding: Finding, cells: int) -> list[Finding] | None:
         """The alert that speaks for all cells with this trouble; None: the cell is on its own."""
         code = finding.code
-        if not finding.cell or "other" in finding.parameters:
+        if not finding.cell or "other" in finding.parameters or finding.kind in _MOMENTS:
             return None
         alike = self._alike(code)
         speaker = self._speaker.get(code)

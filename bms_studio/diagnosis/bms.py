@@ -26,7 +26,7 @@ FROZEN_SHARE, WRONG, WRONG_SIGMAS = 0.08, 0.10, 4.0
 HOLDS_S, ALLOWED_A, COLD_K, FULL_V = 60.0, 0.5, 2.0, 0.01
 # Below this no cell with a graphite anode may be charged.
 FREEZING_DEGC = 0.0
-SILENT_S, SILENT_PERIODS = 30.0, 8.0
+SILENT_S, SILENT_PERIODS, LONGEST_WINDOW_S = 30.0, 8.0, 15.0
 LOWEST_DEGC, HIGHEST_DEGC = -45.0, 150.0
 _SOC, _CURRENT, _FULL, _ALLOWED = (
     PACK_COLUMNS[name] for name in ("soc", "current", "full_ah", "charge_current_limit")
@@ -34,8 +34,8 @@ _SOC, _CURRENT, _FULL, _ALLOWED = (
 # Shared: last s, SOC one and two rows before with their s, SOC when it last changed, Ah since then,
 # frozen, s of full and cold limits since, their states, capacity.
 _LAST, _S1, _T1, _S2, _T2, _HELD, _AH, _FROZEN, _FULL_S, _COLD_S, _IS_FULL, _IS_COLD = range(12)
-# Per cell: last heard s, usual gap s, silent.
-_HEARD, _GAP, _SILENT = range(3)
+# Per cell: heard ever, s in which others were heard since, usual gap s, silent.
+_HEARD, _WAITED, _GAP, _SILENT = range(4)
 _CODES = ("bms.soc_jump", "bms.frozen", "bms.charge_when_full", "bms.charge_when_cold", "silent")
 
 _PARAMETERS = {
@@ -126,20 +126,23 @@ def _watch(
                 continue
             some = True
             top = max(top, v)
-            gap = now - state[c, _HEARD]
-            if state[c, _HEARD] >= 0 and gap < 600.0:
-                state[c, _GAP] = max(gap, 0.98 * state[c, _GAP])
-            state[c, _HEARD] = now
+            if state[c, _HEARD] > 0:
+                state[c, _GAP] = max(state[c, _WAITED], 0.98 * state[c, _GAP])
+            state[c, _HEARD], state[c, _WAITED] = 1.0, 0.0
             if state[c, _SILENT] > 0:
                 state[c, _SILENT] = 0
                 count = _tell(out, count, r, 4, c, 0.0, 0.0, 0)
         if some:
             for c in range(cells.shape[1]):
-                gap = now - state[c, _HEARD]
+                if state[c, _HEARD] == 0 or not np.isnan(cells[r, c]):
+                    continue
+                # Only time in which others are heard: a silent bus is the link's.
+                state[c, _WAITED] += min(dt, LONGEST_WINDOW_S)
+                waited = state[c, _WAITED]
                 longest = max(SILENT_S, SILENT_PERIODS * state[c, _GAP])
-                if state[c, _HEARD] >= 0 and state[c, _SILENT] == 0 and gap >= longest:
+                if state[c, _SILENT] == 0 and waited >= longest:
                     state[c, _SILENT] = 1
-                    count = _tell(out, count, r, 4, c, gap, 0.0, 1)
+                    count = _tell(out, count, r, 4, c, waited, 0.0, 1)
         cold = np.inf
         for p in range(probes.shape[1]):
             if probes[r, p] > LOWEST_DEGC and probes[r, p] < HIGHEST_DEGC:
@@ -168,7 +171,7 @@ class BmsWatch:
         self._shared = np.zeros(12)
         self._shared[[_S1, _S2, _HELD]] = nan
         self._shared[[_FULL_S, _COLD_S]] = -1.0
-        self._state = np.zeros((0, 3))
+        self._state = np.zeros((0, 4))
         self._origin = 0
         self._jumps: list[int] = []
         self._silent: dict[int, float] = {}
@@ -183,7 +186,7 @@ class BmsWatch:
             return []
         more = block.cells_v.shape[1] - len(self._state)
         if more > 0:
-            self._state = np.concatenate([self._state, np.tile([-1.0, 0.0, 0.0], (more, 1))])
+            self._state = np.concatenate([self._state, np.zeros((more, 4))])
         self._origin = self._origin or int(block.time[0])
         out = np.empty((64 + 4 * block.cells_v.shape[1] + len(block), 6))
         count = _watch(

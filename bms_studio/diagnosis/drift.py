@@ -31,7 +31,8 @@ DAY_WINDOWS, DAILY_V = 18, 0.0015
 # How much a difference depends on the voltage (V per V): a cell 10 % smaller gives 0.1.
 BY_LEVEL = 0.1
 DRIFT_Z, DRIFT_V, DRIFT_DAYS = 6.0, 0.008, 7.0
-LEVEL_V, LEVEL_MAD, LEVEL_DAYS = 0.025, 8.0, 3
+# What was told is held down to this share of the thresholds.
+LEVEL_V, LEVEL_MAD, LEVEL_DAYS, HELD = 0.025, 8.0, 3, 0.4
 NATURAL, CHARGE_Z, CHARGE = 0.01, 4.0, 0.05
 
 
@@ -92,7 +93,8 @@ class DriftWatch:
         recent = days.table(count)[1][-LEVEL_DAYS:]
         out = []
         lines = days.drift(count, DAILY_V, BY_LEVEL)
-        levels = _levels(recent)
+        held = [self._conditions.holds(f"imbalance.level.{k + 1}") for k in range(len(lines))]
+        levels = _levels(recent, np.where(held, HELD, 1.0))
         for k, line in enumerate(lines):
             if line is not None and _sinks(line):
                 first = max(0, count - line.count)
@@ -115,19 +117,20 @@ def _sinks(line: Drift) -> bool:
     return enough and -line.z >= DRIFT_Z and -line.thirds >= 0.4 * -line.change
 
 
-def _levels(recent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Per cell the difference that stood on every one of these days, NaN where none does."""
+def _levels(recent: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Per cell the difference that stood on every one of these days, NaN where none does; share:
+    of the thresholds, per cell."""
     out = np.full(recent.shape[1], np.nan)
     if len(recent) < LEVEL_DAYS:
         return out
     for k in range(recent.shape[1]):
         values = recent[:, k]
         least = float(np.min(np.abs(values))) if np.isfinite(values).all() else 0.0
-        if least < LEVEL_V or np.ptp(np.sign(values)) > 0:
+        if least < share[k] * LEVEL_V or np.ptp(np.sign(values)) > 0:
             continue
         others = np.abs(np.delete(recent, k, axis=1))
         spread = float(np.nanmedian(others)) if np.isfinite(others).any() else 0.0
-        if least >= LEVEL_MAD * spread:
+        if least >= share[k] * LEVEL_MAD * spread:
             out[k] = values[-1]
     return out
 

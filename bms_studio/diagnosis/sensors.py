@@ -2,8 +2,9 @@
 
 Mechanism: an input of the measuring chip that hangs, a BMS that repeats its last frame, a sense
 wire with a bad contact that picks up the controller's switching.
-Evidence: a reading without a single step for a minute while the median moved by 20 mV; all readings
-without one while the current moved; noise five times that of the neighbours and above 3 mV.
+Evidence: a reading without a single step for three minutes after the median has moved by 20 mV
+since its last one (telematics hand over cells in parts, seconds apart); all readings without one
+while the current moved; noise five times that of the neighbours and above 3 mV.
 Always "watch": the cell may be well. A reading that is absurd is `plausibility`'s.
 Blind: at rest nothing moves, so nothing can be stuck; noise that all cells share.
 """
@@ -18,7 +19,8 @@ from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.moments import Moments
 from bms_studio.diagnosis.words import found
 
-STUCK_S, STUCK_V, STUCK_ROWS = 60.0, 0.020, 30
+STUCK_S, STUCK_V, STUCK_ROWS = 180.0, 0.020, 30
+FROZEN_S = 60.0
 FROZEN_A = 5.0
 NOISE_TIMES, NOISE_V, NOISE_ROWS = 5.0, 0.003, 600
 # Two scans with medians further apart are load, not noise.
@@ -26,9 +28,9 @@ _STEADY_V = 0.002
 _MINUTE_NS = 60_000_000_000
 _SLOW = 0.005
 # Per cell: last value, since s, lowest and highest median since, rows since, noise, rows of noise,
-# stuck, noisy; shared: previous median, frozen since s, lowest and highest current since, frozen
-# rows, frozen, last minute.
-_LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE = range(10)
+# stuck, noisy, difference in the row before, s since the median has moved. Shared: previous median,
+# frozen since s, lowest and highest current since, frozen rows, frozen, last minute.
+_LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE, _MOVED = range(11)
 _MEDIAN, _F_SINCE, _F_LOW, _F_HIGH, _F_ROWS, _FROZEN, _LAST_MINUTE = range(7)
 _CODES = ("sensor.stuck", "sensor.frozen", "sensor.noisy")
 
@@ -96,7 +98,7 @@ def _watch(
                     count = _note(out, count, r, 0, c, state[c, _SINCE], -1.0, 0.0)
                 state[c, _LAST], state[c, _SINCE] = v, now
                 state[c, _LOW] = state[c, _HIGH] = m
-                state[c, _ROWS] = 0
+                state[c, _ROWS], state[c, _MOVED] = 0, now
                 continue
             state[c, _ROWS] += 1
             if not m >= state[c, _LOW]:
@@ -104,8 +106,10 @@ def _watch(
             if not m <= state[c, _HIGH]:
                 state[c, _HIGH] = m
             travel = state[c, _HIGH] - state[c, _LOW]
-            long = now - state[c, _SINCE] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
-            if long and travel >= STUCK_V and state[c, _STUCK] == 0 and rows.shape[1] > 1:
+            if travel < STUCK_V:
+                state[c, _MOVED], state[c, _ROWS] = now, 0
+            long = now - state[c, _MOVED] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
+            if long and state[c, _STUCK] == 0 and rows.shape[1] > 1:
                 state[c, _STUCK] = 1
                 count = _note(out, count, r, 0, c, state[c, _SINCE], travel, 0.0)
         a = current[r]
@@ -122,7 +126,7 @@ def _watch(
             if not a <= shared[_F_HIGH]:
                 shared[_F_HIGH] = a
             travel = shared[_F_HIGH] - shared[_F_LOW]
-            long = now - shared[_F_SINCE] >= STUCK_S and shared[_F_ROWS] >= STUCK_ROWS
+            long = now - shared[_F_SINCE] >= FROZEN_S and shared[_F_ROWS] >= STUCK_ROWS
             if long and travel >= FROZEN_A and shared[_FROZEN] == 0:
                 shared[_FROZEN] = 1
                 waited = now - shared[_F_SINCE]
@@ -149,7 +153,7 @@ class SensorWatch:
     """Finds all three in moments as they come."""
 
     def __init__(self) -> None:
-        self._state = np.zeros((0, 10))
+        self._state = np.zeros((0, 11))
         self._shared = np.zeros(7)
         self._origin = 0
         self._newest: dict[str, Finding] = {}
@@ -160,7 +164,7 @@ class SensorWatch:
             return []
         more = block.cells_v.shape[1] - len(self._state)
         if more > 0:
-            fresh = np.zeros((more, 10))
+            fresh = np.zeros((more, 11))
             fresh[:, _LAST] = fresh[:, _BEFORE] = np.nan
             self._state = np.concatenate([self._state, fresh])
         self._origin = self._origin or int(block.time[0])
@@ -190,7 +194,9 @@ class SensorWatch:
         if code == "sensor.frozen":
             text = f"no step for {value:.0f} s while the current moved by {usual:.0f} A"
             item = evidence("voltage", 0.0, float("nan"), usual, *span, text)
-            made = found(code, time, span, 0, "watch", value / STUCK_S, {"seconds": value}, (item,))
+            made = found(
+                code, time, span, 0, "watch", value / FROZEN_S, {"seconds": value}, (item,)
+            )
         elif code == "sensor.stuck":
             text = f"no step while the median moved by {1e3 * value:.0f} mV"
             item = evidence("voltage", 0.0, float("nan"), value, *span, text)

@@ -6,10 +6,13 @@ Evidence: the difference from the median, in steady current only, tested for a c
 by a two-sided CUSUM (E. S. Page, Biometrika 41 (1954) 100) against its own noise; the delay is near
 Lorden's bound, see `numerics.change_points`.
 One step is information: a balancer that switches does it too (a step beside a change of the flags
-is left out). The third within a day is "watch".
-Blind: steps under load, slower than minutes, or smaller than half the noise of 20 samples.
+is left out). The third of 2 mV within a day is "watch".
+Blind: steps under load and while the level moves on (charge, relaxation), steps slower than
+minutes, or of less than half of what is looked for; readings in steps of 1 mV without noise show
+only 2 mV.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +28,7 @@ from bms_studio.numerics.change_points import ShiftState, find_shifts
 # 10 Hz one in more than a year.
 STEP_V = 0.001
 SAMPLES_BETWEEN_FALSE_ALARMS = 1e11
-REPEATED, DAY_NS = 3, 86_400_000_000_000
+REPEATED, LARGE_V, DAY_NS = 3, 0.002, 86_400_000_000_000
 
 
 @njit(nogil=True, cache=True)
@@ -47,6 +50,7 @@ class ShiftWatch:
     def __init__(self) -> None:
         self._state = ShiftState(STEP_V, SAMPLES_BETWEEN_FALSE_ALARMS)
         self._steps: dict[int, list[int]] = {}
+        self._counts: dict[int, int] = {}
         self._flags: NDArray[np.float32] = np.empty(0, np.float32)
 
     def push(self, block: Moments) -> list[Finding]:
@@ -58,7 +62,9 @@ class ShiftWatch:
         steps = find_shifts(
             self._state, block.time, deviation, block.median_v, block.current_a, calm
         )
-        return [self._finding(*step) for step in steps]
+        # Several in one row are the median's, not the cells'.
+        alone = Counter(step[2] for step in steps)
+        return [self._finding(*step) for step in steps if alone[step[2]] < 3]
 
     def _calm(self, block: Moments) -> NDArray[np.bool_]:
         """Rows in which no balancer switched."""
@@ -70,8 +76,11 @@ class ShiftWatch:
         return np.asarray(_unchanged(np.ascontiguousarray(flags), self._flags))
 
     def _finding(self, cell: int, start: int, time: int, step_v: float, sigma_v: float) -> Finding:
-        recent = [t for t in self._steps.get(cell, []) if time - t < DAY_NS] + [time]
+        recent = [t for t in self._steps.get(cell, []) if time - t < DAY_NS]
+        if abs(step_v) >= LARGE_V:
+            recent.append(time)
         self._steps[cell] = recent
+        self._counts[cell] = self._counts.get(cell, 0) + 1
         text = f"mean stepped by {1e3 * step_v:+.1f} mV at steady current"
         item = evidence("deviation", step_v, sigma_v, 0.0, start, time, text)
         made = found(
@@ -84,4 +93,4 @@ class ShiftWatch:
             {"millivolt": 1e3 * step_v},
             (item,),
         )
-        return replace(made, count=len(recent))
+        return replace(made, count=self._counts[cell])

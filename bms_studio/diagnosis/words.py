@@ -167,6 +167,11 @@ CODES: dict[str, Words] = {
         "action.check_sense_wire",
         "Cell {cell} reports {value_v:.4g} V, which no cell can have",
     ),
+    "sensor.probe_implausible": Words(
+        "sensor",
+        "action.check_probe",
+        "Probe {probe} reports {value_degc:.0f} °C, which cannot be",
+    ),
     "balancing.stuck_on": Words(
         "balancing",
         "action.check_balancer",

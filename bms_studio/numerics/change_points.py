@@ -3,7 +3,9 @@
 Two-sided CUSUM (E. S. Page, Biometrika 41 (1954) 100) on standardised samples for a shift of a
 given size. For a mean time of A samples between false alarms no test can on average be faster, from
 the worst moment on, than ln(A) / D samples, D = shift^2 / (2 sigma^2) (G. Lorden, Ann. Math.
-Statist. 42 (1971) 1897). Series, arrays and numbers; of batteries only the word current.
+Statist. 42 (1971) 1897). A slow ramp is no step: an alarm counts only when the step remains after
+the slope before it has been taken off. Series, arrays and numbers; of batteries only the word
+current.
 """
 
 import math
@@ -12,13 +14,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# A current is steady within this, and a mean is learned over so many samples and this long.
-STEADY_A, STEADY_V = 0.5, 0.004
+# Current and level are steady within this of where they were when the mean was begun to be learned,
+# over so many samples and this long. A level that moves on (charge, relaxation) begins anew.
+STEADY_A, STEADY_V = 0.5, 0.0025
 LEARN_ROWS, LEARN_S, SETTLE_S = 100, 4.0, 20.0
 # The mean follows slow drift: forgotten over this, so that relaxation is no step.
 FOLLOW_S = 300.0
-# The resolution of a reading: its noise can never be less.
+# The resolution of a reading: its noise can never be less. Without noise to blur the steps of 1 mV
+# one of them means anything between none and two: then only twice the step counts.
 LEAST_SIGMA_V = 0.0004
+FINE_SIGMA_V = 0.0006
+# Samples kept per column to tell a step from a ramp, those looked at before and after the change,
+# and the share of the step that must remain when the slope before it has been taken off.
+RING, BEFORE, AFTER, SHARP = 256, 100, 40, 0.7
 _ROWS, _MEAN, _SQUARE, _UP, _DOWN, _UP_SINCE, _DOWN_SINCE, _BEFORE, _PRODUCT, _SIGMA = range(10)
 _REFERENCE_A, _SINCE, _NOW, _REFERENCE_V, _GAP = range(5)
 
@@ -43,6 +51,7 @@ class ShiftState:
         self.step = step
         self.limit = threshold(false_alarm_samples)
         self.columns = np.zeros((0, 10))
+        self.ring = np.zeros((0, RING))
         self.shared = np.zeros(5)
         self.origin = 0
 
@@ -66,6 +75,7 @@ def find_shifts(
     more = values.shape[1] - len(state.columns)
     if more > 0:
         state.columns = np.concatenate([state.columns, np.zeros((more, 10))])
+        state.ring = np.concatenate([state.ring, np.zeros((more, RING))])
     state.origin = state.origin or int(time[0])
     out = np.empty((64 + values.shape[1] + len(time) // 50, 5))
     count = _cusum(
@@ -78,6 +88,7 @@ def find_shifts(
         state.step,
         state.limit,
         state.columns,
+        state.ring,
         state.shared,
         out,
     )
@@ -98,6 +109,7 @@ def _cusum(
     step: float,
     limit: float,
     columns: NDArray[np.float64],
+    ring: NDArray[np.float64],
     shared: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> int:
@@ -121,8 +133,6 @@ def _cusum(
             for c in range(values.shape[1]):
                 columns[c, _ROWS] = 0
             continue
-        # The level may drift slowly (charge, relaxation): the reference follows.
-        shared[_REFERENCE_V] += min(1.0, dt / 10.0) * (v - shared[_REFERENCE_V])
         if now < shared[_SINCE]:
             continue
         for c in range(values.shape[1]):
@@ -132,10 +142,11 @@ def _cusum(
             column = columns[c]
             column[_ROWS] += 1
             n = column[_ROWS]
+            ring[c, int(n) % RING] = x
             if n == 1:
                 column[_MEAN], column[_BEFORE] = x, x
                 column[_SQUARE] = column[_PRODUCT] = column[_UP] = column[_DOWN] = 0.0
-                column[_UP_SINCE] = column[_DOWN_SINCE] = now
+                column[_UP_SINCE] = column[_DOWN_SINCE] = n
                 continue
             error = x - column[_MEAN]
             if n <= LEARN_ROWS or now - shared[_SINCE] < LEARN_S:
@@ -144,7 +155,7 @@ def _cusum(
                 before = column[_BEFORE] - column[_MEAN]
                 column[_PRODUCT] += before * (x - column[_MEAN])
                 column[_BEFORE] = x
-                column[_UP_SINCE] = column[_DOWN_SINCE] = now
+                column[_UP_SINCE] = column[_DOWN_SINCE] = n
                 column[_SIGMA] = 0.0
                 continue
             if column[_SIGMA] == 0.0:
@@ -153,26 +164,46 @@ def _cusum(
                 # Noise that is alike from sample to sample says less than it seems.
                 alike = min(max(column[_PRODUCT] / learned / variance, 0.0), 0.95)
                 column[_SIGMA] = np.sqrt(variance * (1 + alike) / (1 - alike))
-            gain = step / (column[_SIGMA] * column[_SIGMA])
-            up = column[_UP] + gain * (error - 0.5 * step)
-            down = column[_DOWN] + gain * (-error - 0.5 * step)
+            own = step if column[_SIGMA] > FINE_SIGMA_V else 2 * step
+            gain = own / (column[_SIGMA] * column[_SIGMA])
+            up = column[_UP] + gain * (error - 0.5 * own)
+            down = column[_DOWN] + gain * (-error - 0.5 * own)
             if up <= 0:
-                up, column[_UP_SINCE] = 0.0, now
+                up, column[_UP_SINCE] = 0.0, n
             if down <= 0:
-                down, column[_DOWN_SINCE] = 0.0, now
+                down, column[_DOWN_SINCE] = 0.0, n
             column[_UP], column[_DOWN] = up, down
             if up > limit or down > limit:
-                since = column[_UP_SINCE] if up > limit else column[_DOWN_SINCE]
-                # Mean excess over half a step since the sum began to rise, from the sum itself.
-                samples = max((now - since) / max(dt, 1e-6), 1.0)
-                size = max(up, down) / gain / samples + 0.5 * step
-                if count < len(out):
-                    out[count, 0], out[count, 1], out[count, 2] = r, c, since
-                    out[count, 3] = size if up > limit else -size
-                    out[count, 4] = column[_SIGMA]
+                since = int(column[_UP_SINCE] if up > limit else column[_DOWN_SINCE])
+                size = _step(ring[c], since, int(n))
+                right = size * (up - down) > 0 and abs(size) >= SHARP * own
+                if right and count < len(out):
+                    out[count, 0], out[count, 1] = r, c
+                    out[count, 2] = now - (n - since) * dt
+                    out[count, 3], out[count, 4] = size, column[_SIGMA]
                     count += 1
                 column[_ROWS] = 0
                 continue
             if up < 0.3 * limit and down < 0.3 * limit:
                 column[_MEAN] += min(dt / FOLLOW_S, 0.05) * error
     return count
+
+
+@njit(nogil=True, cache=True)
+def _step(ring: NDArray[np.float64], since: int, newest: int) -> float:
+    """Mean of the samples just after number `since`, minus where the line through those before it
+    leads."""
+    after, before = min(newest - since, AFTER), min(since, BEFORE)
+    if newest - since + before > len(ring) or after < 1 or before < 20:
+        return 0.0
+    mean, slope = 0.0, 0.0
+    middle = -0.5 * (before - 1)
+    for i in range(before):
+        mean += ring[(since - i) % len(ring)] / before
+    for i in range(before):
+        slope += (-i - middle) * (ring[(since - i) % len(ring)] - mean)
+    slope *= 12.0 / (before * (before * before - 1.0))
+    total = 0.0
+    for i in range(after):
+        total += ring[(since + 1 + i) % len(ring)] / after
+    return total - mean - slope * (0.5 * (after + 1) - middle)
