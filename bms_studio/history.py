@@ -160,6 +160,8 @@ def to_json(health: Health) -> dict[str, Any]:
         },
         "pack": {n: float(v) for n, v in health.pack.items() if math.isfinite(v)},
         "needs": dict(health.needs),
+        "verdict": health.verdict,
+        "title": health.title,
     }
 
 
@@ -176,12 +178,13 @@ def from_json(stored: Mapping[str, Any]) -> Health:
         cells = {n: _column(n, v, count) for n, v in stored["cells"].items() if _is_quantity(n)}
         pack = {n: float(v) for n, v in stored["pack"].items() if n in _PACK_NAMES}
         needs = {str(n): str(v) for n, v in stored.get("needs", {}).items()}
-        words = [str(stored.get(n, "")) for n in ("chemistry", "serial", "model")]
+        words = [str(stored.get(n, "")) for n in _WORDS]
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the visit is damaged ({error!r})") from None
     return Health(time, start, count, cells, pack, needs, {}, *words)
 
 
+_WORDS = ("chemistry", "serial", "model", "verdict", "title")
 _PACK_NAMES = {n for q in PACK_QUANTITIES for n in (q.name, f"{q.name}_sigma")}
 
 

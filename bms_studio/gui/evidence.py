@@ -6,7 +6,7 @@ show the same charts. No widget is made and nothing is judged here.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,22 @@ def charts(evidence: Evidence, risk: CellRisk) -> tuple[Chart, ...]:
             lambda: all_cells(evidence, cell, "capacity_ah"),
         ),
     )
-    return tuple(make() for make in chosen)
+    made = tuple(make() for make in chosen)
+    return made if risk.mechanism != "none" else tuple(_calm(chart) for chart in made)
+
+
+def _calm(chart: Chart) -> Chart:
+    """Red means high: a cell that nothing was found in is drawn like any named trace."""
+
+    def tone(name: str) -> str:
+        return "accent" if name == "high" else name
+
+    return replace(
+        chart,
+        curves=tuple(replace(curve, tone=tone(curve.tone)) for curve in chart.curves),
+        points=tuple(replace(points, tone=tone(points.tone)) for points in chart.points),
+        bars=tuple(replace(bar, tone=tone(bar.tone)) for bar in chart.bars),
+    )
 
 
 # -- words and scales --------------------------------------------------------------------------
