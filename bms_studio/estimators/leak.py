@@ -22,6 +22,7 @@ from bms_studio.estimators.pack_curve import hat, own_curve
 
 TERMS = 6  # start, ohmic, slow, 1/capacity, leak, offset
 CURVE_KNOTS = 16
+MERGED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ def solve(
     windows are known.
     """
     model = params.model
+    few = np.isfinite(windows["cell_v"]).sum(0) < 20
+    windows = _merged(windows, 0.02 * model.capacity_ah)
     hours = (windows["time_ns"] - windows["time_ns"][:1]) * 1e-9 / 3600
     moved = (windows["moved_ah"] - windows["moved_ah"][:1] - offset_a * hours) / model.capacity_ah
     current = windows["current_a"] - offset_a
@@ -194,15 +197,18 @@ def solve(
     mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
     volts_mean = (volts, mean_v, there)
     warm = windows["temperature_degc"]
-    params = replace(params, model=own_curve(model, z, mean_v, current, slow, warm))
     run = (hours, z, moved, current, slow)
+    params = replace(params, model=own_curve(model, hours, z, mean_v, current, slow, warm))
     table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
     # The mean cell leaks with its cells: more than the median one, which is taken not to.
     leaking = np.nanmean(table[4]) - np.nanmedian(table[4]) if np.isfinite(table[4]).any() else 0.0
     if len(hours) and abs(leaking) * hours[-1] > 0.002 * model.capacity_ah:
         own_way = z - leaking * hours / model.capacity_ah
         run = (hours, own_way, moved, current, slow)
+        curve = own_curve(model, hours, own_way, mean_v, current, slow, warm)
+        params = replace(params, model=curve)
         table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
+    table[:, few] = np.nan
     names = ("imbalance", "resistance_ohm", "slow_ohm", "inverse_capacity", "leak_a", "offset_v")
     out = {name: table[i] for i, name in enumerate(names)}
     out |= {f"{name}_sigma": table[TERMS + i] for i, name in enumerate(names)}
@@ -210,6 +216,31 @@ def solve(
     out["capacity"] = -out["inverse_capacity"] / (1 + out["inverse_capacity"])
     out["capacity_sigma"] = out["inverse_capacity_sigma"]
     return out
+
+
+def _merged(windows: Outputs, still_a: float) -> Outputs:
+    """The windows with those of a rest taken together, ten at a time: nothing happens in them."""
+    count = len(windows["time_ns"])
+    if count < 2:
+        return windows
+    calm = np.abs(windows["current_a"]) < still_a
+    calm &= np.append(0.0, np.diff(windows["bled_s"].sum(1))) == 0
+    run = np.cumsum(np.append(True, calm[1:] != calm[:-1]))
+    place = np.arange(count) - np.flatnonzero(np.append(True, run[1:] != run[:-1]))[run - 1]
+    group = np.where(calm, place // MERGED, place)
+    first = np.flatnonzero(np.append(True, (run[1:] != run[:-1]) | (group[1:] != group[:-1])))
+    size = np.diff(np.append(first, count))
+    out: dict[str, NDArray[Any]] = {}
+    for name, values in windows.items():
+        if name == "time_ns":
+            ages = values - values[0]
+            out[name] = values[0] + np.add.reduceat(ages, first) // size
+            continue
+        known = np.isfinite(values)
+        total = np.add.reduceat(np.where(known, values, 0.0), first, axis=0)
+        many = np.add.reduceat(known.astype(np.float64), first, axis=0)
+        out[name] = np.divide(total, many, out=np.full(total.shape, np.nan), where=many > 0)
+    return frozen(**out)
 
 
 def _all_cells(
@@ -230,7 +261,7 @@ def _all_cells(
         rows = there[:, k] & ~np.isnan(mean_v) & (z > 0.02) & (z < 1.02)
         if math.isnan(params.bleed_a) and len(bled):
             rows &= bled[:, k] == bled[0, k]
-        if rows.sum() < 20:
+        if rows.sum() < 4:
             continue
         taken = 0.0 if math.isnan(params.bleed_a) else params.bleed_a * bled[rows, k]
         rest = (

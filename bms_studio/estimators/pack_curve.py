@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from bms_studio.estimators.model import (
     CellModel,
     ocv_at,
+    relaxed_current,
     resistance_factor,
     with_changes,
 )
 
 Array = NDArray[np.float64]
-# How far a pack's curve is from the table (V), and over how much SOC that stays alike: published
-# tables of one chemistry, resources/chemistry.
-_SIGMA_V, _LENGTH = 0.04, 0.12
-# What half a minute's mean differs from the circuit by (V), alike for some twenty minutes.
-_NOISE_V, _ALIKE = 0.004, 40.0
-_KNOTS = 61
+# How far a pack's curve is from the table: a constant (V); of the table's rise from 10 to 90 % a
+# tilt and, with bends over this much SOC, a share; the table this much SOC beside, alike over
+# that much: what published tables of one chemistry differ in (resources/chemistry).
+_CONSTANT_V, _TILT, _RISE, _BEND = 0.05, 0.2, 0.06, 0.12
+_BESIDE, _BESIDE_ALIKE = 0.03, 0.3
+# What the mean cell differs from the circuit by (V): alike at one charge and way of use.
+_NOISE_V = 0.005
+_SLOWEST_S = 1800.0
+_KNOTS = 101
 
 
 def matern(points: Array, sigma: float, length: float) -> Array:
@@ -44,36 +48,62 @@ def hat(points: Array, at: Array) -> Array:
 
 def own_curve(
     model: CellModel,
+    hours: Array,
     z: Array,
     mean_v: Array,
     current: Array,
     slow: Array,
     temperature: Array,
 ) -> CellModel:
-    """The model with the curve that explains the mean cell's voltage (M,) at SOC z (M,), currents
-    through the ohmic and slow resistance (A) and temperature (degC); NaN rows are left out."""
+    """The model with the curve that explains the mean cell's voltage (M,) at hours (M,), SOC z,
+    currents through the ohmic and slow resistance (A) and temperature (degC); NaN rows are left
+    out."""
     known = np.isfinite(z) & np.isfinite(mean_v) & (z > -0.05) & (z < 1.05)
     if known.sum() < 20:
         return model
-    z, mean_v, current, slow = z[known], mean_v[known], current[known], slow[known]
+    hours, z, mean_v = hours[known], z[known], mean_v[known]
+    current, slow = current[known], slow[known]
     factor = resistance_factor(model, np.clip(z, 0, 1), temperature[known])
     knots = np.linspace(0.0, 1.0, _KNOTS)
-    circuit = [-current * factor, -slow * factor, _branch(model, z, current)]
+    slowest = relaxed_current(3600 * hours, current, _SLOWEST_S)
+    circuit = [-current * factor, -slow * factor, -slowest * factor, _branch(model, z, current)]
     columns = np.concatenate([hat(knots, z), np.stack(circuit, 1)], axis=1)
     expected = ocv_at(model, z, temperature[known]) - factor * (
         model.r0_ohm * current + model.r2_ohm * slow
     )
-    precision = np.zeros((_KNOTS + 3, _KNOTS + 3))
-    smooth = matern(knots, _SIGMA_V, _LENGTH) + 1e-8 * np.eye(_KNOTS)
-    precision[:_KNOTS, :_KNOTS] = np.linalg.inv(smooth)
-    sigmas = np.array([0.5 * model.r0_ohm, model.r2_ohm, 0.003 + model.hysteresis_v])
+    precision = np.zeros((_KNOTS + 4, _KNOTS + 4))
+    precision[:_KNOTS, :_KNOTS] = np.linalg.inv(_doubt(model, knots))
+    sigmas = np.array(
+        [0.5 * model.r0_ohm, model.r2_ohm, model.r2_ohm, 0.002 + 0.5 * model.hysteresis_v]
+    )
     precision[_KNOTS:, _KNOTS:] = np.diag(1 / sigmas**2)
-    weight = 1 / (_NOISE_V**2 * _ALIKE)
-    normal = weight * columns.T @ columns + precision
-    found = np.linalg.solve(normal, weight * columns.T @ (mean_v - expected))
+    weight = _weight(model, z, current)
+    weighted = columns * weight[:, None]
+    normal = weighted.T @ columns + precision
+    found = np.linalg.solve(normal, weighted.T @ (mean_v - expected))
     curve = model.ocv_v + np.interp(model.soc, knots, found[:_KNOTS])
     # An open-circuit voltage never falls with charge.
     return with_changes(model, ocv_v=np.maximum.accumulate(curve), plateau=model.plateau)
+
+
+def _doubt(model: CellModel, knots: Array) -> Array:
+    """Covariance of the difference between the pack's curve and the table."""
+    ocv = ocv_at(model, knots)
+    rise = float(np.interp(0.9, knots, ocv) - np.interp(0.1, knots, ocv))
+    slope = np.gradient(ocv, knots)
+    beside = np.outer(slope, slope) * matern(knots, _BESIDE, _BESIDE_ALIKE)
+    tilt = np.outer(knots - 0.5, knots - 0.5) * (_TILT * rise) ** 2
+    total = _CONSTANT_V**2 + tilt + matern(knots, _RISE * rise, _BEND) + beside
+    return np.asarray(total + 1e-8 * np.eye(len(knots)), np.float64)
+
+
+def _weight(model: CellModel, z: Array, current: Array) -> Array:
+    """(M,) of each row: an hour of rest at one charge says no more than a minute."""
+    way = np.where(np.abs(current) < 0.02 * model.capacity_ah, 0, np.sign(current)) + 1
+    group = np.round(z * 100).astype(np.int64) * 3 + way.astype(np.int64)
+    group -= group.min()
+    count = np.bincount(group)[group]
+    return np.asarray(1 / (_NOISE_V**2 * count), np.float64)
 
 
 def _branch(model: CellModel, z: Array, current: Array) -> Array:
