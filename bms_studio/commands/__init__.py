@@ -22,6 +22,8 @@ VERBS = {
     "import": "turn logs into a recording",
     "export": "write a recording in another format",
     "info": "what is in a recording",
+    "analyze": "estimate and judge every cell of a recording",
+    "report": "write the workshop report of a recording",
     "replay": "send a recording's frames on a bus",
     "simulate": "put the simulated pack on an adapter",
     "repair": "build recordings from journals that a crash left",
