@@ -25,7 +25,9 @@ NATURAL_A, NOTABLE_A, SHORT_A, DANGEROUS_A = 5e-5, 3e-4, 3e-3, 2e-2
 LEVEL_Z = 4.5
 GROWTH = 1.5
 # Between two visits: least days, what an imbalance is known to (SOC), what capacities differ in.
+# Over weeks less is worth a word (per Ah: 11 % a month); healthy cells differ by 2 % a month.
 VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
+VISIT_NATURAL_A, VISIT_NOTABLE_A = 3e-5, 1.5e-4
 
 
 def find(history: Sequence[Health], now: Health) -> list[Finding]:
@@ -98,11 +100,11 @@ def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float
         errors = (now.sigma("imbalance")[k], day.sigma("imbalance")[k])
         if np.isnan(errors).any():
             continue
-        leaked = NATURAL_A * 24 * apart
+        leaked = VISIT_NATURAL_A * 24 * apart
         sigma = float(np.sqrt(sum(e * e for e in errors) + IMBALANCE_FLOOR**2 + loose**2))
         change = float(here - before)
         total = float(np.hypot(sigma, leaked))
-        least = max(NOTABLE_A * 24 * apart, 0.01)
+        least = max(VISIT_NOTABLE_A * 24 * apart, 0.01)
         if -change >= VISIT_Z * total and -change >= least:
             return [_fallen(day, now, k, change, total, apart, capacity)]
     return []

@@ -272,7 +272,9 @@ def found(
     """An active finding of `code`, in one sentence; span: its evidence, int64 ns; cell 0: the pack
     (parameters then say "probe" or "cells" where it speaks of some). Its id is code and number."""
     words = CODES[code]
-    filled: Parameters = {"cell": cell, **parameters} if cell else dict(parameters)
+    filled: Parameters = {"cell": cell} if cell else {}
+    # Plain numbers: they are stored as JSON.
+    filled |= {k: v if isinstance(v, int | str) else float(v) for k, v in parameters.items()}
     number = parameters.get("probe", cell)
     return Finding(
         id=f"{code}.{number}",
