@@ -17,8 +17,19 @@ PROFILE_IN_JOURNAL = "profile.toml"  # what was corrected after the journal's he
 DATABASES_IN_JOURNAL = "databases.json"  # [[name, text], …] that were given after it
 
 
+_MOST_BYTES = 1 << 20
+_MOST_WORDS = 400
+_MOST_CELLS = 1000
+_MOST_PACKS = 16
+
+
 class ProfileError(ValueError):
     """A profile that cannot be used; the message names the file, the key and the remedy."""
+
+    def __init__(self, sentence: str) -> None:
+        # What a stranger wrote may be a million letters long: its ends say enough.
+        long = len(sentence) > _MOST_WORDS
+        super().__init__(f"{sentence[:200]} … {sentence[-150:]}" if long else sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def parse_profile(text: str, source: str = "profile") -> Profile:
     """The profile in a TOML text; ProfileError names the place and the remedy."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of 4300 digits, a thousand brackets
         raise ProfileError(f"{source}: not valid TOML ({error}); correct that line") from None
     for table, content in tables.items():
         _check_keys(source, table, content)
@@ -94,27 +105,27 @@ def parse_profile(text: str, source: str = "profile") -> Profile:
         return Profile(
             name=str(pack.get("name", "")),
             serial=str(pack.get("serial", "")),
-            series=int(pack.get("series", 0)),
-            parallel=int(pack.get("parallel", 0)),
+            series=_cell(pack.get("series", 0)),
+            parallel=_cell(pack.get("parallel", 0)),
             chemistry=_chemistry(source, pack.get("chemistry", "")),
             capacity_ah=float(pack.get("capacity_ah", 0.0)),
             ocv=str(pack.get("ocv", "")),
             labels=tuple(str(label) for label in pack.get("labels", ())),
             probes=tuple(_probe(p) for p in pack.get("probes", ())),
-            layout=tuple(tuple(int(n) for n in row) for row in pack.get("layout", ())),
+            layout=tuple(tuple(_cell(n) for n in row) for row in pack.get("layout", ())),
             limits=Limits(**{k: float(v) for k, v in tables.get("limits", {}).items()}),
             protocol=str(protocol.get("name", "")),
             databases=tuple(str(p) for p in protocol.get("dbc", ())),
             current_sign=_sign(source, protocol.get("current_sign", "")),
             first_cell=_first_cell(source, protocol.get("first_cell")),
             mapping=tuple(
-                (signal, None if role == NOT_USED else parse_role(str(role)))
+                (signal, None if role == NOT_USED else _role(str(role)))
                 for signal, role in tables.get("mapping", {}).items()
             ),
             adapter=dict(tables.get("adapter", {})),
             text=text,
         )
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, ProfileError):
             raise
         raise ProfileError(f"{source}: {error}") from None
@@ -123,6 +134,8 @@ def parse_profile(text: str, source: str = "profile") -> Profile:
 def load_profile(path: Path) -> Profile:
     """The profile in a file; ProfileError when it is missing or wrong."""
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ProfileError(f"{path} has more than 1 MB: that is no profile")
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}; name an existing profile") from None
@@ -145,6 +158,23 @@ def _check_keys(source: str, table: str, content: Any) -> None:
             raise ProfileError(f"{source}: [{table}] has no key {key}; there are {known}")
 
 
+def _cell(value: Any) -> int:
+    """A number of cells, or of a cell: bounded, because arrays are made of it."""
+    number = int(value)
+    if not 0 <= number <= _MOST_CELLS:
+        raise ValueError(f"{value} is no number of cells: 0 to {_MOST_CELLS}")
+    return number
+
+
+def _role(text: str) -> Role:
+    role = parse_role(text)
+    if role.number > _MOST_CELLS or role.pack > _MOST_PACKS:
+        raise ValueError(
+            f"'{text}': numbers go up to {_MOST_CELLS} and packs up to {_MOST_PACKS}; correct it"
+        )
+    return role
+
+
 def _chemistry(source: str, value: Any) -> str:
     if value and value not in CHEMISTRIES:
         raise ProfileError(f"{source}: chemistry {value!r} is not one of {', '.join(CHEMISTRIES)}")
@@ -164,4 +194,4 @@ def _first_cell(source: str, value: Any) -> int | None:
 
 
 def _probe(entry: Any) -> Probe:
-    return Probe(str(entry["label"]), tuple(int(n) for n in entry.get("cells", ())))
+    return Probe(str(entry["label"]), tuple(_cell(n) for n in entry.get("cells", ())))
