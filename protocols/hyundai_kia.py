@@ -86,7 +86,8 @@ _BROADCAST = (
 def _answer(number: int, length: int, *signals: Signal) -> Transfer:
     """An answer `62 01 <number>`; bytes of its signals count from the 62."""
     message = Message(f"BMS_2201{number:02X}", ANSWER_ID, length, signals)
-    return Transfer(message, bytes([0x62, 0x01, number]), exact=True)
+    prefix = bytes([0x62, 0x01, number])
+    return Transfer(message, prefix, exact=True, request_id=REQUEST_ID)
 
 
 def _cell(number: int, byte: int) -> Signal:

@@ -31,6 +31,7 @@ _Bytes = NDArray[np.uint8]
 _ANNOUNCED, _HAD, _NEXT, _SIZE, _LAST = range(5)
 # Rows of the counts.
 _COMPLETE, _ABORTED, _STRAY, _MALFORMED = range(4)
+_TESTER_PRESENT = 0x3E
 _SINGLE, _FIRST, _CONSECUTIVE, _FLOW_CONTROL = range(4)
 
 
@@ -79,13 +80,17 @@ class Reassembler:
         senders: Sequence[tuple[int, bool]],
         keep: int = LONGEST,
         addressed: Mapping[tuple[int, bool], int] = MappingProxyType({}),
+        asked_by: Mapping[tuple[int, bool], int] = MappingProxyType({}),
     ) -> None:
         """senders: (identifier, whether 29 bits) to listen to. keep: how many bytes of a message
         are wanted; what lies beyond is counted, not stored. addressed: the first byte of the
-        frames of senders with extended addressing; frames for anybody else are not theirs."""
+        frames of senders with extended addressing; frames for anybody else are not theirs.
+        asked_by: identifier of the questions to a sender, of the same width. A new question ends
+        what was under way: with several frames lost, the head of one answer and the tail of the
+        next could pass for one message."""
         self._standard = np.array([i for i, extended in senders if not extended], np.uint32)
         self._extended = np.array([i for i, extended in senders if extended], np.uint32)
-        self._addressed = dict(addressed)
+        self._addressed, self._asked_by = dict(addressed), dict(asked_by)
         self._width = -(-min(max(keep, 1), LONGEST) // 8) * 8
         self._streams: dict[int, int] = {}
         self._state = np.zeros((0, _LAST + 1), np.int64)
@@ -109,15 +114,17 @@ class Reassembler:
             data[behind, :-1] = data[behind, 1:]
             size[behind] -= 1
             full[behind] = 7
+        streams = self._numbered(frames, rows)
+        asks = self._questions(frames, rows, streams)
         kind = data[:, 0] >> 4
         room = int(np.sum(kind <= _FIRST)) + int(np.sum(self._state[:, _ANNOUNCED] > 0))
         last, lengths = np.zeros(room, np.int64), np.zeros(room, np.int64)
         payloads = np.zeros((room, self._width), np.uint8)
-        streams = self._numbered(frames, rows)
         state, buffer, counts = self._state, self._buffer, self._counts
         count = _assemble(
             frames.time[rows],
             streams,
+            asks,
             size,
             full,
             data,
@@ -139,6 +146,8 @@ class Reassembler:
             mine |= np.isin(frames.id, self._standard) & ~wide
         if len(self._extended):
             mine |= np.isin(frames.id, self._extended) & wide
+        for (_, extended), question in self._asked_by.items():
+            mine |= (frames.id == question) & (wide == extended)
         mine &= (frames.flags & (REMOTE | ERROR)) == 0
         for (sender, extended), address in self._addressed.items():
             from_it = (frames.id == sender) & (wide == extended)
@@ -153,6 +162,25 @@ class Reassembler:
             behind |= (frames.id[rows] == sender) & (wide == extended)
         return behind
 
+    def _questions(self, frames: Frames, rows: _Ints, streams: _Ints) -> NDArray[np.bool_]:
+        """Which rows ask one of the senders; their stream becomes that of who is asked."""
+        asks = np.zeros(len(rows), bool)
+        wide = (frames.flags[rows] & EXTENDED) != 0
+        for (sender, extended), question in self._asked_by.items():
+            mine = (frames.id[rows] == question) & (wide == extended)
+            for channel in np.unique(frames.channel[rows][mine]).tolist():
+                there = mine & (frames.channel[rows] == channel)
+                streams[there] = self._stream(sender, extended, channel)
+            asks |= mine
+        return asks
+
+    def _stream(self, sender: int, extended: bool, channel: int) -> int:
+        """Number of the stream of a sender on a channel; a new one gets state."""
+        key = sender | int(extended) << 32 | channel << 40
+        number = self._streams.setdefault(key, len(self._streams))
+        self._make_room()
+        return number
+
     def _numbered(self, frames: Frames, rows: _Ints) -> _Ints:
         """Number of the stream (identifier and channel) of each row; new ones get state."""
         extended = (frames.flags[rows] & EXTENDED).astype(np.int64)
@@ -160,11 +188,14 @@ class Reassembler:
         keys |= frames.channel[rows].astype(np.int64) << 40
         different, inverse = np.unique(keys, return_inverse=True)
         numbers = [self._streams.setdefault(k, len(self._streams)) for k in different.tolist()]
+        self._make_room()
+        return np.array(numbers, np.int64)[inverse]
+
+    def _make_room(self) -> None:
         extra = len(self._streams) - len(self._state)
         if extra:
             self._state = np.vstack([self._state, np.zeros((extra, _LAST + 1), np.int64)])
             self._buffer = np.vstack([self._buffer, np.zeros((extra, self._width), np.uint8)])
-        return np.array(numbers, np.int64)[inverse]
 
 
 def _picked(frames: Frames, rows: _Ints, length: NDArray[np.uint16], data: _Bytes) -> Pdus:
@@ -183,6 +214,7 @@ def _picked(frames: Frames, rows: _Ints, length: NDArray[np.uint16], data: _Byte
 def _assemble(
     time: _Ints,
     stream: _Ints,
+    asks: NDArray[np.bool_],
     size: _Ints,
     full: _Ints,
     data: _Bytes,
@@ -199,6 +231,13 @@ def _assemble(
     for row in range(len(time)):
         s = stream[row]
         n = min(size[row], data.shape[1])
+        if asks[row]:
+            # Tester present (0x3E) may come at any time and asks nothing.
+            new = n >= 2 and data[row, 0] >> 4 <= _FIRST and data[row, 1] != _TESTER_PRESENT
+            if new and state[s, _ANNOUNCED] > 0:
+                counts[_ABORTED] += 1
+                state[s, _ANNOUNCED] = 0
+            continue
         if n < 1:
             counts[_MALFORMED] += 1
             continue

@@ -108,7 +108,7 @@ _BROADCAST = (
 def _group(number: int, length: int, *signals: Signal, name: str = "") -> Transfer:
     """An answer `61 <group>`; bytes of its signals count from the 61."""
     message = Message(f"LBC_Group_{number:02X}{name}", ANSWER_ID, length, signals)
-    return Transfer(message, bytes([0x61, number]), exact=True)
+    return Transfer(message, bytes([0x61, number]), exact=True, request_id=REQUEST_ID)
 
 
 def _state(length: int, soc: int, capacity: int, name: str) -> Transfer:

@@ -65,19 +65,30 @@ class Decoder:
 
 
 def decode_transfers(frames: Frames, transfers: Sequence[Transfer]) -> Samples:
-    """Every signal of the transfers that these frames carry whole.
+    """Every signal of the transfers that these frames carry whole; see `TransferDecoder`."""
+    return TransferDecoder(transfers).push(frames)
+
+
+class TransferDecoder:
+    """Every signal of some transfers, block after block; keeps half messages between.
 
     group = place in `transfers`, index = place of the signal in its message.
     """
-    layout = compile_messages([as_message(t) for t in transfers])
-    samples = decode(_with_length(Transports(transfers).push(frames)), layout)
-    # The last of each group is the prefix, which the message itself does not list.
-    own = np.array([len(t.message.signals) for t in transfers], np.int64)
-    keep = samples.index < np.repeat(own, np.diff(samples.start))
-    before = np.concatenate([[0], np.cumsum(keep)])
-    return Samples(
-        samples.time[keep], samples.index[keep], samples.value[keep], before[samples.start]
-    )
+
+    def __init__(self, transfers: Sequence[Transfer]) -> None:
+        self._layout = compile_messages([as_message(t) for t in transfers])
+        self._transports = Transports(transfers)
+        self._own = np.array([len(t.message.signals) for t in transfers], np.int64)
+
+    def push(self, frames: Frames) -> Samples:
+        """All known values of the messages that these frames completed."""
+        samples = decode(_with_length(self._transports.push(frames)), self._layout)
+        # The last of each group is the prefix, which the message itself does not list.
+        keep = samples.index < np.repeat(self._own, np.diff(samples.start))
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return Samples(
+            samples.time[keep], samples.index[keep], samples.value[keep], before[samples.start]
+        )
 
 
 def reassemble(frames: Frames, transfers: Sequence[Transfer]) -> Pdus:
@@ -130,7 +141,12 @@ class Transports:
             senders = {(t.message.id, t.message.extended): t.address for t in asked}
             addressed = {sender: a for sender, a in senders.items() if a is not None}
             keep = max((t.message.length for t in asked), default=8)
-            self._parts.append(isotp.Reassembler(sorted(senders), keep, addressed))
+            asked_by = {
+                (t.message.id, t.message.extended): t.request_id
+                for t in asked
+                if t.request_id is not None
+            }
+            self._parts.append(isotp.Reassembler(sorted(senders), keep, addressed, asked_by))
         if packed:
             wanted = [(m.id, m.id_mask) for m in packed]
             self._parts.append(j1939.Reassembler(wanted, max(m.length for m in packed)))

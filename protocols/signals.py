@@ -78,7 +78,8 @@ class Transfer:
     bytes that it begins with (service and identifier), empty where its id or multiplexers tell it
     apart. exact: an answer of another length than `message.length` has another layout and is not
     read. address: the byte that stands before everything else in each frame (extended addressing),
-    None without. transport: "isotp" or "j1939".
+    None without. transport: "isotp" or "j1939". request_id: where the question goes (ISO-TP),
+    which ends an answer that was under way; None unknown.
     """
 
     message: Message
@@ -86,6 +87,7 @@ class Transfer:
     exact: bool = False
     address: int | None = None
     transport: str = "isotp"
+    request_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
