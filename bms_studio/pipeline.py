@@ -4,7 +4,7 @@ Knows neither where the frames come from nor where the rows go. No Qt, no files.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ GROUP_NAMES = {
 _CELL, _BALANCING, _PACK = (KINDS.index(kind) for kind in ("cell", "balancing", "pack"))
 _CELL_COUNT = [f.name for f in PACK_FIELDS].index("cell_count")
 _MOST_CELLS = 1000
+_MOST_PACKS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,10 @@ class Pipeline:
     """State between blocks: one Scanner per group. Blocks may have any size, also none."""
 
     def __init__(self, databases: Sequence[Database], mapping: Mapping) -> None:
+        # Whoever made the mapping: rows are as wide as the highest number in it.
+        kept = [b for b in mapping.bindings if b.role.number <= _MOST_CELLS]
+        kept = [b for b in kept if b.role.pack <= _MOST_PACKS]
+        mapping = replace(mapping, bindings=tuple(kept))
         self.mapping = mapping
         self._decoder = Decoder(databases, mapping)
         self._alarms = AlarmReader(databases, mapping)

@@ -21,6 +21,9 @@ from protocols.plausibility import (
 from protocols.roles import Binding, Index, Role
 from protocols.signals import Database, Message, Signal
 
+MOST_NUMBERS = 1000
+MOST_PACKS = 16
+
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
@@ -204,6 +207,11 @@ def _family(
 ) -> list[Family]:
     """At most one family: numbers flattened, repeated ones refused."""
     numbers = _flatten(places)
+    if max(numbers) > MOST_NUMBERS:  # no count: arrays are as wide as the highest
+        order = sorted(set(numbers))
+        numbers = [order.index(number) + 1 for number in numbers]
+    if pack > MOST_PACKS or len(numbers) > MOST_NUMBERS:
+        return []
     if len(set(numbers)) < len(numbers) or len(numbers) < 2:
         return []
     if any(item.name.weak for item in items) and not _surely_cells(items):

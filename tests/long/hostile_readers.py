@@ -7,20 +7,30 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from bms_studio.from_journal import build_journal
 from bms_studio.from_logs import import_logs
 from bms_studio.from_samples import holds_samples, import_samples
-from bms_studio.interpret import Request
+from bms_studio.interpret import Request, interpret
 from bms_studio.load import load
 from bms_studio.pack.chemistry import chemistry_from_csv
 from bms_studio.pack.profile import ProfileError, load_profile
 from bms_studio.pack.profile_text import profile_text
+from bms_studio.pipeline import Pipeline
 from protocols.dbc import DatabaseError, load_database
+from protocols.frames import empty_frames
 from protocols.mapping import map_database
 from recordings.errors import UnreadableLog, UnreadableRecording
 from recordings.formats import read_log
 
 KNOWN = (UnreadableLog, UnreadableRecording, DatabaseError, ProfileError, OSError)
+BUS = empty_frames(600)
+BUS.time[:] = np.arange(600) * 10**7
+BUS.id[:] = np.where(np.arange(600) % 2, 849, 2566869221 & 0x1FFFFFFF)
+BUS.flags[::2] = 1
+BUS.length[:] = 8
+BUS.data[:] = 90
 FULL_EVERY = 8
 """Every so many logs are made into a recording; the others are only parsed."""
 
@@ -72,7 +82,12 @@ def _load(path: Path, folder: Path) -> None:
 
 
 def _database(path: Path, number: int) -> None:
-    map_database([load_database(path)])
+    """Loaded, mapped by its names, and used on a bus."""
+    database = load_database(path)
+    mapping = map_database([database])
+    Pipeline([database], mapping).push(BUS)
+    if number % FULL_EVERY == 1:
+        interpret(BUS, Request("", (database,)))
 
 
 def _ocv(path: Path) -> None:
