@@ -4,8 +4,8 @@
 
 Each file must be read, or refused with one clear sentence (a known exception, one line) within
 10 s, in less than 1 GB. HDF5 is read by a library that may crash or hang on a damaged file: its
-worker dies, and the program goes on; all other kinds must not even lose a worker. Prints a table and
-ends with status 1 if anything else happened. The files that failed are kept where --keep says.
+worker dies, and the program goes on; all other kinds must not even lose a worker. Prints a table
+and ends with status 1 if anything else happened. Files that failed are kept where --keep says.
 """
 
 import argparse

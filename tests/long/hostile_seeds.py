@@ -15,6 +15,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from log_writers import WRITERS
+from test_database_kinds import arxml
 
 from bms_studio.pack.chemistry import load_chemistry
 from bms_studio.simulator.simulation import generate
@@ -84,16 +85,6 @@ Sig=Cell1 0
 Sig=Cell2 16
 Sig=Mode 32
 """
-ARXML = """<?xml version="1.0" encoding="UTF-8"?>
-<AUTOSAR xmlns="http://autosar.org/schema/r4.0">
- <AR-PACKAGES><AR-PACKAGE><SHORT-NAME>Cluster</SHORT-NAME><ELEMENTS>
-  <CAN-CLUSTER><SHORT-NAME>Battery</SHORT-NAME><CAN-CLUSTER-VARIANTS><CAN-CLUSTER-CONDITIONAL>
-   <BAUDRATE>500000</BAUDRATE><PHYSICAL-CHANNELS><CAN-PHYSICAL-CHANNEL>
-    <SHORT-NAME>Channel</SHORT-NAME><FRAME-TRIGGERINGS/></CAN-PHYSICAL-CHANNEL></PHYSICAL-CHANNELS>
-  </CAN-CLUSTER-CONDITIONAL></CAN-CLUSTER-VARIANTS></CAN-CLUSTER>
- </ELEMENTS></AR-PACKAGE></AR-PACKAGES>
-</AUTOSAR>
-"""
 PROFILE = """[pack]
 name = "Scooter"
 serial = "A-17"
@@ -132,7 +123,8 @@ def table() -> bytes:
     head = "Time,V_1,V_2,V_3,T_1,Pack Voltage,Pack Current,SOC,Latitude,Longitude,Odometer,Warning"
     rows = [
         f"2024-05-{1 + k // 24:02d} {k % 24:02d}:00:00+08:00,3.9{k % 10},3.91,3.89,{20 + k % 5},"
-        f"11.7,{k % 7},{50 + k % 3} %,52.1,13.{k:03d},{1000 + k},{'low cell' if k % 40 == 9 else ''}"
+        f"11.7,{k % 7},{50 + k % 3} %,52.1,13.{k:03d},{1000 + k},"
+        + ("low cell" if k % 40 == 9 else "")
         for k in range(120)
     ]
     return "\n".join((head, *rows, "")).encode()
@@ -229,7 +221,7 @@ def seeds(folder: Path) -> dict[str, list[bytes]]:
     found["dbc"] = [DBC.encode(), DBC.encode("utf-8-sig")]
     found["kcd"] = [KCD.encode()]
     found["sym"] = [SYM.encode("cp1252")]
-    found["arxml"] = [ARXML.encode()]
+    found["arxml"] = [arxml().encode()]
     found["profile"] = [PROFILE.encode()]
     found["ocv"] = [ocv.encode()]
     found["journal"] = [_journal(folder, frames)]
