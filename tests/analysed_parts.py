@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bms_studio.analysis.contract import PACK_COLUMNS, AnalysisStatus, Basis, Settings
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.analysis.contract import PACK_COLUMNS, Analysis, AnalysisStatus, Basis, Settings
+from bms_studio.diagnosis.contract import CellRisk, Verdict
 from bms_studio.pack.health import Health
 from bms_studio.timeline import Timeline
 
@@ -68,3 +68,25 @@ def fill(timeline: Timeline, cells: int, prefix: str = "", bad: int = BAD) -> An
     )
     basis = Basis("NMC", 0.97, "recognised", 31.0, "stated", "2-RC with hysteresis")
     return AnalysisStatus(basis, Settings(), health, risks, ("",), 0)
+
+
+def run_of(status: AnalysisStatus, number: int = 1) -> Analysis:
+    """The same as one of a view's runs."""
+    health = status.health
+    assert health is not None
+    verdict = Verdict("NOT_ENOUGH_DATA", ("verdict.not_enough_data", {}), ("action.wait", {}))
+    soc = {name: health.cells[name][np.newaxis] for name in ("soc", "soc_sigma")}
+    return Analysis(
+        number=number,
+        created="",
+        software="",
+        settings=status.settings,
+        basis=status.basis,
+        cells=health.count,
+        labels=(),
+        estimates={"time": np.array([health.time], np.int64), **soc},
+        health=(health,),
+        findings=(),
+        verdict=verdict,
+        risks=status.risks,
+    )

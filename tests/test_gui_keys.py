@@ -156,13 +156,13 @@ def test_m_marks_the_moment_on_the_timeline(window: Window, replay: Replay) -> N
 
 
 def test_pages_by_key_help_palette_and_menu(window: Window) -> None:
-    for number, key in enumerate(("live", "plots", "trace"), start=1):
+    for number, key in enumerate(("live", "cells", "plots", "diagnosis", "trace"), start=1):
         press(window, f"Ctrl+{number}")
         assert window.page.key == key
     press(window, "F1")
     (helper,) = dialogs("HelpDialog")
     helper.close()
-    press(window, "Ctrl+2")
+    press(window, "Ctrl+3")
     press(window, "Ctrl+Shift+P")
     (palette,) = dialogs("PaletteDialog")
     palette.search.setText("measure")  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -27,7 +28,7 @@ from PySide6.QtWidgets import (
 from bms_studio.estimators.model import CellModel
 from bms_studio.gui.contract import Analysed, AnalysisSettings
 from bms_studio.gui.estimate_words import settings_words
-from bms_studio.gui.estimates import Estimates
+from bms_studio.gui.estimates import Estimates, estimates_of
 from bms_studio.gui.page import Context
 from bms_studio.language import text
 from bms_studio.pack.chemistry import NAMES
@@ -35,6 +36,7 @@ from widgets.cell_table import CellTable
 from widgets.table_rows import ColumnData, TableColumn
 
 _POLL_MS = 200
+_MOMENT_NS = 1_000_000_000
 _MOST_OCV_BYTES = 1_000_000
 _COMPARED = (
     ("soc", "%", 100.0, 1, 0.5),
@@ -52,10 +54,8 @@ class AnalysisDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(text("Run the analysis again"))
         self.context, self.view = context, view
-        self.kept: dict[int, tuple[AnalysisSettings, Estimates]] = {}
         self._ocv = ""
-        self._wanted: int | None = None
-        self._runs_before = len(view.analysis.runs)
+        self._compared: tuple[object, ...] = ()
         self._running = False
         self._make_form()
         self._make_comparison()
@@ -117,10 +117,13 @@ class AnalysisDialog(QDialog):
         self.run = QPushButton(text("Run"))
         self.run.setProperty("tone", "primary")
         self.run.clicked.connect(self.start)
+        self.cancel = QPushButton(text("Cancel"))
+        self.cancel.clicked.connect(self.view.cancel_analysis)
         close = QPushButton(text("Close"))
         close.clicked.connect(self.accept)
         buttons = QHBoxLayout()
         buttons.addWidget(self.progress, 1)
+        buttons.addWidget(self.cancel)
         buttons.addWidget(close)
         buttons.addWidget(self.run)
         note = QLabel(text("The samples stay as they are; every run is kept with its settings."))
@@ -187,7 +190,6 @@ class AnalysisDialog(QDialog):
         """Run with what the form says."""
         try:
             settings = self.settings()
-            self._runs_before = len(self.view.analysis.runs)
             self.view.analyse(settings)
         except (ValueError, OSError, RuntimeError) as found:
             self.problem.setText(str(found))
@@ -217,7 +219,7 @@ class AnalysisDialog(QDialog):
             head.addWidget(box, 1, column)
             head.addWidget(settings, 2, column)
             head.setColumnStretch(column, 1)
-            box.activated.connect(lambda _index: self._show())
+            box.activated.connect(self._run_chosen)
         self.table = CellTable()
         self.table.set_columns(_difference_columns())
         self.table.set_empty(text("Run it again to see the difference"))
@@ -227,19 +229,17 @@ class AnalysisDialog(QDialog):
         self._right.addWidget(self.table, 1)
 
     def poll(self) -> None:
-        """Look how far it is, and remember what each run said."""
+        """Look how far it is, and what there is to compare."""
         status = self.view.analysis
         busy = not math.isnan(status.busy)
         self.progress.setVisible(busy)
         self.progress.setValue(round(1000 * status.busy) if busy else 0)
         self.run.setEnabled(not busy)
-        estimates = self.context.estimates()
-        if not busy and estimates is not None and status.runs:
-            self.kept[status.shown] = (status.settings, estimates)
-        if self._running and not busy and len(status.runs) > self._runs_before:
+        self.cancel.setVisible(busy)
+        if self._running and not busy:
             self._running = False
-            self._list(max(self._runs_before - 1, 0), len(status.runs) - 1)
-        elif self.old.count() != len(status.runs):
+            self.problem.setText(status.error)
+        if self.old.count() != len(status.runs):
             self._list(max(len(status.runs) - 2, 0), len(status.runs) - 1)
         self._show()
 
@@ -247,28 +247,37 @@ class AnalysisDialog(QDialog):
         for box, chosen in ((self.old, old), (self.new, new)):
             box.clear()
             for number, name in enumerate(self.view.analysis.runs, start=1):
-                box.addItem(f"{number} · {name or text('automatic')}", number - 1)
+                own = name if name != str(number) else text("automatic")
+                box.addItem(f"{number} · {own or text('automatic')}", number - 1)
             box.setCurrentIndex(chosen)
 
+    def _run_chosen(self, _index: int) -> None:
+        """The later run of the two is the one that all pages show."""
+        new = self.new.currentData()
+        if new is not None and new != self.view.analysis.shown:
+            self.view.show_analysis(new)
+        self._show()
+
     def _show(self) -> None:
-        """The difference, once both runs have been looked at; the later one stays on screen."""
+        """The difference between the two runs at the moment shown."""
         old, new = self.old.currentData(), self.new.currentData()
-        if old is None or new is None or not math.isnan(self.view.analysis.busy):
+        if old is None or new is None:
             return
-        missing = [n for n in (old, new) if n not in self.kept]
-        wanted = missing[0] if missing else new
-        if self.view.analysis.shown != wanted and self._wanted != wanted:
-            self._wanted = wanted
-            self.view.show_analysis(wanted)
-        if missing:
+        status, t = self.view.analysis, self.context.present_ns
+        key = (old, new, len(status.runs), math.isnan(status.busy), t // _MOMENT_NS)
+        if key == self._compared:
             return
-        before, after = self.kept[old], self.kept[new]
-        for label, (settings, _) in ((self.old_settings, before), (self.new_settings, after)):
-            label.setText(settings_words(replace(settings, name="")))
-        count = 0 if old == new else max(before[1].count, after[1].count)
+        first, second = self.view.analysis_run(old), self.view.analysis_run(new)
+        if first is None or second is None:
+            return
+        self._compared = key
+        for label, run in ((self.old_settings, first), (self.new_settings, second)):
+            label.setText(settings_words(replace(run.settings, name="")))
+        before, after = estimates_of(first, t), estimates_of(second, t)
+        count = 0 if old == new else max(before.count, after.count)
         names = [text("Cell {cell}", cell=n + 1) for n in range(count)]
         self.table.set_names(names, text("Cell"))
-        data, worst = difference(before[1], after[1])
+        data, worst = difference(before, after)
         self.table.set_data(data, worst, np.zeros(0, np.uint8))
 
 
@@ -289,7 +298,7 @@ def _difference_columns() -> list[TableColumn]:
     return columns
 
 
-def difference(old: Estimates, new: Estimates) -> tuple[dict[str, ColumnData], "np.ndarray"]:
+def difference(old: Estimates, new: Estimates) -> tuple[dict[str, ColumnData], NDArray[np.float64]]:
     """Columns old, new and Δ per quantity, and how much each cell changed, in what matters."""
     count = max(old.count, new.count)
     data: dict[str, ColumnData] = {}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.analysis.contract import Analysis, AnalysisStatus
 from bms_studio.analysis.contract import Settings as AnalysisSettings
 from bms_studio.connection import AdapterChoice, ConnectSettings, LinkTest
 from bms_studio.diagnosis.contract import Finding
@@ -18,7 +18,7 @@ from bms_studio.mapping_view import MappingView
 from bms_studio.receipt import Receipt
 from bms_studio.status import Offer, Status
 from bms_studio.timeline import Timeline
-from protocols.signals import Database, Message, Signal
+from protocols.signals import Database, Message, Signal, Transfer
 
 __all__ = [
     "AdapterChoice",
@@ -54,6 +54,9 @@ class PackView(Protocol):
 
     def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
         """Every message that the databases in use know."""
+
+    def transfers(self) -> Sequence[Transfer]:
+        """Messages that frames carry in parts (ISO-TP, J1939)."""
 
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""
@@ -121,10 +124,17 @@ class Analysed(Estimated, Protocol):
 
     def analyse(self, settings: AnalysisSettings) -> None:
         """Once more with these settings, in the background; `analysis.busy` follows it, and the
-        result joins `analysis.runs` and is shown."""
+        result joins `analysis.runs` and is shown. ValueError, one sentence, for settings that
+        cannot be used."""
+
+    def cancel_analysis(self) -> None:
+        """End what runs in the background; what was found before stays."""
 
     def show_analysis(self, number: int) -> None:
-        """Show another of `analysis.runs`."""
+        """Show another of `analysis.runs`, from 0."""
+
+    def analysis_run(self, number: int, pack: int = 1) -> Analysis | None:
+        """All results of one of `analysis.runs`, from 0; None while nothing is known."""
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_GROUP, AnalysisStatus
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_GROUP, Analysis, AnalysisStatus
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.pack.health import BY_NAME, NAMES, Health
@@ -133,6 +133,23 @@ def read_estimates(
     if len(times) and times.max() > 0:
         age_s = max(0.0, (t - int(times.max())) * 1e-9)
     return Estimates(t, count, cells, pack, status, age_s)
+
+
+def estimates_of(analysis: Analysis, t: int) -> Estimates:
+    """What one run says at t (ns), whichever run the timeline shows."""
+    count = analysis.cells
+    health = next((h for h in reversed(analysis.health) if h.time <= t), None)
+    cells = dict(health.cells) if health is not None else {}
+    time = analysis.estimates.get("time", np.zeros(0, np.int64))
+    row = int(np.searchsorted(time, t, "right")) - 1
+    if row >= 0:
+        for name, rows in analysis.estimates.items():
+            if rows.ndim == 2:
+                cells[name] = np.asarray(rows[row], np.float64)
+    padded = {name: _padded(values, count) for name, values in cells.items()}
+    pack = dict(health.pack) if health is not None else {}
+    status = AnalysisStatus(analysis.basis, analysis.settings, health, analysis.risks)
+    return Estimates(t, count, padded, pack, status)
 
 
 def _held(
