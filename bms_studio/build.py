@@ -17,13 +17,10 @@ from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.free_name import free_name
 from bms_studio.interpret import Interpretation, Request, interpret
 from bms_studio.pipeline import Pipeline, Rows
-from bms_studio.signal_rows import signal_rows
+from bms_studio.signal_rows import SignalReader
 from bms_studio.timeline import Event
-from protocols.decode import compile_messages
 from protocols.frames import Frames, concatenate
-from protocols.layout import Layout
 from protocols.roles import fields
-from protocols.signals import Message
 from recordings.layout import RecordingAttributes
 from recordings.writer import RecordingWriter, Written
 
@@ -175,7 +172,7 @@ class _Builder:
         self._pipeline = Pipeline(meaning.databases, meaning.mapping) if meaning else None
         self._continuity = Continuity(self._fresh, meaning.serial if meaning else None)
         self._messages = (
-            [(m, compile_messages([m])) for d in meaning.databases for m in d.messages]
+            [SignalReader(m, meaning.databases) for d in meaning.databases for m in d.all_messages]
             if self._with_signals and meaning
             else []
         )
@@ -294,12 +291,13 @@ class _Builder:
             self._rows(self._pipeline.push(frames))
             for change in self._pipeline.take_alarms():
                 self._writer.event(change.time, "bms-alarm", str(change))
-        for message, layout in self._messages:
-            self._signals(message, layout, frames)
+        for reader in self._messages:
+            self._signals(reader, frames)
 
-    def _signals(self, message: Message, layout: Layout, frames: Frames) -> None:
-        time, rows = signal_rows(message, layout, frames)
+    def _signals(self, reader: SignalReader, frames: Frames) -> None:
+        time, rows = reader.push(frames)
         if len(time):
+            message = reader.message
             place = f"/signals/{message.name}"
             self._writer.describe(place, {s.name: (s.unit, s.comment) for s in message.signals})
             columns = {s.name: rows[:, i] for i, s in enumerate(message.signals)}

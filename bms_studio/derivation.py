@@ -19,12 +19,10 @@ from bms_studio.pack.chemistry import NAMES
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Limits, Profile
 from bms_studio.pipeline import Pipeline, Rows
-from bms_studio.signal_rows import signal_rows
+from bms_studio.signal_rows import SignalReader
 from bms_studio.status import Extreme, PackStatus
 from bms_studio.timeline import Event, Timeline
-from protocols.decode import compile_messages
 from protocols.frames import Frames, empty_frames
-from protocols.layout import Layout
 from protocols.roles import fields
 from protocols.signals import Database, Message
 
@@ -55,8 +53,7 @@ class Derivation:
         self._last_ns = 0
         self._serial_looked_ns = 0
         self._since = 0  # number of the first frame of the pack that is on the bus
-        self._signals: dict[str, Layout] = {}
-        self._messages: dict[str, Message] = {}
+        self._signals: dict[str, SignalReader] = {}
 
     # -- frames --------------------------------------------------------------------------------
 
@@ -114,8 +111,8 @@ class Derivation:
             self._continuity.learn(frames)
         if self._pipeline is before:  # else `_look` derived everything again, these frames too
             self._derive(frames)
-        for name, layout in list(self._signals.items()):
-            self._derive_signals(name, layout, frames)
+        for reader in list(self._signals.values()):
+            self._derive_signals(reader, frames)
 
     def gap(self, event: Event) -> None:
         """The link was interrupted: close what is open, and doubt who comes next."""
@@ -298,19 +295,18 @@ class Derivation:
         """Decode every signal of a message, from the frames kept and from now on."""
         if message.name in self._signals:
             return
-        layout = compile_messages([message])
-        self._messages[message.name] = message
+        known = self.meaning.databases if self.meaning is not None else ()
+        reader = SignalReader(message, (*known, *self.request.databases))
         log = self.timeline.frames
         for first in range(log.first_row, log.count, _REDERIVE_BLOCK):
-            self._derive_signals(message.name, layout, log.rows(first, _REDERIVE_BLOCK))
-        self._signals[message.name] = layout
+            self._derive_signals(reader, log.rows(first, _REDERIVE_BLOCK))
+        self._signals[message.name] = reader
 
-    def _derive_signals(self, name: str, layout: Layout, frames: Frames) -> None:
-        message = self._messages[name]
-        time, rows = signal_rows(message, layout, frames)
+    def _derive_signals(self, reader: SignalReader, frames: Frames) -> None:
+        time, rows = reader.push(frames)
         if len(time):
-            names = tuple(signal.name for signal in message.signals)
-            self.timeline.append(f"signals/{name}", time, rows, names)
+            names = tuple(signal.name for signal in reader.message.signals)
+            self.timeline.append(f"signals/{reader.message.name}", time, rows, names)
 
     # -- what is known -------------------------------------------------------------------------
 

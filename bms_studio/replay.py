@@ -15,10 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bms_studio.analysis.background import AnalysedView, Background, Order
-from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.analysis.contract import Settings as AnalysisSettings
-from bms_studio.analysis.run import Analysed, chunks
+from bms_studio.analysis.background import Background
 from bms_studio.analysis.runs import Runs
 from bms_studio.described import databases_from
 from bms_studio.diagnosis.contract import Finding
@@ -30,16 +27,15 @@ from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.pack.state import StateOfUse
 from bms_studio.remapping import Remapping
-from bms_studio.replay_mapping import ReplayMapping
+from bms_studio.replay_analysis import ReplayAnalysis
 from bms_studio.scratch import UnpackFolder, scratch_folder
 from bms_studio.session import find_message
-from bms_studio.signal_rows import signal_rows
+from bms_studio.signal_rows import SignalReader
 from bms_studio.status import Extreme, LinkStatus, PackStatus, Status
 from bms_studio.timeline import Event, Timeline
-from bms_studio.unpacked import all_pack_fields, mapped_array, mapped_frames, mapped_tables
-from protocols.decode import compile_messages
+from bms_studio.unpacked import all_pack_fields, mapped_array, mapped_frames
 from protocols.roles import PACK_FIELDS
-from protocols.signals import Message, Signal
+from protocols.signals import Message, Signal, Transfer
 
 _CHUNK_ROWS = 1 << 16
 _STATUS_S = 0.05
@@ -47,7 +43,7 @@ _STATE_LOOK_BACK_NS = 20_000_000_000
 _GAPS = ("gap", "lost", "suspend", "silence")
 
 
-class Replay(ReplayMapping, AnalysedView):
+class Replay(ReplayAnalysis):
     """A recording; `now_ns` is the playhead, first at the start. `filled`: all data are in."""
 
     def __init__(self, path: Path, described: dict[str, Any], unpacked: UnpackFolder) -> None:
@@ -115,42 +111,12 @@ class Replay(ReplayMapping, AnalysedView):
             self._fill(group)
         self._log_times = [finding.time for finding in self._monitor.log]
         self.filled.set()
-        self._background.ask(self._order(AnalysisSettings()))
+        self._first_analysis()
         while not self._closing.is_set():
             self._wake.wait(0.2)
             self._wake.clear()
             while self._posted:
                 self._posted.popleft()()
-
-    # -- analysis ------------------------------------------------------------------------------
-
-    @property
-    def analysis(self) -> AnalysisStatus:
-        """What is estimated, as of the playhead."""
-        return self._runs.status(self.now_ns, self._background)
-
-    def _order(self, settings: AnalysisSettings) -> Order:
-        if self._corrected:
-            return self._remapping.derivation.order(settings, self._analysed, ends=True)
-        tables = mapped_tables(self._folder, self._described["groups"])
-        profiles = {1: self._remapping.profile}
-        serial = self._described["serial"] or self._profile.serial
-        return Order(lambda: chunks(tables), settings, profiles, serial, self._analysed)
-
-    def _analysed(self, done: Analysed) -> None:
-        """Detectors that have heard of every evaluation in its turn say what they found."""
-        self._monitor = done.monitors.get(1, self._monitor)
-        self._log_times = [finding.time for finding in self._monitor.log]
-        self._found = self._snapshot = None
-
-    def _analyse_again(self) -> None:
-        self._corrected = True
-        self._background.cancel()
-        self._runs.clear()
-        self._background.ask(self._order(AnalysisSettings()))
-
-    def _later(self, work: Callable[[], None]) -> None:
-        self._post(work)
 
     def _fill(self, group: dict[str, Any]) -> None:
         moments, values = (
@@ -332,17 +298,21 @@ class Replay(ReplayMapping, AnalysedView):
         if message is None or name in self._signals:
             return
         self._signals.add(name)
-        layout = compile_messages([message])
+        reader = SignalReader(message, self._remapping.databases)
         names = tuple(signal.name for signal in message.signals)
         log = self.timeline.frames
         for first in range(0, log.count, 1 << 18):
-            when, rows = signal_rows(message, layout, log.rows(first, 1 << 18))
+            when, rows = reader.push(log.rows(first, 1 << 18))
             if len(when):
                 self.timeline.append(f"signals/{name}", when, rows, names)
 
     def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
         """Every message that the databases in the recording know."""
-        return [(m, m.signals) for database in self._remapping.databases for m in database.messages]
+        return [(m, m.signals) for d in self._remapping.databases for m in d.all_messages]
+
+    def transfers(self) -> Sequence[Transfer]:
+        """Messages that frames carry in parts, of the databases in the recording."""
+        return [t for database in self._remapping.databases for t in database.transfers]
 
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""

@@ -29,7 +29,7 @@ from bms_studio.scratch import scratch_folder
 from bms_studio.session_mapping import SessionMapping
 from bms_studio.status import LinkStatus, Offer, RecordingStatus, Status
 from bms_studio.timeline import Event, Timeline
-from protocols.signals import Database, Message, Signal
+from protocols.signals import Database, Message, Signal, Transfer
 from recordings.filelock import FileLock
 from recordings.journal import journal_header, remove_journal
 
@@ -150,7 +150,11 @@ class Session(SessionMapping, AnalysedView):
 
     def database_messages(self) -> Sequence[tuple[Message, Sequence[Signal]]]:
         """Every message that the databases in use know."""
-        return [(m, m.signals) for database in self._databases() for m in database.messages]
+        return [(m, m.signals) for database in self._databases() for m in database.all_messages]
+
+    def transfers(self) -> Sequence[Transfer]:
+        """Messages that frames carry in parts, of the databases in use."""
+        return [t for database in self._databases() for t in database.transfers]
 
     def message_of(self, frame_id: int, extended: bool) -> Message | None:
         """The message of a frame's identifier; None when no database knows it."""

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.frame_log import FrameLog
+from bms_studio.gui.carrier_words import CarrierWords
 from bms_studio.gui.contract import PackView
 from bms_studio.numerics.growable import GrowableArray
 from protocols.decode import decode
 from protocols.frames import EXTENDED, Frames, empty_frames
+from protocols.inspection import Reading
 from protocols.layout import Layout, compile_messages
 from protocols.signals import Message, Signal
 from widgets.frame_text import FrameFilter
@@ -29,6 +31,7 @@ class FrameWords:
 
     def __init__(self, view: PackView) -> None:
         self._view = view
+        self.carriers = CarrierWords(view)
         self._messages: dict[tuple[int, bool], Message | None] = {}
         self._ask_again: dict[tuple[int, bool], float] = {}
         self._layouts: dict[str, Layout] = {}
@@ -47,7 +50,7 @@ class FrameWords:
     def name(self, frame_id: int, flags: int) -> str:
         """The message's name, or nothing."""
         message = self.message(frame_id, flags)
-        return message.name if message is not None else ""
+        return message.name if message is not None else self.carriers.name(frame_id, flags)
 
     def values(self, message: Message, payload: bytes) -> list[tuple[Signal, float]]:
         """Every signal of one frame with its physical value, NaN where it is absent."""
@@ -66,11 +69,12 @@ class FrameWords:
         if known is not None:
             return known
         message = self.message(frame_id, flags)
-        words = "" if message is None else self._summary(message, payload)
-        if message is not None:
-            if len(self._summaries) > _MOST_REMEMBERED:
-                self._summaries.clear()
-            self._summaries[key] = words
+        if message is None:
+            return self.carriers.summary(frame_id, flags, payload)
+        words = self._summary(message, payload)
+        if len(self._summaries) > _MOST_REMEMBERED:
+            self._summaries.clear()
+        self._summaries[key] = words
         return words
 
     def _summary(self, message: Message, payload: bytes) -> str:
@@ -95,6 +99,11 @@ def value_words(signal: Signal, value: float) -> str:
         decimals = min(6, max(0, math.ceil(-math.log10(abs(signal.scale)) - 1e-9)))
     written = f"{value:.{decimals}f}".replace("-", "−")
     return f"{written} {signal.unit}".rstrip()
+
+
+def reading_words(signal: Signal, reading: Reading) -> str:
+    """The same of a signal read from a whole message."""
+    return reading.choice or value_words(signal, reading.value)
 
 
 def one_frame(message: Message, payload: bytes) -> Frames:

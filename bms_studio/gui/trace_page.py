@@ -12,11 +12,11 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QLineEdit, QStackedLayout, QStackedWidget, QWidget
 
 from bms_studio.gui.cell_view import clock
-from bms_studio.gui.frame_words import FilteredFrames, FrameWords, value_words
+from bms_studio.gui.frame_words import FilteredFrames, FrameWords, reading_words, value_words
 from bms_studio.gui.page import Context, Page
 from bms_studio.language import text
 from protocols.frames import EXTENDED
-from protocols.signals import Signal
+from protocols.signals import Message, Signal
 from widgets.action_button import ActionButton
 from widgets.bit_layout import BitLayout, BitSignal
 from widgets.frame_model import Column
@@ -45,6 +45,7 @@ class TracePage(Page):
         self._frames: FilteredFrames | None = None
         self._chosen: tuple[int, int, bytes] | None = None
         self._shown: tuple[object, ...] = ()
+        self._message: Message | None = None  # of the whole that the chosen frame is part of
         self._tick = 0
         self.panel = Panel(text("Frames"))
         self.panel.set_segments([(BY_ID, text("By identifier")), (SCROLLING, text("Scrolling"))])
@@ -222,7 +223,7 @@ class TracePage(Page):
             self._show_no_bits()
             return
         payload = rows.data[0, : rows.length[0]].tobytes()
-        self._show_bits(int(rows.id[0]), int(rows.flags[0]), payload)
+        self._show_bits(int(rows.id[0]), int(rows.flags[0]), payload, int(rows.time[0]))
 
     def _signal_chosen(self, name: str) -> None:
         self._signal = name
@@ -233,13 +234,15 @@ class TracePage(Page):
         """What the selected signal is, said in the dialog of all signals."""
         if self._chosen is None or self._words is None:
             return
-        message = self._words.message(*self._chosen[:2])
+        message = self._message or self._words.message(*self._chosen[:2])
         if message is not None and self._signal:
             self.context.signal = f"{message.name}.{self._signal}"
             self.context.do("mapping")
 
-    def _show_bits(self, frame_id: int, flags: int, payload: bytes) -> None:
-        if (frame_id, flags, payload) == self._chosen or self._words is None:
+    def _show_bits(self, frame_id: int, flags: int, payload: bytes, t: int = 0) -> None:
+        """The bits of one frame; t: when it came, 0 the newest of its identifier."""
+        same = (frame_id, flags, payload) == self._chosen
+        if (same and self._message is None) or self._words is None:
             return
         before, self._chosen = self._chosen, (frame_id, flags, payload)
         was_empty = before is None
@@ -247,7 +250,9 @@ class TracePage(Page):
             self._signal_chosen("")
         if was_empty:
             self._arrange()
-        message = self._words.message(frame_id, flags)
+        message, self._message = self._words.message(frame_id, flags), None
+        if message is None and self._show_whole(frame_id, flags, t):
+            return
         title = id_text(frame_id, flags) + (f"  {message.name}" if message is not None else "")
         self.bits.set_frame(title, _bytes(payload), len(payload))
         values = self._words.values(message, payload) if message is not None else []
@@ -258,6 +263,29 @@ class TracePage(Page):
                 if not (signal.mux and math.isnan(value))  # not in this frame
             ]
         )
+
+    def _show_whole(self, frame_id: int, flags: int, t: int) -> bool:
+        """The message that the frame of `t` (0: the newest) is part of, if one is known."""
+        view, words = self.context.view, self._words
+        if view is None or words is None:
+            return False
+        log = view.timeline.frames
+        moment = t or self.context.present_ns
+        whole = words.carriers.whole(log, frame_id, flags, moment, exactly=bool(t))
+        if whole is None:
+            return False
+        self._message = whole.message
+        carrier = words.carriers.name(frame_id, flags)
+        title = f"{id_text(frame_id, flags)}  {carrier}  {whole.message.name}"
+        self.bits.set_frame(title, _bytes(whole.payload), len(whole.payload))
+        signals = {signal.name: signal for signal in whole.message.signals}
+        self.bits.set_signals(
+            [
+                BitSignal(r.name, bits_of(signals[r.name]), reading_words(signals[r.name], r))
+                for r in whole.readings
+            ]
+        )
+        return True
 
 
 def bits_of(signal: Signal) -> tuple[int, ...]:
