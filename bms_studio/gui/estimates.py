@@ -85,8 +85,10 @@ class Estimates:
         code = health.needs.get(name, "") if health is not None else ""
         if code:
             return render(code)
-        notes = self.status.basis.notes
-        return render(notes[0]) if notes else text("more data")
+        if health is None:
+            busy = not math.isnan(self.status.busy)
+            return text("computing…") if busy else text("a few minutes")
+        return text("more data")
 
     def marks(self, name: str) -> NDArray[np.uint8]:
         """How good the evidence of each value is: 3 good, 2 fair, 1 weak, 0 no value."""
