@@ -19,11 +19,13 @@ from protocols.dbc import parse_database
 from protocols.registry import available
 from protocols.registry import load as load_protocol
 from protocols.signals import Database
+from recordings.analyses import PARTS
 from recordings.layout import RecordingAttributes
 from recordings.reader import Recording
 
 _FRAME_BLOCK = 1 << 19
 _SERIAL_FRAMES = 200_000
+_MOST_ANALYSES = 4
 # Where the samples stand in a recording, and the Timeline's name and column for them.
 PLACES = {
     "/cells": ("cells", "voltage"),
@@ -53,8 +55,43 @@ def load(recording: Path, folder: Path) -> dict[str, Any]:
         if (place and not prefix) or (kind not in PLACES and kind not in ("/pack", "/location")):
             continue
         described["groups"].append(_group(rec, path, kind, prefix, folder, described["groups"]))
+    described["analyses"] = _analyses(rec, folder)
     described["frames"] = _frames(rec, folder)
     return described
+
+
+def _analyses(rec: Recording, folder: Path) -> list[dict[str, Any]]:
+    """The newest analyses that the recording carries: numbers as arrays, texts in words."""
+    numbers = sorted({n for pack in rec.packs() for n in rec.analyses(pack)})
+    return [
+        {"number": number, "packs": [_stored(rec, number, p, folder) for p in rec.packs()]}
+        for number in numbers[-_MOST_ANALYSES:]
+    ]
+
+
+def _stored(rec: Recording, number: int, pack: int, folder: Path) -> dict[str, Any]:
+    place = f"{'' if pack == 1 else f'/packs/{pack}'}/analyses/{number}"
+    told = number in rec.analyses(pack)
+    attributes = rec.analysis_attributes(number, pack) if told else {}
+    groups: dict[str, Any] = {}
+    for name in PARTS if told else ():
+        if not rec.rows(f"{place}/{name}"):
+            continue
+        groups[name] = {}
+        for column, values in rec.read(f"{place}/{name}").items():
+            if values.dtype.kind == "O":
+                groups[name][column] = values.tolist()
+                continue
+            file = f"analysis-{number}-{pack}-{name}-{column}.npy"
+            np.save(folder / _plain_name(file), values)
+            groups[name][column] = _plain_name(file)
+    labels = list(rec.labels(f"{place}/health"))
+    return {"pack": pack, "attributes": attributes, "groups": groups, "labels": labels}
+
+
+def _plain_name(file: str) -> str:
+    """Columns are named by a stranger: nothing but letters, digits, dot, dash and underscore."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in file)
 
 
 def _databases(attributes: RecordingAttributes) -> tuple[Database, ...]:

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.run import Table
+from bms_studio.analysis.runs import Run
+from bms_studio.analysis.store import run_of
 from protocols.frames import Frames, empty_frames
 from protocols.roles import PACK_FIELDS
+from recordings.analyses import AnalysisParts
 
 _KINDS = {"cells": "cell", "probes": "probe", "balancing": "balancing", "pack": "pack"}
 
@@ -49,6 +52,35 @@ def _table(folder: Path, group: dict[str, Any], pack: int, kind: str) -> Table:
 
     time = mapped_array(folder, group, "time")
     return Table(pack, kind, time, len(columns), read)
+
+
+def stored_runs(folder: Path, analyses: list[dict[str, Any]]) -> tuple[list[Run], list[str]]:
+    """The analyses that the recording carries, oldest first; one sentence per damaged one."""
+    runs, damaged = [], []
+    for stored in analyses:
+        packs = {}
+        for pack in stored["packs"]:
+            if pack["attributes"]:
+                groups = {
+                    name: {column: _column(folder, v) for column, v in columns.items()}
+                    for name, columns in pack["groups"].items()
+                }
+                packs[int(pack["pack"])] = AnalysisParts(
+                    pack["attributes"], groups, tuple(pack["labels"])
+                )
+        try:
+            if packs:
+                runs.append(run_of(stored["number"], packs))
+        except ValueError as problem:
+            damaged.append(str(problem))
+    return runs, damaged
+
+
+def _column(folder: Path, given: str | list[str]) -> NDArray[Any]:
+    if isinstance(given, list):
+        return np.array(given, object)
+    array: NDArray[Any] = np.load(folder / given, allow_pickle=False)
+    return array
 
 
 def mapped_frames(folder: Path) -> Frames:

@@ -145,6 +145,11 @@ class Runs:
         self.all.append(run)
         self.show(len(self.all) - 1)
 
+    def keep(self, run: Run) -> None:
+        """A run that was made before, with its own number; shown from now on."""
+        self.all.append(run)
+        self.show(len(self.all) - 1)
+
     def drop(self, run: Run) -> None:
         """Forget a run that was not finished; the one before it is shown again."""
         if run in self.all:

@@ -1,0 +1,66 @@
+"""What a replay estimates: the analyses that its recording carries, else one made beside it.
+
+A part of `Replay`, in its thread unless stated. No Qt, no HDF5.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bms_studio.analysis.background import AnalysedView, Order
+from bms_studio.analysis.contract import AnalysisStatus, Settings
+from bms_studio.analysis.run import Analysed, chunks
+from bms_studio.diagnosis.contract import Finding
+from bms_studio.pack.profile import Profile
+from bms_studio.replay_mapping import ReplayMapping
+from bms_studio.unpacked import mapped_tables, stored_runs
+
+
+class ReplayAnalysis(ReplayMapping, AnalysedView):
+    """The face of a replay that estimates; its attributes are set by `Replay`."""
+
+    _folder: Path
+    _profile: Profile
+    _corrected: bool
+
+    @property
+    def analysis(self) -> AnalysisStatus:
+        """What is estimated, as of the playhead; from any thread."""
+        return self._runs.status(self.now_ns, self._background)
+
+    def _first_analysis(self) -> None:
+        """Those that the recording carries; where there is none, one is made."""
+        runs, damaged = stored_runs(self._folder, self._described.get("analyses", []))
+        for run in runs:
+            self._runs.keep(run)
+        if runs and 1 in runs[-1].packs:
+            self._hear(runs[-1].packs[1].findings)
+        else:
+            self._background.ask(self._order(Settings()))
+        self._background.error = " ".join(damaged)
+
+    def _order(self, settings: Settings) -> Order:
+        if self._corrected:
+            return self._remapping.derivation.order(settings, self._analysed, ends=True)
+        tables = mapped_tables(self._folder, self._described["groups"])
+        profiles = {1: self._remapping.profile}
+        serial = self._described["serial"] or self._profile.serial
+        return Order(lambda: chunks(tables), settings, profiles, serial, self._analysed)
+
+    def _analysed(self, done: Analysed) -> None:
+        """Detectors that have heard of every evaluation in its turn say what they found."""
+        self._monitor = done.monitors.get(1, self._monitor)
+        self._hear(self._monitor.log)
+
+    def _hear(self, findings: list[Finding]) -> None:
+        self._monitor.log = sorted(findings, key=lambda f: f.time)
+        self._log_times = [finding.time for finding in self._monitor.log]
+        self._found = self._snapshot = None
+
+    def _analyse_again(self) -> None:
+        self._corrected = True
+        self._background.cancel()
+        self._runs.clear()
+        self._background.ask(self._order(Settings()))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._post(work)
