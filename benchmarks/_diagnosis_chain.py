@@ -13,10 +13,10 @@ from benchmarks import _pack_generator as generator
 from benchmarks._day_health import ground_of, health_of_day
 from benchmarks._pack_generator import Course, Day, Pack
 from bms_studio import history as kept
-from bms_studio.diagnosis import capacity, resistance, self_discharge
 from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.diagnosis.failure_limits import failure_limits
 from bms_studio.diagnosis.fusion import assess
+from bms_studio.diagnosis.registry import HEALTH
 from bms_studio.estimators.contract import Samples, samples
 from bms_studio.pack.health import Health
 
@@ -71,11 +71,7 @@ def summary(
 
 def findings_of(history: Sequence[Health], now: Health) -> list[Finding]:
     """What the detectors that judge health say."""
-    return [
-        found
-        for module in (resistance, capacity, self_discharge)
-        for found in module.find(list(history), now)
-    ]
+    return [found for find in HEALTH.values() for found in find(list(history), now)]
 
 
 def judge(days: Sequence[Health], chemistry: str) -> tuple[tuple[CellRisk, ...], list[Finding]]:

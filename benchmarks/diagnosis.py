@@ -8,10 +8,7 @@ string, severson, calce. Every miss and every false alarm is printed with what i
 """
 
 import argparse
-import math
 from collections import Counter
-
-import numpy as np
 
 from benchmarks import _pack_generator as generator
 from benchmarks._diagnosis_chain import USUAL, Setting, auroc, interval, judge, summary

@@ -1,9 +1,10 @@
 """What one day says of each cell: per mechanism how far beyond what healthy cells differ in.
 
-A score is the distance from the median cell in sigmas, where sigma holds the estimator's own and
-the spread of a healthy batch: nearly identical cells do not make each other suspicious. What other
-detectors found (joints, dips, heat, sensors) counts as a score of its severity. Arrays in, arrays
-out.
+A score is the distance from the median cell in sigmas. The sigma is what the cells of this pack
+scatter by, but never less than half of what the estimator states and half of what a healthy batch
+differs in: nearly identical cells do not make each other suspicious, and one estimator's caution
+does not hide a cell. What other detectors found (joints, dips, heat, sensors) counts as a score of
+its severity. Arrays in, arrays out.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,12 @@ from bms_studio.pack.health import Health
 
 Array = NDArray[np.float64]
 
-# Beyond this score a cell is named: with the healthy spread in sigma, about one pack in a hundred
-# is named wrongly in a day, and a level alone is never more than something to watch.
+# Beyond this score a cell is named; a level alone is never more than something to watch. An
+# imbalance is a consequence of other things and of the last charge: it takes more.
 NAMED = 3.0
+NAMED_IMBALANCE = 8.0
+_SHARE = 0.5
+_THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 # Codes of findings (before the first dot, or whole) that speak of a mechanism by another name.
 _MECHANISM_OF = {
@@ -127,10 +131,57 @@ def _median(values: Array) -> float:
 
 
 def score(measure: Measure) -> Array:
-    """Sigmas beyond the median cell (N,), 0 for what is well, NaN unknown."""
-    with np.errstate(invalid="ignore"):
-        z = measure.values / np.hypot(measure.sigma, measure.spread)
-    return np.where(np.isfinite(z), np.maximum(z, 0.0), np.nan)
+    """Sigmas beyond the median cell (N,), 0 for what is well, NaN unknown or among fewer than three
+    known cells."""
+    x, sigma = measure.values, measure.sigma
+    known = np.isfinite(x) & (sigma > 0)
+    if known.sum() < 3:
+        return np.full(len(x), np.nan)
+    # A faulty cell's own sigma may have grown with the fault: what counts is that of a well one.
+    null = np.minimum(np.where(known, sigma, np.nan), np.median(sigma[known]))
+    apart = np.sort(np.abs(x[known] - np.median(x[known])))
+    # One or two cells fail at a time: where the third stands out too, the estimate is what is odd.
+    third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0
+    scatter = max(1.4826 * float(np.median(apart)), third)
+    total = np.hypot(np.maximum(scatter, _SHARE * null), _SHARE * measure.spread)
+    return np.where(known, np.maximum(x / total, 0.0), np.nan)
+
+
+def ohmic_only(health: Health) -> Array:
+    """How much more likely (log of odds, N) an excess of resistance is a joint's than the cell's.
+
+    A joint adds the same to the ohmic and to the 10 s resistance; in an ageing cell the part behind
+    the ohmic one grows along. That part is compared with the other cells', after what the scan's
+    timing does to it (a smooth function of the lag) is taken off. NaN unknown.
+    """
+    ohmic, ten = health.values("resistance_ohm"), health.values("ten_second_ohm")
+    behind = ten - ohmic
+    known = np.isfinite(behind)
+    out = np.full(health.count, np.nan)
+    middle = _median(behind)
+    if known.sum() < 6 or not middle > 0:
+        return out
+    growth = behind[known] / middle - 1
+    lag = np.nan_to_num(health.values("lag_s")[known])
+    rest = _without_lag(growth, lag - lag.mean())
+    excess = ohmic[known] / _median(ohmic) - 1
+    sigma = max(1.4826 * float(np.median(np.abs(rest))), 0.04)
+    joint, cell = rest / sigma, (rest - excess) / sigma
+    out[known] = 0.5 * np.clip(cell**2 - joint**2, -50, 50)
+    return out
+
+
+def _without_lag(values: Array, lag: Array) -> Array:
+    """Residuals of a parabola over the lag that single cells cannot bend."""
+    columns = np.stack([np.ones(len(lag)), lag, lag**2], 1)
+    weight = np.ones(len(lag))
+    residual = values
+    for _ in range(10):
+        answer = np.linalg.lstsq(columns * weight[:, None], values * weight, rcond=None)[0]
+        residual = values - columns @ answer
+        least = max(0.74 * float(np.median(np.abs(residual))), 1e-6)
+        weight = 1 / np.sqrt(np.maximum(np.abs(residual), least))
+    return np.asarray(residual, np.float64)
 
 
 def mechanism_of(finding: Finding) -> str:

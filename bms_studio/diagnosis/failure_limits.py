@@ -32,7 +32,7 @@ class FailureLimits:
     spread_capacity: float = 0.01
     spread_imbalance: float = 0.01
     spread_leak_per_h: float = 5e-5
-    spread_offset_v: float = 0.0015
+    spread_offset_v: float = 0.003
     life_cycles: float = 1000.0
     life_years: float = 10.0
     life_spread: float = 0.4
@@ -44,7 +44,8 @@ class FailureLimits:
 # Full cycles to 80 % that makers' data sheets promise and long tests show, in round numbers, and
 # years of calendar life; both vary by a factor of two with temperature and depth of discharge.
 # Healthy spread: 0.2-1.9 % of capacity and 1-5 % of resistance within a batch; self-discharge of
-# 1-5 % a month differs by about as much between cells (0.05 mA/Ah = 3.6 % a month).
+# 1-5 % a month differs by about as much between cells (0.05 mA/Ah = 3.6 % a month). Measuring chips
+# are good to 2-5 mV.
 _OF_CHEMISTRY: dict[str, dict[str, float]] = {
     "": {},
     "NMC": {},

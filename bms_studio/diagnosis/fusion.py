@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
 from bms_studio.diagnosis.evidence import (
     NAMED,
+    NAMED_IMBALANCE,
     Measure,
     found_scores,
     measures,
     offsets,
+    ohmic_only,
     score,
 )
 from bms_studio.diagnosis.failure_limits import FailureLimits
@@ -33,7 +35,7 @@ FAULTS_PER_DAY = (1 / 600, 1 / 200, 1 / 60, 1 / 20)
 # How sure a trend must be before a range of time is given.
 SURE = 0.9
 # An imbalance is mostly a consequence: it is named where nothing else explains it.
-_WEIGHT = {"imbalance": 0.5, "sensor": 0.7}
+_WEIGHT = {"imbalance": 0.3, "sensor": 0.8}
 Item = tuple[str, dict[str, float | str | int]]
 
 
@@ -91,6 +93,11 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     rows = measures(newest, limits)
     scores = {row.mechanism: score(row) for row in rows}
     scores["sensor"] = score(offsets(newest, limits))
+    ohmic = ohmic_only(newest)
+    # Where nothing tells them apart it is called the cell's; the advice is to check the joint.
+    joint = np.nan_to_num(ohmic, nan=-1.0) > 0.5
+    scores["connection"] = np.where(joint, scores["resistance"], 0.0)
+    scores["resistance"] = np.where(joint, 0.0, scores["resistance"])
     for mechanism, found in found_scores(findings, newest.count).items():
         scores[mechanism] = np.fmax(scores.get(mechanism, np.full(newest.count, np.nan)), found)
     history = [[_by_name(measures(h, limits)).get(row.mechanism) for h in visits] for row in rows]
@@ -184,7 +191,7 @@ def _of_cell(view: _View, k: int) -> CellRisk:
     mechanism = max(weighted, key=lambda name: weighted[name])
     grows = _growing(view, k)
     if grows and grows[0] > SURE:
-        mechanism = grows[1]
+        mechanism = _telling(known, grows[1])
     strength = weighted[mechanism]
     risk = 0.9 / (1 + float(np.exp(-(strength - 4.0))))
     probability = float("nan")
@@ -193,7 +200,8 @@ def _of_cell(view: _View, k: int) -> CellRisk:
         probability = float(view.passage.first[k])
         soon = _share_within(view.passage, k, YEAR_DAYS)
         risk = 1 - (1 - 0.6 * risk) * (1 - soon)
-    named = known[mechanism] >= NAMED or bool(grows and grows[0] > SURE)
+    least = NAMED_IMBALANCE if mechanism == "imbalance" else NAMED
+    named = known[mechanism] >= least or bool(grows and grows[0] > SURE)
     if grows and grows[0] > SURE:
         lead = _lead(view, k)
     reason, remedy = _words(view, k, mechanism if named else "none", bool(lead))
@@ -222,6 +230,12 @@ def _growing(view: _View, k: int) -> tuple[float, str] | None:
         if enough and (best is None or sure > best[0]):
             best = (sure, row.mechanism)
     return best
+
+
+def _telling(known: dict[str, float], grown: str) -> str:
+    """The mechanism that grows; a resistance may be a joint's."""
+    joint = known.get("connection", 0.0) > known.get("resistance", 0.0)
+    return "connection" if grown == "resistance" and joint else grown
 
 
 def _share_within(passage: Passage, k: int, days: float) -> float:
@@ -289,7 +303,8 @@ def _first_need(newest: Health) -> Item:
 
 def _evidence(view: _View, k: int, mechanism: str) -> tuple[dict[str, float | str | int], ...]:
     newest = view.visits[-1]
-    row = _by_name(view.rows).get(mechanism)
+    shown = "resistance" if mechanism == "connection" else mechanism
+    row = _by_name(view.rows).get(shown)
     if row is None:
         return ()
     value = newest.values(row.quantity)
