@@ -1,6 +1,7 @@
 """BMS Studio: see inside battery packs.
 
-`open(path)` gives a recording as pandas DataFrames. Importing this package loads neither Qt nor
+`open(path)` gives a recording as pandas DataFrames, `estimate` and `diagnose` what every cell of it
+is worth. Importing this package loads neither Qt nor
 pandas nor numba nor h5py; it only tells numba where compiled kernels may be kept, because numba
 reads that once, when it is first imported.
 """
@@ -9,13 +10,15 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bms_studio.analysis.tables import Diagnosis, Estimates
+    from bms_studio.pack.profile import Profile
     from recordings.dataframes import RecordingFrames
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open"]
+__all__ = ["__version__", "diagnose", "estimate", "open"]
 
 
 def open(path: "str | Path") -> "RecordingFrames":  # noqa: A001 - bms_studio.open is the contract
@@ -26,6 +29,38 @@ def open(path: "str | Path") -> "RecordingFrames":  # noqa: A001 - bms_studio.op
     from recordings.dataframes import RecordingFrames
 
     return RecordingFrames(path)
+
+
+def estimate(
+    recording: "str | Path | RecordingFrames",
+    *,
+    profile: "str | Path | Profile | None" = None,
+    **settings: Any,
+) -> "Estimates":
+    """State of charge, resistance, capacity, leak … of every cell of a recording, with sigma.
+
+    recording: a path, or what `open` gave; profile: instead of the recording's own; settings: the
+    fields of `bms_studio.analysis.contract.Settings` (chemistry="LFP", capacity_ah=31.0, ocv=the
+    text of a CSV table …). The file is not changed. Raises ValueError, one sentence, for settings
+    that cannot be used, recordings.errors.UnreadableRecording.
+    """
+    from bms_studio.analysis.contract import Settings
+    from bms_studio.analysis.tables import analysed, estimates
+
+    return estimates(analysed(recording, Settings(**settings), profile))
+
+
+def diagnose(
+    recording: "str | Path | RecordingFrames",
+    *,
+    profile: "str | Path | Profile | None" = None,
+    **settings: Any,
+) -> "Diagnosis":
+    """Which cell fails first and why: verdict, ranked cells, findings. As `estimate`."""
+    from bms_studio.analysis.contract import Settings
+    from bms_studio.analysis.tables import analysed, diagnosis
+
+    return diagnosis(analysed(recording, Settings(**settings), profile))
 
 
 def _keep_kernels() -> None:

@@ -15,50 +15,13 @@ from numpy.typing import NDArray
 from protocols.dbc import parse_database
 from protocols.frames import EXTENDED, Frames, concatenate, empty_frames
 from protocols.registry import available, load
-from recordings.layout import UNKNOWN_UINT8, RecordingAttributes
+from recordings.analysis_frames import AnalysisFrames, PerCell
+from recordings.frame_tables import narrow, time_index, wide
+from recordings.layout import RecordingAttributes
 from recordings.reader import Recording
 
 if TYPE_CHECKING:
     from protocols.signals import Database, Message
-
-
-def time_index(time: NDArray[np.int64]) -> pd.DatetimeIndex:
-    """ns since 1970 UTC as an index that says so."""
-    return pd.DatetimeIndex(time.view("datetime64[ns]"), name="time").tz_localize("UTC")
-
-
-def _wide(recording: Recording, group: str, column: str, noun: str) -> pd.DataFrame:
-    """One (rows, N) dataset; columns 1..N. Empty where the recording has none."""
-    info = recording.columns(group).get(column)
-    if info is None:
-        empty = pd.DataFrame(index=time_index(np.empty(0, np.int64)))
-        empty.attrs.update(unit="", units={}, labels=())
-        return empty
-    rows = recording.read(group, [column])
-    values = rows[column]
-    if values.dtype == np.uint8:
-        values = np.where(values == UNKNOWN_UINT8, np.nan, values).astype(np.float32)
-    columns = pd.RangeIndex(1, info.width + 1, name=noun)
-    table = pd.DataFrame(values, time_index(rows["time"]), columns, copy=False)
-    table.attrs["unit"] = info.unit
-    table.attrs["units"] = dict.fromkeys(columns, info.unit)
-    table.attrs["long_name"] = info.long_name
-    table.attrs["labels"] = recording.labels(group)
-    return table
-
-
-def _narrow(recording: Recording, group: str) -> pd.DataFrame:
-    """All one-dimensional datasets of a group side by side."""
-    infos = {name: info for name, info in recording.columns(group).items() if not info.width}
-    if not infos:
-        empty = pd.DataFrame(index=time_index(np.empty(0, np.int64)))
-        empty.attrs["units"] = {}
-        return empty
-    rows = recording.read(group, list(infos))
-    table = pd.DataFrame({name: rows[name] for name in infos}, time_index(rows["time"]))
-    table.attrs["units"] = {name: info.unit for name, info in infos.items()}
-    table.attrs["long_names"] = {name: info.long_name for name, info in infos.items()}
-    return table
 
 
 class CellFrames:
@@ -70,12 +33,12 @@ class CellFrames:
     @property
     def voltage(self) -> pd.DataFrame:
         """(scans, cells) float32; NaN where a cell was not seen in a scan."""
-        return _wide(self._recording, self._group, "voltage", "cell")
+        return wide(self._recording, self._group, "voltage", "cell")
 
     @property
     def age_s(self) -> pd.DataFrame:
         """(scans, cells) float32, seconds from the cell's arrival to the end of its scan."""
-        return _wide(self._recording, self._group, "age_s", "cell")
+        return wide(self._recording, self._group, "age_s", "cell")
 
 
 class PackFrames:
@@ -83,6 +46,7 @@ class PackFrames:
 
     def __init__(self, recording: Recording, number: int) -> None:
         self._recording = recording
+        self._number = number
         self._prefix = "" if number == 1 else f"/packs/{number}"
 
     @property
@@ -93,22 +57,43 @@ class PackFrames:
     @property
     def temperatures(self) -> pd.DataFrame:
         """(rows, probes) float32 degC."""
-        return _wide(self._recording, f"{self._prefix}/temperatures", "value", "probe")
+        return wide(self._recording, f"{self._prefix}/temperatures", "value", "probe")
 
     @property
     def balancing(self) -> pd.DataFrame:
         """(rows, cells) float32: 0 off, 1 on, NaN unknown."""
-        return _wide(self._recording, f"{self._prefix}/balancing", "active", "cell")
+        return wide(self._recording, f"{self._prefix}/balancing", "active", "cell")
 
     @property
     def pack(self) -> pd.DataFrame:
         """Voltage, current (+ = discharge), soc (0..1) … as the BMS reports them."""
-        return _narrow(self._recording, f"{self._prefix}/pack")
+        return narrow(self._recording, f"{self._prefix}/pack")
 
     @property
     def location(self) -> pd.DataFrame:
         """Latitude, longitude, speed … where known."""
-        return _narrow(self._recording, f"{self._prefix}/location")
+        return narrow(self._recording, f"{self._prefix}/location")
+
+    @property
+    def estimates(self) -> PerCell:
+        """The newest analysis: `.soc`, `.soc_sigma` (rows, cells), `.pack`. Empty without one."""
+        return PerCell(self._recording, f"{self._prefix}/estimates")
+
+    @property
+    def health(self) -> PerCell:
+        """The newest analysis: one row per evaluation; `.resistance_ohm`, `.pack` …"""
+        return PerCell(self._recording, f"{self._prefix}/health")
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """The newest analysis: every transition of a finding; the newest row of an id wins."""
+        return narrow(self._recording, f"{self._prefix}/findings")
+
+    @property
+    def analyses(self) -> dict[int, AnalysisFrames]:
+        """All analyses that are kept, by number."""
+        numbers = self._recording.analyses(self._number)
+        return {n: AnalysisFrames(self._recording, n, self._number) for n in numbers}
 
 
 class SignalFrames(Mapping[str, pd.DataFrame]):
@@ -121,7 +106,7 @@ class SignalFrames(Mapping[str, pd.DataFrame]):
     def __getitem__(self, name: str) -> pd.DataFrame:
         stored = f"/signals/{name}"
         if not self._recording.rows("/frames") and self._recording.rows(stored):
-            return _narrow(self._recording, stored)
+            return narrow(self._recording, stored)
         return decode_message(self._recording, self._known()[name])
 
     def __iter__(self) -> Iterator[str]:
@@ -163,7 +148,7 @@ class RecordingFrames(PackFrames):
     @property
     def events(self) -> pd.DataFrame:
         """kind and text by time."""
-        return _narrow(self.recording, "/events")
+        return narrow(self.recording, "/events")
 
     @property
     def frames(self) -> pd.DataFrame:
