@@ -2,8 +2,10 @@
 of a job; whatever a stranger wrote is read in a process of its own. No Qt.
 """
 
+import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bms_studio.jobs import Job
 from bms_studio.replay import Replay, open_replay
 from bms_studio.requests import is_database
 from protocols.signals import Database
+from recordings.partfile import PART
 
 RECORDING_SUFFIXES = (".h5", ".hdf5", ".bmsrec")
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -39,8 +42,20 @@ def open_paths(job: Job, paths: Sequence[Path], folder: Path) -> Replay:
     place.mkdir(parents=True, exist_ok=True)
     target = place / (logs[0].name + ".h5")
     target = free_name(target) if target.exists() else target
-    job.run_process(["bms_studio.from_logs", str(target), *(str(path) for path in paths)])
+    with _no_remains(target):
+        job.run_process(["bms_studio.from_logs", str(target), *(str(path) for path in paths)])
     return open_replay(job, target)
+
+
+@contextmanager
+def _no_remains(target: Path) -> Iterator[None]:
+    """A process that was ended cannot clear away the half of `target` that it wrote."""
+    try:
+        yield
+    except BaseException:
+        for part in target.parent.glob(f"{glob.escape(target.name)}{PART}*"):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def read_database(job: Job, path: Path) -> Database:
@@ -52,5 +67,6 @@ def read_database(job: Job, path: Path) -> Database:
 
 def share_copy(job: Job, source: Path, target: Path, without: Sequence[str]) -> tuple[str, str]:
     """(path of the copy, what it lacks in words). RuntimeError with one sentence."""
-    found = job.run_process(["bms_studio.share", str(source), str(target), ",".join(without)])
+    with _no_remains(target):
+        found = job.run_process(["bms_studio.share", str(source), str(target), ",".join(without)])
     return str(found["path"]), str(found["removed"])

@@ -37,6 +37,7 @@ _CONTAINER = struct.Struct("<HxxxxxxLxxxx")
 _PARSE_BYTES = 4 << 20
 _CONTAINER_BYTES = 128 << 10
 _SMALLEST_FRAME = 36
+_MAX_RATIO = 100
 _CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 
 
@@ -70,6 +71,7 @@ def _containers(path: Path, report: LogReport) -> Iterator[bytes]:
 
 def _packed(file: BinaryIO, size: int, report: LogReport) -> Iterator[tuple[int, bytes, int]]:
     """(method, packed bytes, declared size) per container. Stops with a sentence in the report."""
+    unpacked = 0
     while head := file.read(_BASE.size):
         place = file.tell() - len(head)
         if len(head) < _BASE.size:
@@ -85,6 +87,11 @@ def _packed(file: BinaryIO, size: int, report: LogReport) -> Iterator[tuple[int,
         if kind == LOG_CONTAINER and len(body) >= _CONTAINER.size:
             method, declared = _CONTAINER.unpack_from(body)
             packed = body[_CONTAINER.size :]
+            unpacked += declared
+            if unpacked > _MAX_RATIO * size + MAX_OBJECT:
+                # Frames on a bus differ: no log is packed as tightly as this.
+                report.truncated = f"more than {unpacked >> 20} MB come out of {size >> 10} KB"
+                return
             if declared > MAX_OBJECT or method not in (0, 2):
                 report.truncated = f"the container at byte {place} cannot be unpacked"
                 return
