@@ -31,6 +31,7 @@ from bms_studio.pack.state import StateOfUse
 
 _VOLTAGE, _CURRENT, _SOC = (PACK_COLUMNS[name] for name in ("voltage", "current", "soc"))
 _DAY_NS = 86_400_000_000_000
+_LIVE_NS, _BULK_NS = 60_000_000_000, 3_600_000_000_000
 _RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 
 
@@ -117,10 +118,17 @@ class Monitor:
             found += self._apply(self._probes, "check.temperature_limits", time, rows)
         elif kind == "pack":
             found = self._push_pack(time, rows)
-        block = self._joiner.push(kind, time, rows, median)
+        # Whoever hands over minutes at once is not waiting for each: an hour is quicker.
+        bulk = _BULK_NS if int(time[-1] - time[0]) >= _LIVE_NS else 0
+        block = self._joiner.push(kind, time, rows, median, bulk)
         if block is not None:
             found += self._push_moments(block)
         return self._tell(found)
+
+    def _catch_up(self) -> list[Finding]:
+        """What has been handed over and can be looked at, before anybody judges."""
+        block = self._joiner.ready()
+        return self._tell(self._push_moments(block)) if block is not None else []
 
     def flush(self) -> list[Finding]:
         """At the end of a stream: what the rows that still waited for others say."""
@@ -183,6 +191,7 @@ class Monitor:
     def evaluate(self, health: Health) -> list[Finding]:
         """What a new evaluation of the cells' health raised or resolved, against `history` and
         the days seen so far."""
+        caught_up = self._catch_up()
         before = self._health
         if before is not None and before.time // _DAY_NS != health.time // _DAY_NS:
             self._days.append(before)
@@ -192,7 +201,7 @@ class Monitor:
         past = [*self.history, *self._days]
         stated = [finding for find in HEALTH.values() for finding in find(past, health)]
         stated += self._bms.find(health)
-        return self._tell(self._conditions.update(health.time, stated))
+        return caught_up + self._tell(self._conditions.update(health.time, stated))
 
     def _tell(self, found: Iterable[Finding]) -> list[Finding]:
         """Transitions become alerts; the log keeps them in order of time."""
@@ -216,6 +225,7 @@ class Monitor:
 
     def judgement(self) -> Judgement:
         """Verdict, alerts and risks as of the newest row and evaluation."""
+        self._catch_up()
         alerts = sorted(
             self._book.alerts.values(),
             key=lambda f: (f.state == "resolved", _RANK[f.severity], -f.time),

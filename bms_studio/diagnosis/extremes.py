@@ -4,6 +4,7 @@ Scans cut by a step of the load are left out: in them some cells are older than 
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 # The median of two scans in a row further apart than this: the load changed while cells were read.
@@ -30,19 +31,33 @@ class ExtremeDeviation:
         if grow > 0:
             self.deviation_v = np.concatenate([self.deviation_v, np.full(grow, np.nan)])
             self.time = np.concatenate([self.time, np.zeros(grow, np.int64)])
-        before = np.concatenate([[self._median_v], median[:-1]])
-        self._median_v = float(median[-1]) if len(median) else self._median_v
-        with np.errstate(invalid="ignore"):
-            calm = ~(np.abs(median - before) > _STEP_V)
-        time, rows, median = time[calm], rows[calm], median[calm]
-        if not len(time):
-            return
-        deviation = np.nan_to_num(rows - median[:, None], nan=0.0)
-        row = np.argmax(np.abs(deviation), axis=0)
-        columns = np.arange(rows.shape[1])
-        largest = deviation[row, columns]
-        seen = ~np.isnan(rows).all(axis=0)
-        kept = np.nan_to_num(np.abs(self.deviation_v[: rows.shape[1]]), nan=-1.0)
-        better = seen & (np.abs(largest) > kept)
-        self.deviation_v[: rows.shape[1]][better] = largest[better]
-        self.time[: rows.shape[1]][better] = time[row[better]]
+        before, self._median_v = self._median_v, float(median[-1]) if len(median) else np.nan
+        _keep(
+            time,
+            np.ascontiguousarray(rows, np.float32),
+            np.ascontiguousarray(median, np.float32),
+            before,
+            self.deviation_v,
+            self.time,
+        )
+
+
+@njit(nogil=True, cache=True)
+def _keep(
+    time: NDArray[np.int64],
+    rows: NDArray[np.float32],
+    median: NDArray[np.float32],
+    before: float,
+    deviation_v: NDArray[np.float64],
+    when: NDArray[np.int64],
+) -> None:
+    for r in range(len(time)):
+        step = abs(median[r] - before)
+        before = median[r]
+        if step > _STEP_V:
+            continue
+        for c in range(rows.shape[1]):
+            d = np.float64(rows[r, c] - median[r])
+            if not np.isnan(d) and not abs(d) <= abs(deviation_v[c]):
+                deviation_v[c] = d
+                when[c] = time[r]

@@ -183,10 +183,11 @@ class Joiner:
         time: NDArray[np.int64],
         rows: NDArray[np.float32],
         median_v: NDArray[np.float32] | None = None,
+        least_ns: int = 0,
     ) -> Moments | None:
         """The scans that these rows completed, None while there are none. kind: "cell", "pack",
         "probe" or "balancing"; time int64 ns (M,) in order; rows (M, columns); median_v (M,) of
-        cells, where it is known already."""
+        cells, where it is known already; least_ns: a shorter span of scans waits for more."""
         if not len(time) or (kind != "cell" and kind not in self._groups):
             return None
         if kind == "cell":
@@ -196,6 +197,12 @@ class Joiner:
             self._median = np.concatenate([self._median, median_v])
         else:
             self._groups[kind].add(time, rows)
+        if not len(self._time) or int(self._time[-1] - self._time[0]) < least_ns:
+            return None
+        return self.ready()
+
+    def ready(self) -> Moments | None:
+        """The scans that every group has passed, however few."""
         if not len(self._time):
             return None
         newest = int(self._time[-1])
