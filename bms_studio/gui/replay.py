@@ -12,6 +12,7 @@ from bms_studio.gui.contract import PackView, Playable
 from bms_studio.gui.page import Context
 from bms_studio.language import text
 from bms_studio.messages import render
+from bms_studio.phrases import retell
 from widgets.axes import TimeMode
 from widgets.timeline_bar import TimelineBar
 from widgets.timeline_track import TimelineEvent, TimelineMark
@@ -150,7 +151,7 @@ class Transport(QObject):
         marks = [e for e in events if e.kind == "mark"]
         bar.set_marks([TimelineMark(e.time, e.text) for e in marks[-_MOST_SHOWN:]])
         shown = [
-            TimelineEvent(e.time, _EVENT_SEVERITY[e.kind], f"{clock(e.time)}  {e.text or e.kind}")
+            TimelineEvent(e.time, _EVENT_SEVERITY[e.kind], f"{clock(e.time)}  {retell(e.text) or e.kind}")
             for e in events
             if e.kind in _EVENT_SEVERITY
         ]
