@@ -59,6 +59,8 @@ class TopBarState:
     language: str = ""
     settings: str = ""
     protocol_hint: str = ""
+    load_hint: str = ""
+    load_tone: str = "muted"
 
 
 class Badge(QWidget):
@@ -248,6 +250,9 @@ class TopBar(QWidget):
         self._rate.set_text(state.rate)
         self._rate.setVisible(bool(state.rate))
         self._load.set_text(state.load)
+        self._load.set_tone(state.load_tone)
+        for part in (self._rate, self._load, self._lost):
+            part.setToolTip(state.load_hint)
         self._lost.set_text(state.lost)
         self._lost.set_tone(state.lost_tone)
         self._lost.setVisible(bool(state.lost))

@@ -133,7 +133,9 @@ def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState
         mode_tone=_MODE_TONES.get("replay" if replay else link.mode, "accent"),
         change=text("Change…"),
         rate="" if replay else text("{rate} frames/s", rate=grouped(link.frames_per_s)),
-        load="" if replay else text("bus {load} %", load=number(100 * link.bus_load, 0)),
+        load="" if replay else _bus_load(link),
+        load_hint="" if replay else bus_words(link),
+        load_tone="high" if link.bus_state == "off" else "muted",
         lost=text("{count} lost", count=grouped(link.lost)),
         lost_tone="high" if link.lost else "muted",
         recording=status.recording.state == "recording",
@@ -142,6 +144,35 @@ def top_bar(status: Status | None, now_ns: int, can_record: bool) -> TopBarState
         record_button=_record_button(status.recording) if can_record else "",
         mark=text("Mark") if can_record else "",
     )
+
+
+def _bus_load(link: LinkStatus) -> str:
+    """Load of the bus, or that the adapter does not take part in it."""
+    if link.bus_state == "off":
+        return text("bus-off")
+    return text("bus {load} %", load=number(100 * link.bus_load, 0))
+
+
+def bus_words(link: LinkStatus) -> str:
+    """Load, errors, state of the adapter's controller and where frames were lost, line by line."""
+    states = {
+        "active": text("the adapter takes part without errors"),
+        "warning": text("errors on the bus"),
+        "passive": text("many errors on the bus (error passive)"),
+        "off": text("bus-off: the adapter is opened again by itself"),
+    }
+    lines = [
+        text("Bus load at least {load} %", load=number(100 * link.bus_load, 1)),
+        text("{count} bus errors", count=grouped(link.errors)),
+        states.get(link.bus_state, text("this adapter does not tell its bus state")),
+        text("{count} times bus-off", count=link.bus_offs) if link.bus_offs else "",
+        *(
+            text("{count} frames lost ({stage})", count=grouped(lost), stage=stage)
+            for stage, lost in link.dropped
+            if lost
+        ),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def adapter_words(link: LinkStatus) -> str:
