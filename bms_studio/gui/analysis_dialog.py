@@ -64,7 +64,7 @@ class AnalysisDialog(QDialog):
         layout.setSpacing(24)
         layout.addLayout(self._left)
         layout.addLayout(self._right, 1)
-        self.resize(1240, 640)
+        self.resize(1340, 680)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.poll)
         self._timer.start(_POLL_MS)
@@ -247,9 +247,15 @@ class AnalysisDialog(QDialog):
         for box, chosen in ((self.old, old), (self.new, new)):
             box.clear()
             for number, name in enumerate(self.view.analysis.runs, start=1):
-                own = name if name != str(number) else text("automatic")
-                box.addItem(f"{number} · {own or text('automatic')}", number - 1)
+                box.addItem(f"{number} · {self._run_words(number - 1, name)}", number - 1)
             box.setCurrentIndex(chosen)
+
+    def _run_words(self, number: int, name: str) -> str:
+        """A run's own name, else what was stated for it."""
+        if name not in ("", str(number + 1)):
+            return name
+        run = self.view.analysis_run(number)
+        return settings_words(run.settings) if run is not None else text("automatic")
 
     def _run_chosen(self, _index: int) -> None:
         """The later run of the two is the one that all pages show."""
@@ -291,7 +297,7 @@ def _difference_columns() -> list[TableColumn]:
     for name, unit, _, decimals, _ in _COMPARED:
         title = titles[name]
         columns += [
-            TableColumn(f"{name}.old", text("{what}, before", what=title), unit, decimals),
+            TableColumn(f"{name}.old", title, unit, decimals, text("before")),
             TableColumn(f"{name}.new", text("after"), unit, decimals),
             TableColumn(f"{name}.change", "Δ", unit, decimals, "", True),
         ]

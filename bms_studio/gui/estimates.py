@@ -99,6 +99,8 @@ class Estimates:
             scale = np.abs(values)
         elif name == "leak_a":
             capacity = self.of_pack("capacity_ah")
+            if math.isnan(capacity) and self.status is not None:
+                capacity = self.status.basis.capacity_ah
             scale = np.full(self.count, capacity if capacity > 0 else _USUAL_AH)
         marks = np.ones(self.count, np.uint8)
         marks[sigma <= fair * scale] = 2
