@@ -30,7 +30,7 @@ from bms_studio.pack.chemistry import load_chemistry
 CASES = ("exact", "20 off", "offset", "gain")
 START_NS = 1_700_000_000_000_000_000
 # A table measured on this very cell: what relaxation and hysteresis leave of it at rest.
-OWN_SIGMA_V = 0.012
+OWN_SIGMA_V = 0.008
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def usual(chemistry: str, run: Run) -> CellModel:
 def own(chemistry: str, run: Run, table: str) -> CellModel:
     """The same with the table measured on this cell."""
     ocv_v = cell_data.ocv_table(table)
-    return with_changes(usual(chemistry, run), ocv_v=ocv_v, sigma_ocv_v=OWN_SIGMA_V)
+    return with_changes(usual(chemistry, run), ocv_v=ocv_v, sigma_ocv_v=OWN_SIGMA_V, sigma_soc=0.01)
 
 
 def print_scores(run: Run, model: CellModel, label: str) -> None:

@@ -21,6 +21,7 @@ from bms_studio.estimators.kernel import (
     B,
     D,
     F,
+    W,
     Z,
     look_up,
     slope_at,
@@ -35,7 +36,6 @@ from bms_studio.estimators.soc_state import (
     C_SCAP,
     C_SHARE,
     C_SM,
-    C_SOCV,
     INDEPENDENT,
     R_DOUBT,
     R_SCALE,
@@ -56,7 +56,7 @@ LOUDEST = 12.5
 def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities from logarithms."""
     out = np.exp(belief - np.max(belief))
-    return out / np.sum(out)
+    return np.asarray(out / np.sum(out))
 
 
 @njit(nogil=True, cache=True)
@@ -87,9 +87,9 @@ def weigh(
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
     circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
     circuit += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
-    slow = (c[C_R1] + c[C_R2]) * factor
     circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
-    circuit += slow * slow * cov[D, D] * r[R_SQUARE]
+    circuit += (c[C_R1] * factor) ** 2 * cov[D, D] * r[R_SQUARE]
+    circuit += (c[C_R2] * factor) ** 2 * cov[W, W] * r[R_SQUARE]
     weight = abs(moved) / INDEPENDENT
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + r[R_SHIFT]
@@ -97,7 +97,7 @@ def weigh(
             belief[i] -= 1.0
             continue
         slope = slope_at(ocv, z, 0.01)
-        variance = circuit + table_sigma(slope, scale, c[C_SOCV]) ** 2
+        variance = circuit + table_sigma(slope, scale, c) ** 2
         apart = open_v - look_up(ocv, min(max(z, 0.0), 1.0))
         belief[i] -= weight * (
             min(0.5 * apart * apart / variance, LOUDEST) + 0.5 * math.log(variance)

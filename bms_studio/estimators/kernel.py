@@ -1,7 +1,7 @@
 """The inner parts of the pack filter: circuit, start-up by hypotheses, Kalman update.
 
-The filter's ten states: state of charge Z; factors of the ohmic and of the slow resistances,
-less one (F, D); current offset B (A); relative error of gain and capacity together G; error of the
+The filter's states: state of charge Z; factors of the ohmic resistance and of the two pairs', less
+one (F, D, W); current offset B (A); relative error of gain and capacity together G; error of the
 OCV table, in its long run O (in units of its sigma) and in its kinks K (V), Gauss-Markov processes
 over SOC; error of the circuit E (V), one over time; M, what the usual hysteresis lacks (V); and
 S, resistance of the slowest diffusion in units of the slow pair's.
@@ -18,8 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Z, F, D, B, G, O, E, M, K, S = range(10)  # noqa: E741
-STATES = 10
+Z, F, D, B, G, O, E, M, K, S, W = range(11)  # noqa: E741
+STATES = 11
 HYPOTHESES = 201
 CELL_STATES = 5
 # No lithium cell that can be estimated is outside: 0 V of an open wire, 65.535 V of a raw value

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.pack.chemistry import Chemistry
+from bms_studio.pack.chemistry import CUSTOM, Chemistry
 
 GAS_J_PER_MOL_K = 8.314462618
 KELVIN = 273.15
@@ -21,6 +21,8 @@ REFERENCE_K = 298.15
 # Below this share of information per anchor (sigma of SOC from one OCV reading) voltage does not
 # correct SOC: the plateau.
 PLATEAU_SIGMA = 0.08
+# A cell's own table is of this cell, but of another day and temperature.
+OWN_SIGMA_SOC = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +30,8 @@ class CellModel:
     """One cell type; arrays over `soc` (101 points 0..1).
 
     r_shape: resistance over SOC, 1 at 50 %; plateau: bool, where voltage says nothing of SOC.
-    sigma_ocv_v: how far the table is from this maker's cell (1 sigma); capacity_sigma: relative,
+    sigma_ocv_v: how far the table is from this maker's cell (1 sigma); sigma_soc: how far it lies
+    beside it along SOC (balanced or scaled to another capacity); capacity_sigma: relative,
     capacity and current gain together.
     """
 
@@ -49,6 +52,7 @@ class CellModel:
     activation_j_per_mol: float
     hysteresis_j_per_mol: float
     sigma_ocv_v: float
+    sigma_soc: float
     sigma_r: float
     capacity_sigma: float
     cell_voltage_min: float
@@ -73,9 +77,9 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         plateau=np.zeros(len(soc), np.bool_),
         capacity_ah=float(capacity_ah),
         r0_ohm=r0,
-        r1_ohm=0.35 * r0,
+        r1_ohm=0.45 * r0,
         tau1_s=12.0,
-        r2_ohm=0.55 * r0,
+        r2_ohm=0.9 * r0,
         tau2_s=300.0,
         hysteresis_v=chemistry.hysteresis_v,
         sigma_hysteresis_v=chemistry.sigma_hysteresis_v,
@@ -83,6 +87,7 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         activation_j_per_mol=chemistry.activation_j_per_mol,
         hysteresis_j_per_mol=chemistry.hysteresis_j_per_mol,
         sigma_ocv_v=chemistry.sigma_ocv_v,
+        sigma_soc=OWN_SIGMA_SOC if chemistry.name == CUSTOM else 0.02,
         sigma_r=0.5,
         capacity_sigma=0.02,
         cell_voltage_min=chemistry.cell_voltage_min,

@@ -20,13 +20,14 @@ from bms_studio.estimators.kernel import (
     M,
     O,
     S,
+    W,
     Z,
     correct,
     grow,
     look_up,
 )
 from bms_studio.estimators.soc_state import (
-    BESIDE,
+    C_BESIDE,
     C_ERR,
     C_GAP,
     C_GAP_C,
@@ -56,6 +57,7 @@ from bms_studio.estimators.soc_state import (
     R_ALPHA,
     R_ANCHORED,
     R_CONTRARY,
+    R_CONVEX,
     R_COULOMB,
     R_HYST,
     R_LAST_A,
@@ -78,16 +80,16 @@ from bms_studio.estimators.soc_state import (
 
 
 @njit(nogil=True, cache=True)
-def kink_sigma(slope: float, scale: float, sigma_v: float) -> float:
-    """Sigma of the local error of the OCV table (V): its share, and 2 % of SOC beside."""
-    return math.sqrt((KINK_SHARE * scale * sigma_v) ** 2 + (BESIDE * slope) ** 2)
+def kink_sigma(slope: float, scale: float, c: NDArray[np.float64]) -> float:
+    """Sigma of the local error of the OCV table (V): its share, and lying beside."""
+    return math.sqrt((KINK_SHARE * scale * c[C_SOCV]) ** 2 + (c[C_BESIDE] * slope) ** 2)
 
 
 @njit(nogil=True, cache=True)
-def table_sigma(slope: float, scale: float, sigma_v: float) -> float:
-    """Sigma of the OCV table (V) where its slope is this: so many volts off, and 2 % of SOC beside
+def table_sigma(slope: float, scale: float, c: NDArray[np.float64]) -> float:
+    """Sigma of the OCV table (V) where its slope is this: so many volts off, and some SOC beside
     (another maker's electrodes are balanced differently)."""
-    return float(scale * math.sqrt(sigma_v * sigma_v + (BESIDE * slope) ** 2))
+    return float(scale * math.sqrt(c[C_SOCV] ** 2 + (c[C_BESIDE] * slope) ** 2))
 
 
 @njit(nogil=True, cache=True)
@@ -134,6 +136,7 @@ def advance(
     noise[F] = 0.01 * dt / 3600.0 + 0.09 * abs(moved)
     noise[D] = noise[F]
     noise[S] = noise[F]
+    noise[W] = noise[F]
     noise[B] = (0.1 * c[C_OFF_C] * c[C_Q]) ** 2 * dt / 3600.0
     along = math.exp(-abs(drop) / c[C_LENGTH])
     noise[O] = 1 - along * along
@@ -145,7 +148,7 @@ def advance(
     # Jacobian; G. P. Huang et al., Int. J. Robotics Research 29 (2010) 502).
     r[R_SLOPE] += (slope - r[R_SLOPE]) * (1 - math.exp(-abs(drop) / 0.03))
     near = math.exp(-abs(drop) / KINK_LENGTH)
-    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c[C_SOCV])
+    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c)
     noise[K] = kink * kink * (1 - near * near)
     x[K] *= near
     x[O] *= along
@@ -168,9 +171,9 @@ def polarised(
 ) -> float:
     """What hysteresis and resistances add to the OCV (V)."""
     a = current - x[B]
-    slow = c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2]
+    slow = (1 + x[D]) * c[C_R1] * r[R_X1] + (1 + x[W]) * c[C_R2] * r[R_X2]
     fast = (1 + x[F]) * c[C_R0] * a
-    slow = (1 + x[D]) * slow + c[C_R2] * x[S] * r[R_X3]
+    slow += c[C_R2] * x[S] * r[R_X3]
     return float((c[C_M] + x[M]) * r[R_HYST] * r[R_SWING] - factor * (fast + slow))
 
 
@@ -224,7 +227,7 @@ def read(
     """Correct with one voltage; true when voltage and state have contradicted each other long."""
     z = x[Z]
     slope = r[R_SLOPE]
-    rest = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0)
+    rest = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0) + r[R_CONVEX]
     amplitude = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
     a = 0.0 if unknown else current
     plain = v - rest - polarised(a + (x[B] if unknown else 0.0), c, r, x, factor)
@@ -236,7 +239,8 @@ def read(
     h = np.zeros(STATES)
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
-    h[D] = -factor * (c[C_R1] * r[R_X1] + c[C_R2] * r[R_X2])
+    h[D] = -factor * c[C_R1] * r[R_X1]
+    h[W] = -factor * c[C_R2] * r[R_X2]
     h[S] = -factor * c[C_R2] * r[R_X3]
     h[B] = total_r
     h[O] = amplitude
@@ -245,14 +249,14 @@ def read(
     h[E] = 1.0
     level = int(min(max(z, 0.0), 1.0) * (len(flat) - 1) + 0.5)
     usual = (
-        table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
+        table_sigma(slope, r[R_SCALE], c) ** 2
         + c[C_ERR] ** 2
         + (r[R_SWING] * c[C_SM]) ** 2
         + slope * slope * cov[Z, Z]
     )
     usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
     usual += h[F] * h[F] * cov[F, F] + h[D] * h[D] * cov[D, D]
-    usual += h[S] * h[S] * cov[S, S]
+    usual += h[S] * h[S] * cov[S, S] + h[W] * h[W] * cov[W, W]
     keep = math.exp(-dt / 30.0)
     r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
     if not flat[level]:
@@ -277,6 +281,7 @@ def read(
     r[R_ALPHA] = min(max(r[R_ALPHA], 1.0), 30.0)
     x[F] = min(max(x[F], -0.9), 9.0)
     x[D] = min(max(x[D], -0.9), 9.0)
+    x[W] = min(max(x[W], -0.9), 9.0)
     x[S] = min(max(x[S], 0.0), 9.0)
     x[Z] = min(max(x[Z], -0.05), 1.05)
     return bool(r[R_CONTRARY] > 20.0)

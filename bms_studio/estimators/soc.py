@@ -11,7 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
-from bms_studio.estimators.kernel import CELL_STATES, HYPOTHESES, STATES, B, D, E, F, G, M, O, S, Z
+from bms_studio.estimators.kernel import (
+    CELL_STATES,
+    HYPOTHESES,
+    STATES,
+    B,
+    D,
+    E,
+    F,
+    G,
+    M,
+    O,
+    S,
+    W,
+    Z,
+)
 from bms_studio.estimators.model import CellModel
 from bms_studio.estimators.soc_loop import SUMS, run
 from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS, SLOWEST_SHARE, SLOWEST_SIGMA
@@ -90,7 +104,7 @@ def start(params: Params, cells: int) -> State:
     x[S] = SLOWEST_SHARE
     x[Z] = params.initial_soc if np.isfinite(params.initial_soc) else 0.5
     sigmas = np.zeros(STATES)
-    sigmas[[Z, F, D, B, G, O, E, M, S]] = (
+    sigmas[[Z, F, D, B, G, O, E, M, S, W]] = (
         0.3,
         model.sigma_r,
         model.sigma_r,
@@ -100,6 +114,7 @@ def start(params: Params, cells: int) -> State:
         params.error_v,
         model.sigma_hysteresis_v,
         SLOWEST_SIGMA,
+        model.sigma_r,
     )
     covariance[np.arange(STATES), np.arange(STATES)] = sigmas**2
     # A mean of N cells takes 1/N of each cell's spread with it; one cell is its own mean.

@@ -15,7 +15,9 @@ from bms_studio.estimators.kernel import (
     E,
     F,
     K,
+    M,
     O,
+    W,
     Z,
     correct_cell,
     known,
@@ -30,6 +32,7 @@ from bms_studio.estimators.soc_state import (
     C_EH,
     C_ERR,
     C_GAP,
+    C_M,
     C_NOISE,
     C_Q,
     C_R0,
@@ -46,6 +49,7 @@ from bms_studio.estimators.soc_state import (
     I_WINDOW,
     LONG_SHARE,
     R_ANCHORED,
+    R_CONVEX,
     R_COULOMB,
     R_DOUBT,
     R_HYST,
@@ -60,6 +64,7 @@ from bms_studio.estimators.soc_state import (
     R_WIN_A,
     R_WIN_AS,
     R_WIN_N,
+    R_WIN_P,
     R_WIN_S,
     R_WIN_U,
     RESTART_S,
@@ -89,7 +94,7 @@ def _doubt_table(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.f
     is a rare one: the sigma grows (to ten times), the error stays what it is in volts. Only once
     voltage has confirmed the SOC: before, it is the SOC that is doubted."""
     level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
-    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c[C_SOCV])
+    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c)
     if r[R_DOUBT] > 1e-4:
         return
     excess = abs(level * x[O] + x[K]) / (2 * math.sqrt(level * level + kink * kink))
@@ -113,6 +118,7 @@ def _close(
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
     belief: NDArray[np.float64],
+    shape: NDArray[np.float64],
     temperature_factor: float,
     time: NDArray[np.int64],
     pack: NDArray[np.float64],
@@ -137,13 +143,27 @@ def _close(
             x[K] = 0.0
             integers[I_RESTARTS] += 1
             r[R_DOUBT] = 0.0
+    # Of the mean cell's polarisation, what a cell of another SOC has more (per unit of R's shape).
+    at_mean = look_up(shape, z)
+    drop = r[R_WIN_P] / max(r[R_WIN_N], 1.0) / at_mean
+    r[R_WIN_P] = 0.0
     r[R_WIN_U] = 0.0
     r[R_WIN_N] = 0.0
     if running and r[R_ANCHORED] > 0.1:
         _doubt_table(c, r, x)
     noise = c[C_NOISE] ** 2 + (0.03 * c[C_R0] * temperature_factor) ** 2 * r[R_SQUARE]
-    noise *= 1 + 2 * c[C_TAU] / max(dt, 0.1)
+    alike = 1 + 2 * c[C_TAU] / max(dt, 0.1)
+    noise *= alike
+    mean_slope = max(slope_at(ocv, z, 0.01), 0.0)
     single = len(cells) == 1
+    # The mean of cells that lie apart on a bent curve is not the curve at their mean.
+    r[R_CONVEX] = 0.0
+    if running and not single:
+        middle = np.mean(cells[:, 0])
+        for k in range(len(cells)):
+            zk = min(max(z + cells[k, 0] - middle, 0.0), 1.0)
+            more = look_up(ocv, zk) - here + drop * (look_up(shape, zk) - at_mean)
+            r[R_CONVEX] += more / len(cells)
     for k in range(len(cells)):
         d = cells[k]
         p = cell_p[k]
@@ -164,9 +184,14 @@ def _close(
             spread = min(max(math.sqrt(p[0, 0]), 0.005), 0.03)
             slope = max(slope_at(ocv, zk, spread), 0.0)
             dv = sums[k, _SUM_V] / count
-            expected = look_up(ocv, zk) - here - current * d[1] + d[3]
+            expected = look_up(ocv, zk) - here - r[R_CONVEX] - current * d[1] + d[3]
+            expected += drop * (look_up(shape, zk) - at_mean)
+            slope = max(slope + drop * slope_at(shape, zk, spread), 0.0)
             level = int(zk * (len(flat) - 1) + 0.5)
-            correct_cell(d, p, slope, current, dv - expected, noise * rows / count, flat[level])
+            # Where the curve bends, the mean cell's own error bends the difference.
+            bend = (slope - mean_slope) ** 2 * (cov[Z, Z] + r[R_DOUBT]) * alike
+            told = noise * rows / count + bend
+            correct_cell(d, p, slope, current, dv - expected, told, flat[level])
             usual[k] = dv
         table[0, row, k] = min(max(x[Z] + d[0], 0.0), 1.0)
         table[1, row, k] = math.sqrt(cov[Z, Z] + r[R_DOUBT] + p[0, 0])
@@ -254,6 +279,7 @@ def run(
                 sums,
                 usual,
                 belief,
+                shape,
                 level,
                 time,
                 pack,
@@ -275,6 +301,7 @@ def run(
             cold = ACTIVATION_SIGMA_K * (1 / kelvin - 1 / 298.15)
             cov[F, F] += cold * cold
             cov[D, D] += cold * cold
+            cov[W, W] += cold * cold
             before = current
             r[R_LAST_A] = current
             r[R_MEAN_A] = current
@@ -303,8 +330,9 @@ def run(
                 begin_again(integers, r, x, cov, c, residuals)
             if integers[I_MODE] == 1 and not unknown:
                 extra = polarised(current, c, r, x, factor)
-                extra += look_up(entropic, x[Z]) * (temperature - 25.0)
-                r[R_WIN_U] += v - extra
+                warm = look_up(entropic, x[Z]) * (temperature - 25.0)
+                r[R_WIN_U] += v - extra - warm - r[R_CONVEX]
+                r[R_WIN_P] += extra - (c[C_M] + x[M]) * r[R_HYST] * r[R_SWING]
                 r[R_WIN_N] += 1.0
         if math.isnan(r[R_COULOMB]) and integers[I_MODE] == 1:
             r[R_COULOMB] = x[Z]

@@ -34,6 +34,8 @@ REALS = (
     "window_u",
     "window_n",
     "x3",
+    "convex_v",
+    "window_p",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -48,6 +50,7 @@ CONSTANTS = (
     "activation_j_per_mol",
     "hysteresis_j_per_mol",
     "sigma_ocv_v",
+    "sigma_soc",
     "sigma_r",
     "capacity_sigma",
     "hint_doubt",
@@ -99,7 +102,9 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_WIN_U,
     R_WIN_N,
     R_X3,
-) = range(29)
+    R_CONVEX,
+    R_WIN_P,
+) = range(31)
 (
     C_Q,
     C_R0,
@@ -113,6 +118,7 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_EA,
     C_EH,
     C_SOCV,
+    C_BESIDE,
     C_SR,
     C_SCAP,
     C_DOUBT,
@@ -131,7 +137,7 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_MISSING,
     C_BLEED,
     C_WIDTH,
-) = range(30)
+) = range(31)
 GATE = 5.0
 # How two makers' tables of one chemistry differ: half of the variance alike over 6 % of SOC only
 # (correlation over the published NMC tables: 0.5 at 5 %, 0.25 at 10 and 20 % of SOC).
@@ -150,9 +156,7 @@ INDEPENDENT = 0.12
 # The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
 # resistance against that of the slow pair, and how sure that is.
 SLOWEST_S = 1800.0
-SLOWEST_SHARE = 0.7
-SLOWEST_SIGMA = 0.7
+SLOWEST_SHARE = 0.25
+SLOWEST_SIGMA = 0.35
 # Below this scatter (times 1C) within 20 s a current counts as steady.
 STEADY_C = 0.03
-# A table is scaled to a capacity that is not quite this cell's, nor this temperature's.
-BESIDE = 0.02

@@ -34,6 +34,7 @@ from bms_studio.estimators.soc_state import (
     R_ANCHORED,
     R_CONTRARY,
     R_CURRENT_S,
+    R_DOUBT,
     R_HINT,
     R_HINT_S,
     R_HYST,
@@ -91,9 +92,9 @@ def judge(
     variance = np.empty(HYPOTHESES)
     for i in range(HYPOTHESES):
         slope = slope_at(ocv, i / (HYPOTHESES - 1) + r[R_SHIFT], 0.01)
-        variance[i] = circuit + table_sigma(slope, r[R_SCALE], c[C_SOCV]) ** 2
+        variance[i] = circuit + table_sigma(slope, r[R_SCALE], c) ** 2
     # A state that voltage has long confirmed is doubted less than the table; a stated one more.
-    confirmed = r[R_ANCHORED] > 0.1
+    confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
     doubt = 0.01 if confirmed else c[C_DOUBT]
     mean, sigma, wrong = judge_hypotheses(
         residuals,
@@ -141,11 +142,11 @@ def seat(
         cov[i, K] = 0.0
     slope = max(slope_at(ocv, mean, min(max(sigma, 0.03), 0.1)), 0.0)
     r[R_SLOPE] = slope
-    amplitude = table_sigma(slope, r[R_SCALE], c[C_SOCV])
+    amplitude = table_sigma(slope, r[R_SCALE], c)
     x[Z] = mean
     # Had SOC been found from voltage alone, its error would be the table's: so much of it is.
     level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
-    kink = kink_sigma(slope, r[R_SCALE], c[C_SOCV])
+    kink = kink_sigma(slope, r[R_SCALE], c)
     told = slope * slope * sigma * sigma / (circuit + amplitude * amplitude)
     told = min(told, 1.0) / max(slope, 0.05)
     # Never more than the three sigmas allow together.
