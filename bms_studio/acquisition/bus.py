@@ -35,6 +35,9 @@ _LISTEN_OPTIONS: dict[str, dict[str, Any]] = {
 _LISTEN_STATES = ("pcan", "systec")
 # Not a wire: there is nothing to acknowledge.
 _WIRELESS = ("virtual", "udp_multicast", "socketcand", "remote")
+# Hand back what we sent as if somebody else had.
+_ECHOING = ("udp_multicast",)
+_ECHO_S = 0.5
 _MOST = 512
 _GATHER_S = 0.006
 
@@ -48,6 +51,7 @@ class BusAdapter:
         self._settings = settings
         self._received = 0
         self._state = UNKNOWN
+        self._echoes: list[tuple[float, int, bytes]] = []
         options = _options(settings)
         if settings.mode == LISTEN and settings.interface in _LISTEN_STATES:
             options["state"] = can.BusState.PASSIVE
@@ -92,7 +96,7 @@ class BusAdapter:
                     f"{self._settings.interface} {self._settings.channel} has gone ({problem})."
                 ) from problem
             now = time.monotonic()
-            if message is not None:
+            if message is not None and not self._is_echo(message):
                 messages.append(message)
                 arrivals.append(time.monotonic_ns())
                 until = until or now + _GATHER_S
@@ -118,10 +122,25 @@ class BusAdapter:
                 bitrate_switch=bool(flags & BIT_RATE_SWITCH),
                 data=None if flags & REMOTE else frames.data[row, :length].tobytes(),
             )
+            if self._settings.interface in _ECHOING:
+                sent = (time.monotonic(), message.arbitration_id, bytes(message.data))
+                self._echoes.append(sent)
             try:
                 self._bus.send(message, timeout=0.5)
             except Exception as problem:
                 raise AdapterError(f"The adapter did not transmit ({problem}).") from problem
+
+    def _is_echo(self, message: Any) -> bool:
+        """Whether this is one of the frames that we have just sent: each comes back once."""
+        if not self._echoes:
+            return False
+        since = time.monotonic() - _ECHO_S
+        self._echoes = [e for e in self._echoes if e[0] > since]
+        for echo in self._echoes:
+            if echo[1:] == (message.arbitration_id, bytes(message.data)):
+                self._echoes.remove(echo)
+                return True
+        return False
 
     def close(self) -> None:
         """Shut the bus down; what a vendor's library raises then helps nobody any more."""

@@ -1,16 +1,26 @@
-"""`simulate`: puts the simulated pack on an adapter. Transmits, because the person asked for it."""
+"""`simulate`: puts the simulated pack on an adapter. Transmits, because the person asked for it.
+
+A protocol that only answers is silent until somebody asks.
+"""
 
 import argparse
 import time
+from typing import TYPE_CHECKING
 
 from bms_studio.commands import DONE, USAGE, CommandError, say
 from bms_studio.commands.options import adapter_settings, add_adapter, clear_errors
+
+if TYPE_CHECKING:
+    from bms_studio.acquisition.adapters import Adapter
+
+_PROTOCOLS = ("scooter", "vesc", "daly", "jbd", "leaf", "hyundai_kia")
+_SLICE_S = 0.005  # how soon a question is noticed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """-i -c -b, --protocol, --cells, --fault, --rate, --seconds."""
     add_adapter(parser, transmits=True)
-    parser.add_argument("--protocol", default="scooter", choices=("scooter", "vesc"))
+    parser.add_argument("--protocol", default="scooter", choices=_PROTOCOLS)
     parser.add_argument("--cells", type=int, default=20)
     parser.add_argument("--fault", action="append", default=[], metavar="NAME:CELL")
     parser.add_argument("--rate", type=int, default=10, metavar="HZ", help="scans per second")
@@ -36,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as problem:
         raise CommandError(str(problem), USAGE) from None
     begun = time.monotonic()
-
-    def wait(seconds: float) -> bool:
-        time.sleep(seconds)
-        return bool(options.seconds) and time.monotonic() - begun >= options.seconds
-
     with clear_errors():
         adapter = open_adapter(adapter_settings(options))
+
+        def wait(seconds: float) -> bool:
+            _answer(adapter, simulation.speaker, time.monotonic() + seconds)
+            return bool(options.seconds) and time.monotonic() - begun >= options.seconds
+
         say(
             f"sending {options.cells} cells as {options.protocol} on {options.channel}; Ctrl-C ends"
         )
@@ -53,3 +63,20 @@ def run(options: argparse.Namespace) -> int:
         finally:
             adapter.close()
     return DONE
+
+
+def _answer(adapter: "Adapter", speaker: object, until_s: float) -> None:
+    """Wait; a BMS that has to be asked answers meanwhile."""
+    from bms_studio.simulator.speak_polled import PolledBms
+
+    if not isinstance(speaker, PolledBms):
+        time.sleep(max(until_s - time.monotonic(), 0.0))
+        return
+    while True:
+        left = until_s - time.monotonic()
+        speaker.hear(adapter.read(min(max(left, 0.0), _SLICE_S)), time.monotonic())
+        answers = speaker.due(time.monotonic())
+        if answers is not None:
+            adapter.write(answers)
+        if left <= 0.0:
+            return

@@ -19,7 +19,14 @@ from bms_studio.connection import ConnectSettings
 from bms_studio.session import Session
 from bms_studio.session_source import LocalSessions
 from bms_studio.simulator.emulated_adapter import EmulatedAdapter, TcpPort
-from protocols.frames import EXTENDED, TRANSMITTED, concatenate, empty_frames
+from protocols.frames import (
+    BIT_RATE_SWITCH,
+    EXTENDED,
+    FD,
+    TRANSMITTED,
+    concatenate,
+    empty_frames,
+)
 from protocols.polled import Decoder
 from protocols.registry import load
 from protocols.slcan import encode
@@ -322,3 +329,63 @@ def test_frames_asked_and_answered_keep_their_order_in_time(home: Path, tmp_path
         assert seen.flags[row + 1] & TRANSMITTED
         assert seen.data[row + 1, 0] == 0x30
         assert seen.id[row + 2] == 0x7EC
+
+
+def test_two_programs_talk_over_a_real_python_can_bus(home: Path, tmp_path: Path) -> None:
+    """One simulates a pack that has to be asked, the other asks and records: UDP multicast."""
+    pytest.importorskip("msgpack", reason="python-can's udp_multicast needs msgpack")
+    target = tmp_path / "multicast.h5"
+    program = [sys.executable, "-m", "bms_studio"]
+    place = ["-i", "udp_multicast", "-c", "239.74.163.77"]
+    pack = subprocess.Popen(
+        [*program, "simulate", *place, "--protocol", "hyundai_kia", "--cells", "98"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert pack.stderr is not None
+        assert "sending 98 cells" in pack.stderr.readline()
+        record = [*program, "record", *place, "-o", str(target), "--seconds", "7"]
+        record += ["--active", "--protocol", "hyundai_kia"]
+        done = subprocess.run(record, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "98 cells" in done.stderr
+    finally:
+        pack.terminate()
+        pack.wait(10)
+        assert pack.stderr is not None
+        pack.stderr.close()
+    recording = Recording(target)
+    assert recording.rows("/cells") >= 1
+    frames = concatenate(list(recording.frames()))
+    assert {0x7E4, 0x7EC} == set(frames.id.tolist())
+    assert (frames.flags[frames.id == 0x7E4] & TRANSMITTED).all()
+    assert not (frames.flags[frames.id == 0x7EC] & TRANSMITTED).any()
+
+
+def test_can_fd_frames_pass_between_python_can_programs(home: Path, tmp_path: Path) -> None:
+    can = pytest.importorskip("can")
+    pytest.importorskip("msgpack", reason="python-can's udp_multicast needs msgpack")
+    settings = AdapterSettings("udp_multicast", "239.74.163.78", fd=True)
+    acquisition = client.start(settings, tmp_path / "j", owned=True)
+    try:
+        with can.Bus(interface="udp_multicast", channel="239.74.163.78", fd=True) as other:
+            for number in range(5):
+                data = bytes([number] * 48)
+                other.send(
+                    can.Message(
+                        arbitration_id=0x123,
+                        is_extended_id=False,
+                        is_fd=True,
+                        bitrate_switch=True,
+                        data=data,
+                    )
+                )
+            seen = read_until(acquisition, 5)
+    finally:
+        acquisition.quit()
+        acquisition.close()
+    assert seen.data[:, 47].tolist() == list(range(5))
+    assert seen.length.tolist() == [48] * 5
+    assert (seen.flags == FD | BIT_RATE_SWITCH).all()
+    assert (stored(tmp_path / "j").data == seen.data).all()
