@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bms_studio.language import text
+from bms_studio.phrases import retell
 
 MOST_TEXT = 1 << 20
 SHOWN_NOTES = 40
@@ -290,8 +291,9 @@ def _meaning(receipt: Receipt) -> list[str]:
         lines.append(
             text("{count} ids without a meaning: {names}", count=receipt.unknown_ids, names=names)
         )
-    lines += [text("Repaired: {what}", what=repair) for repair in meaning.repairs[:SHOWN_NOTES]]
-    return [*lines, *meaning.notes[:SHOWN_NOTES]]
+    repairs = [retell(repair) for repair in meaning.repairs[:SHOWN_NOTES]]
+    lines += [text("Repaired: {what}", what=repair) for repair in repairs]
+    return [*lines, *(retell(note) for note in meaning.notes[:SHOWN_NOTES])]
 
 
 def _reference(word: str) -> str:

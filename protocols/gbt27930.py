@@ -113,7 +113,7 @@ _MESSAGES = (
         0x1900,
         "Battery_Stops",
         4,
-        *_twos(0, STOP_REASONS, _REACHED),
+        *_twos(0, STOP_REASONS, {0: "no", 1: "reached"}),
         *_twos(1, STOP_FAULTS, _REACHED),
         *_twos(3, STOP_ERRORS, _REACHED),
     ),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bms_studio import language, merge, messages
+from bms_studio import language, merge, messages, phrases
 from bms_studio.gui.actions import ACTIONS, SECTIONS
 from bms_studio.receipt import UNLOCKS
+from protocols.registry import available, load
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
 
 SOURCES = sorted((Path(__file__).parent.parent / "bms_studio").rglob("*.py"))
@@ -36,7 +37,15 @@ def all_keys() -> set[str]:
     keys |= {*UNLOCKS.values(), merge.SAME, merge.APART, merge.UNDATED}
     keys |= {action.label for action in ACTIONS} | set(SECTIONS)
     keys |= {field.long_name for field in (*PACK_FIELDS, *LOCATION_FIELDS)}
+    keys |= {*phrases.TEMPLATES, *phrases.NOUNS, *phrases.NUMBERED}
+    keys |= alarm_texts()
     return keys
+
+
+def alarm_texts() -> set[str]:
+    """What the built-in protocols warn of."""
+    alarms = [a for name in available() for a in load(name).mapping.alarms]
+    return {f"{a.text} {word}".strip() for a in alarms for _, word in a.raised}
 
 
 def parameters(template: str) -> set[str]:

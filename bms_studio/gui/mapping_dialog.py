@@ -26,6 +26,7 @@ from bms_studio.gui.open_dialogs import choose_target
 from bms_studio.gui.readings import number
 from bms_studio.language import text
 from bms_studio.mapping_view import MappingView, SignView
+from bms_studio.phrases import retell
 from widgets.panel import Panel
 from widgets.search_line import SearchLine
 from widgets.text_line import TextLine
@@ -158,7 +159,8 @@ class MappingDialog(QDialog):
         self._show_head(view)
         self._show_sign(view)
         self._show_index(view)
-        lines = (*view.notes, *(text("Repaired: {what}", what=r) for r in view.repairs))
+        repaired = (text("Repaired: {what}", what=retell(r)) for r in view.repairs)
+        lines = (*(retell(note) for note in view.notes), *repaired)
         if lines != self._shown_notes:
             self._shown_notes = lines
             self.notes.setText("\n".join(lines) or text("Nothing to note."))
@@ -176,7 +178,7 @@ class MappingDialog(QDialog):
         if view.runner_up:
             parts.append(text("or else {name}", name=view.runner_up))
         if view.why:
-            parts.append(view.why)
+            parts.append(retell(view.why))
         self.confidence.set_text(" · ".join(parts))
         with_role = sum(bool(row.role) for row in view.rows)
         self.panel.set_caption(
@@ -214,7 +216,8 @@ class MappingDialog(QDialog):
             )
             self.index_button.setEnabled(not view.busy)
             self.index_note.set_text(
-                view.index_note or text("The index counts from {first}.", first=view.first_cell)
+                retell(view.index_note)
+                or text("The index counts from {first}.", first=view.first_cell)
             )
 
     def _say(self, words: str, tone: str = "muted") -> None:

@@ -33,6 +33,7 @@ from bms_studio.gui.readings import number
 from bms_studio.language import text
 from bms_studio.mapping_view import MappingView, SignalRow
 from bms_studio.pack.profile import NOT_USED
+from bms_studio.phrases import retell
 from protocols.roles import LOCATION_FIELDS, PACK_FIELDS
 from widgets.theme import current_theme, font, semibold
 
@@ -78,7 +79,7 @@ class MappingModel(QAbstractTableModel):
     def _passes(self, row: SignalRow) -> bool:
         if self._used_only and not row.role:
             return False
-        whole = f"{row.name} {row.role} {row.unit} {row.why}".lower()
+        whole = f"{row.name} {row.role} {row.unit} {row.why} {retell(row.why)}".lower()
         return all(word in whole for word in self._words)
 
     def row_of(self, name: str) -> int:
@@ -141,7 +142,7 @@ class MappingModel(QAbstractTableModel):
                 return f"{number(100 * value, max(row.decimals - 2, 0))} %"
             unit = "°C" if row.value_unit == "degC" else row.value_unit
             return f"{number(value, row.decimals)} {unit}".rstrip()
-        return (row.name, row.role, "", row.unit, row.why)[column]
+        return (row.name, row.role, "", row.unit, retell(row.why))[column]
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         row, typed = self.signal_at(index.row()), str(value).strip()
