@@ -35,7 +35,8 @@ def health_of_day(
     state = soc.step(follow, soc.start(follow, cells), data)
     reduce = leak.Params(model, bleed_a=bleed_a)
     windows = leak.step(reduce, leak.start(reduce, cells), data)
-    steps = resistance.Params(model)
+    # Only the last answer of the day is read.
+    steps = resistance.Params(model, window_s=3600.0)
     ohms = resistance.step(steps, resistance.start(steps, cells), data)
     ridden = sag.Params(model)
     peaks = sag.step(ridden, sag.start(ridden, cells), data)["peak_a"]

@@ -1,6 +1,8 @@
 """Which cell fails first: how often the ranking is right, how early, and how rarely it is wrong.
 
-    python benchmarks/diagnosis.py [--part NAME]... [--seeds N] [--first SEED]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/diagnosis.py [--part NAME]... [--seeds N] [--first SEED]
+
+(On one core; many threads for small matrices only get into each other's way.)
 
 Parts on own packs of another model than the estimators' (`_pack_generator.py`): ranking, growth,
 healthy, robustness, time. Parts on the data beside the project (../shared/data): simulated, field,
@@ -8,12 +10,27 @@ string, severson, calce. Every miss and every false alarm is printed with what i
 """
 
 import argparse
+import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from benchmarks import _pack_generator as generator
-from benchmarks._diagnosis_chain import USUAL, Setting, auroc, interval, judge, summary
+from benchmarks._cell_data import FOLDER
+from benchmarks._day_health import ground_of, health_of_day
+from benchmarks._diagnosis_chain import USUAL, Setting, auroc, data_of, interval, judge, summary
+from benchmarks._diagnosis_data import simulated
+from benchmarks._diagnosis_growth import SETTINGS, changed_cells, growth, healthy
 from benchmarks._pack_generator import FAULTS, Fault
+from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.failure_limits import failure_limits
+from bms_studio.diagnosis.fusion import assess
+from bms_studio.pack.health import Health
 
+ON_DATA = ("simulated", "field", "string", "severson", "calce")
+WRONG = {"NMC": "LCO", "LFP": "NMC"}
 SIZES = {"resistance": 0.20, "capacity": 0.04, "leak": 1.0, "joint": 0.25, "offset": 0.010}
 # A leak is a short when it is strong; a joint is known from the cell's own resistance only where
 # temperature or the slow part tell: both names send the workshop to the same place.
@@ -26,7 +43,7 @@ RIGHT = {
 }
 
 
-def ranking(first: int, seeds: int, setting: Setting = USUAL, faults=FAULTS) -> None:
+def ranking(first: int, seeds: int, setting: Setting = USUAL) -> None:
     """One day per seed, fault and chemistry."""
     print(f"one day, {seeds} seeds per fault and chemistry, {setting.name}")
     print("                    AUROC   top-1 (95 %)       top-3   mechanism (95 %)   named")
@@ -35,7 +52,7 @@ def ranking(first: int, seeds: int, setting: Setting = USUAL, faults=FAULTS) -> 
         healthy = [max(r.risk for r in risks) for risks, _ in well]
         named = Counter(r.mechanism for risks, _ in well for r in risks if r.mechanism != "none")
         print(f"{chemistry} healthy: cells named in {seeds} pack-days: {dict(named)}")
-        for kind in faults:
+        for kind in FAULTS:
             misses, found, top, three, right, says = [], [], 0, 0, 0, 0
             for seed in range(first, first + seeds):
                 risks, cell = _one_day(chemistry, seed, kind, setting)
@@ -54,7 +71,9 @@ def ranking(first: int, seeds: int, setting: Setting = USUAL, faults=FAULTS) -> 
             print("    missed: " + ("; ".join(misses) or "none"), flush=True)
 
 
-def _one_day(chemistry: str, seed: int, kind: str, setting: Setting):
+def _one_day(
+    chemistry: str, seed: int, kind: str, setting: Setting
+) -> tuple[tuple[CellRisk, ...], int]:
     """Risks of one day and the faulty cell (from 0)."""
     pack = generator.make_pack(chemistry, seed)
     cell = seed * 7 % pack.cells
@@ -62,6 +81,8 @@ def _one_day(chemistry: str, seed: int, kind: str, setting: Setting):
         pack = generator.with_fault(pack, Fault(kind, cell, _signed(kind, seed)))
     pack = generator.with_setting(pack, setting.step_v, setting.period_s)
     course = generator.begin(pack, seed)
+    if setting.chemistry:
+        setting = replace(setting, chemistry=WRONG[chemistry])
     health, _, _ = summary(pack, course, seed, 0, kind or "healthy", setting)
     return judge([health], setting.chemistry or chemistry)[0], cell
 
@@ -70,17 +91,67 @@ def _signed(kind: str, seed: int) -> float:
     return SIZES[kind] * (-1 if kind == "offset" and seed % 2 else 1)
 
 
+def robustness(first: int, seeds: int) -> None:
+    """What still works with less or wrong data, and with exchanged cells."""
+    for setting in SETTINGS:
+        ranking(first, seeds, setting)
+    changed_cells(first, seeds)
+
+
+def duration(first: int, seeds: int) -> None:
+    """A month of 1 Hz data of 20 cells, one core; and fusion alone for 20 and 400 cells."""
+    pack = generator.make_pack("NMC", first)
+    course = generator.begin(pack, first)
+    runs = [generator.simulate_day(pack, course, first, day) for day in range(30)]
+    ground = ground_of("NMC", round(pack.capacity_ah))
+    health_of_day(data_of(runs[0]), ground)
+    judge([health_of_day(data_of(runs[0]), ground)], "NMC")
+    begin = time.process_time()
+    days = [health_of_day(data_of(run), ground, bleed_a=pack.bleed_a) for run in runs]
+    spent = time.process_time() - begin
+    begin = time.process_time()
+    for last in range(len(days)):
+        judge(days[: last + 1], "NMC")
+    print(
+        f"30 days x 86,400 s x 20 cells: estimators and summaries {spent:.1f} s, health detectors "
+        f"and fusion every day {time.process_time() - begin:.1f} s of one core"
+    )
+    for cells in (20, 400):
+        wide = [_widened(day, cells) for day in days]
+        assess(wide, [], failure_limits("NMC"))
+        begin = time.perf_counter()
+        assess(wide, [], failure_limits("NMC"))
+        print(f"fusion, {cells} cells, 30 days: {1000 * (time.perf_counter() - begin):.0f} ms")
+
+
+def _widened(health: Health, cells: int) -> Health:
+    """The same pack several times over."""
+    table = {n: np.resize(v, cells) for n, v in health.cells.items()}
+    return replace(health, count=cells, cells=table)
+
+
 def main() -> None:
     """Print the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = {"ranking": ranking}
+    parts: dict[str, Callable[[int, int], None]] = {
+        "ranking": ranking,
+        "growth": growth,
+        "healthy": healthy,
+        "robustness": robustness,
+        "time": duration,
+        "simulated": lambda first, seeds: simulated(),
+    }
+    usual = {"ranking": 50, "growth": 10, "healthy": 17, "robustness": 10}
     parser.add_argument("--part", action="append", choices=parts)
-    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--first", type=int, default=1)
     chosen = parser.parse_args()
     for name in chosen.part or list(parts):
         print(f"\n### {name}", flush=True)
-        parts[name](chosen.first, chosen.seeds)
+        if name in ON_DATA and not FOLDER.is_dir():
+            print("not measured: there is no folder ../shared/data/cells beside the project")
+            continue
+        parts[name](chosen.first, chosen.seeds or usual.get(name, 1))
 
 
 if __name__ == "__main__":

@@ -97,41 +97,22 @@ def serials(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def from_table(
-    time: NDArray[np.int64],
-    columns: Mapping[str, NDArray[Any]],
-    pack: Mapping[str, NDArray[Any]] | None = None,
-    *,
-    start: int | None = None,
-    serial: str = "",
-    chemistry: str = "",
-) -> tuple[Health, ...]:
-    """Daily summaries from the /health of a recording chosen by hand: time (M,), columns
-    (M, cells) by the names of `pack.health`, pack (M,); the last evaluation of each day counts.
-    start: first sample of the recording."""
-    if not len(time):
-        return ()
-    known = {n: np.asarray(v, np.float64) for n, v in columns.items() if _is_quantity(n)}
-    count = max((v.shape[1] for v in known.values() if v.ndim == 2), default=0)
-    begin = int(time[0]) if start is None else start
-    last_of_day = np.append(np.flatnonzero(np.diff(time // _DAY_NS)), len(time) - 1)
-    out = []
-    for m in last_of_day.tolist():
-        cells = {n: v[m].copy() for n, v in known.items() if v.ndim == 2}
-        numbers = {n: float(v[m]) for n, v in (pack or {}).items()}
-        day = int(time[m]) // _DAY_NS * _DAY_NS
-        out.append(
-            Health(
-                int(time[m]),
-                max(begin, day),
-                count,
-                cells,
-                numbers,
-                chemistry=chemistry,
-                serial=serial,
-            )
-        )
-    return tuple(out)
+def of_recording(path: Path, pack: int = 1) -> tuple[Health, ...]:
+    """Daily summaries from the newest analysis that stands in a recording chosen by hand.
+
+    Raises ValueError, one sentence, when it was never analysed or its analysis is damaged;
+    recordings.guard.UnreadableRecording when the file is none.
+    """
+    # Estimators and tables are needed for this only.
+    from bms_studio.analysis.store import read_parts, run_of
+    from recordings.reader import Recording
+
+    recording = Recording(path)
+    numbers = recording.analyses(pack)
+    if not numbers:
+        raise ValueError(f"{path.name} holds no health: analyse it first (bms-studio analyze)")
+    newest = max(numbers)
+    return merged(run_of(newest, read_parts(recording, newest)).pack(pack).health)
 
 
 def merged(*parts: Iterable[Health]) -> tuple[Health, ...]:

@@ -212,6 +212,41 @@ TEMPLATES: dict[str, str] = {
         "Asking ({title}) sends the identifiers {ids}: at most {per_second:.0f} frames a second, "
         "at {bitrate} kbit/s, until you stop it."
     ),
+    "risk.none": "Nothing found",
+    "risk.no_evidence": "Checked: no evidence against this cell",
+    "risk.not_enough_data": "Not enough data to judge this cell",
+    "risk.no_trend": "It stands out today; no trend yet",
+    "risk.steady": "It stands out, but has not grown over {visits} visits",
+    "risk.trend": "It grows: seen over {visits} visits",
+    "risk.beyond_limit": "It is beyond the limit of failure already",
+    "risk.swapped": "Cell {cell} changed places with another: its history begins anew",
+    "risk.replaced": "Cell {cell} was replaced: its history begins anew",
+    "risk.no_remedy": "Nothing to do",
+    "remedy.measure_again": "Measure again after {days} days",
+    "remedy.check_joint": "Check the joints of cell {cell} before replacing it",
+    "remedy.pulse_rest_charge": "Do a 10 s pulse, rest 30 minutes, and one full charge",
+    "remedy.check_sensor": "Measure cell {cell} with a voltmeter",
+    "remedy.stop_using": "Do not charge unattended; replace cell {cell}",
+    "rival.no_cell": "Not the cell: what lies behind its ohmic part did not grow along",
+    "rival.no_joint": "Not a joint: the slow part of the resistance grew along",
+    "rival.open_joint": "A joint is not excluded: check it first",
+    "rival.no_wire": "Not a sense wire: no neighbour shows the opposite",
+    "rival.open_wire": "A sense wire shared with cell {other} is not excluded",
+    "rival.no_cold": (
+        "Not the temperature: it would have to be {kelvin:.0f} K colder than the others"
+    ),
+    "rival.open_cold": "A cell that is {kelvin:.0f} K colder would show the same",
+    "rival.no_sensor": "Not the sensor: its offset is {millivolt:+.1f} mV",
+    "rival.open_sensor": "The sensor's offset is not known yet",
+    "rival.open_offset": "The sensor is off by {millivolt:+.1f} mV as well",
+    "rival.no_low_charge": "Not a low charge alone: {percent:+.1f} % at the start is allowed for",
+    "rival.no_capacity": (
+        "Not a small cell: its capacity differs by {percent:+.1f} %, and the loss goes on at rest"
+    ),
+    "rival.open_capacity": "Its capacity is not known yet",
+    "rival.open_bleeder": "A bleeder that stays on, or a load on this cell, would show the same",
+    "rival.no_leak": "Not a leak: {milliampere:+.1f} mA against the others",
+    "rival.open_leak": "A leak is not excluded: rest for six hours",
 }
 
 

@@ -23,6 +23,7 @@ from bms_studio.diagnosis.evidence import (
 )
 from bms_studio.diagnosis.failure_limits import FailureLimits
 from bms_studio.diagnosis.first_passage import Mode, Passage, first_passage
+from bms_studio.diagnosis.rivals import rivals
 from bms_studio.diagnosis.trend import Array, Growth, Trend, began_anew, fit
 from bms_studio.pack.health import Health
 
@@ -51,6 +52,8 @@ class _View:
     trends: tuple[Trend, ...]
     begins: NDArray[np.int64]
     swapped: NDArray[np.bool_]
+    ohmic: Array
+    limits: FailureLimits
 
 
 def assess(
@@ -114,7 +117,7 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
         if rate > 0:
             axis = _cycle_axis(visits, days, rate)
             _, cycles = _run(rows, axis, values, sigma, begins, limits, rate, rate)
-    return _View(visits, rows, scores, passage, cycles, trends, begins, swapped)
+    return _View(visits, rows, scores, passage, cycles, trends, begins, swapped, ohmic, limits)
 
 
 def _by_name(rows: tuple[Measure, ...]) -> dict[str, Measure]:
@@ -214,7 +217,7 @@ def _of_cell(view: _View, k: int) -> CellRisk:
         lead,
         reason,
         _evidence(view, k, mechanism) if named else (),
-        (),
+        rivals(mechanism, k, newest, view.limits, view.ohmic) if named else (),
         remedy,
     )
 
@@ -247,6 +250,9 @@ def _share_within(passage: Passage, k: int, days: float) -> float:
 
 
 def _lead(view: _View, k: int) -> tuple[LeadTime, ...]:
+    """Days and cycles; empty for a cell that is beyond its limit already."""
+    if view.passage is not None and view.passage.quantiles[1, k] <= 0:
+        return ()
     out = []
     for passage, unit, horizon in (
         (view.passage, "days", HORIZON_DAYS),
@@ -281,6 +287,8 @@ def _words(view: _View, k: int, mechanism: str, lead: bool) -> tuple[Item, Item]
         return ("risk.no_evidence", {}), ("risk.no_remedy", {})
     if lead:
         return ("risk.trend", {"visits": visits}), _remedy(view, k, mechanism)
+    if view.passage is not None and view.passage.quantiles[1, k] <= 0:
+        return ("risk.beyond_limit", {}), _remedy(view, k, mechanism)
     if view.passage is None:
         return ("risk.no_trend", {"days": 7}), ("remedy.measure_again", {"days": 7})
     return ("risk.steady", {"visits": visits}), _remedy(view, k, mechanism)
@@ -289,6 +297,10 @@ def _words(view: _View, k: int, mechanism: str, lead: bool) -> tuple[Item, Item]
 def _remedy(view: _View, k: int, mechanism: str) -> Item:
     if mechanism in ("resistance", "connection"):
         return "remedy.check_joint", {"cell": k + 1, "before": max(k, 1), "after": k + 2}
+    if mechanism == "sensor":
+        return "remedy.check_sensor", {"cell": k + 1}
+    if mechanism == "self-discharge" and _named_as(view, k, mechanism) == "internal-short":
+        return "remedy.stop_using", {"cell": k + 1}
     return "remedy.measure_again", {"days": 7}
 
 

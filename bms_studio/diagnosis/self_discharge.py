@@ -33,7 +33,7 @@ VISIT_NATURAL_A, VISIT_NOTABLE_A = 3e-5, 1.5e-4
 def find(history: Sequence[Health], now: Health) -> list[Finding]:
     """Findings that hold as of `now`, given the daily summaries before it."""
     days = visits(history, now)
-    capacity = now.of_pack("capacity_ah")
+    capacity = now.scale_ah
     if not capacity > 0:
         return []
     z = np.array([_leak_z(day, capacity) for day in days])
