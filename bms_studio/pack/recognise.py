@@ -1,0 +1,190 @@
+"""Which chemistry a pack has, from its data, with confidence; "" where that is not clear.
+
+A wrong chemistry is worse than none: every rule below either excludes or stays silent. Evidence is
+what voltages under no load say (range, ends of charge) and, where charge was counted over a good
+part of the capacity, how the voltage moved with it. Arrays in, one answer out; no estimator, no
+file and no profile enters here. The answer is offered to a person, never assumed in silence.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.pack.chemistry import NAMES, load_chemistry
+
+Array = NDArray[np.float64]
+# A current below this share of the largest seen counts as no load, after so long.
+_REST_SHARE, _SETTLED_S = 0.02, 60.0
+# No other cell's ordinary day stays below.
+_LFP_END_V = 3.75
+# Fewer rests or less charge than this tell nothing of the shape.
+_LEAST_SPAN_V, _LEAST_ROWS = 0.25, 30
+# Voltage less an estimated ohmic drop is no open-circuit voltage: this much is left of load (V).
+_LOAD_V = 0.020
+_CERTAIN = 0.9
+# What flowed in a longer gap is not known.
+_GAP_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """name: one of chemistry.NAMES, "" unclear; confidence 0..1 that its family is right;
+    family: "" unclear; reason: English, one clause; rivals: the likelihood of each name, 0..1."""
+
+    name: str
+    family: str
+    confidence: float
+    reason: str
+    rivals: dict[str, float]
+
+
+UNCLEAR = Recognised("", "", 0.0, "too little was seen", {})
+
+
+def recognise(
+    time_s: Array, cell_v: Array, current_a: Array | None = None, capacity_ah: float = math.nan
+) -> Recognised:
+    """time_s (M,), cell_v (M,): median or mean cell, V; current_a (M,), A, + = discharge, None or
+    NaN unknown; capacity_ah of a cell if known.
+
+    Raises ValueError when the shapes do not fit.
+    """
+    if cell_v.shape != time_s.shape or (current_a is not None and current_a.shape != time_s.shape):
+        raise ValueError("time_s, cell_v and current_a need one value per sample each")
+    current = np.full(len(time_s), np.nan) if current_a is None else current_a
+    known = np.isfinite(cell_v) & (cell_v > 0.5) & (cell_v < 5.5)
+    if known.sum() < _LEAST_ROWS:
+        return UNCLEAR
+    time, volts, amps = time_s[known], cell_v[known], current[known]
+    if not np.isfinite(amps).any() or np.nanmax(np.abs(amps)) <= 0:
+        return _by_range(volts)
+    amps = np.nan_to_num(amps)
+    rest = _at_rest(time, amps)
+    by_voltage = _by_range(volts[rest]) if rest.sum() >= 3 else UNCLEAR
+    return _by_shape(time, volts, amps, capacity_ah, by_voltage)
+
+
+def _at_rest(time: Array, amps: Array) -> NDArray[np.bool_]:
+    """Samples after a minute without load."""
+    calm = np.abs(amps) <= _REST_SHARE * np.nanmax(np.abs(amps))
+    since = np.zeros(len(time))
+    for k in range(1, len(time)):
+        since[k] = since[k - 1] + time[k] - time[k - 1] if calm[k] and calm[k - 1] else 0.0
+    return np.asarray(since >= _SETTLED_S, np.bool_)
+
+
+def _by_range(volts: Array) -> Recognised:
+    """LFP by where its cells rest; anything else needs more than a range."""
+    middle, high = (float(v) for v in np.percentile(volts, (50, 99)))
+    within = float(np.mean((volts > 3.15) & (volts < 3.42)))
+    if high < _LFP_END_V and within > 0.8 and 3.2 < middle < 3.40:
+        # A layered oxide between 8 and 16 % rests there too: it would not stay within so little
+        # if charge moved, which is for the shape to say.
+        return _named("LFP", 0.6, "cells rest between 3.2 and 3.4 V, as LFP does and others empty")
+    if high > 3.9:
+        return Recognised("", "", 0.0, f"cells rest at {high:.2f} V: no LFP", {})
+    return Recognised("", "", 0.0, "voltage alone does not tell", {})
+
+
+def _named(name: str, confidence: float, reason: str) -> Recognised:
+    family = load_chemistry(name).family
+    clear = confidence >= 0.8
+    return Recognised(
+        name if clear else "", family if clear else "", confidence, reason, {name: confidence}
+    )
+
+
+def _by_shape(
+    time: Array,
+    volts: Array,
+    amps: Array,
+    capacity_ah: float,
+    by_voltage: Recognised,
+) -> Recognised:
+    """How the voltage less its ohmic part moved with charge, against every known curve."""
+    steps = np.where(np.diff(time) <= _GAP_S, np.diff(time), 0.0)
+    moved = np.concatenate([[0.0], np.cumsum(0.5 * (amps[1:] + amps[:-1]) * steps)]) / 3600
+    ohm = _resistance(time, volts, amps)
+    open_v = volts + ohm * amps
+    bins, charge, curve = _curve(moved, open_v)
+    span = float(np.ptp(charge)) if len(bins) else 0.0
+    if len(bins) < 6 or span <= 0:
+        return by_voltage
+    flat = float(np.ptp(curve)) < _LEAST_SPAN_V
+    if flat and float(np.median(curve)) < 3.42 and float(curve.max()) < _LFP_END_V:
+        share = span / capacity_ah if capacity_ah > 0 else math.nan
+        if share > 0.25:
+            return _named(
+                "LFP", 0.95, f"{100 * share:.0f} % of the charge within {np.ptp(curve):.2f} V"
+            )
+        return by_voltage
+    if float(np.ptp(curve)) < _LEAST_SPAN_V:
+        return by_voltage
+    costs = {name: _misfit(name, charge, curve, capacity_ah) for name in NAMES}
+    return _judged(costs, float(np.ptp(curve)))
+
+
+def _resistance(time: Array, volts: Array, amps: Array) -> float:
+    """Ohmic and a little more, from differences over steps of the current (ohm)."""
+    di, dv, dt = np.diff(amps), np.diff(volts), np.diff(time)
+    steps = (np.abs(di) > 0.1 * np.abs(amps).max()) & (dt < 35.0)
+    if steps.sum() < 3:
+        return 0.0
+    return max(float(-np.sum(di[steps] * dv[steps]) / np.sum(di[steps] ** 2)), 0.0) * 1.3
+
+
+def _curve(moved: Array, open_v: Array) -> tuple[NDArray[np.int64], Array, Array]:
+    """Median voltage in sixty equal parts of the charge moved."""
+    low, high = float(moved.min()), float(moved.max())
+    if high - low <= 0:
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+    part = np.minimum(((moved - low) / (high - low) * 60).astype(np.int64), 59)
+    bins = np.unique(part)
+    charge = np.array([np.median(moved[part == b]) for b in bins])
+    curve = np.array([np.median(open_v[part == b]) for b in bins])
+    return bins, charge, curve
+
+
+def _misfit(name: str, charge: Array, curve: Array, capacity_ah: float) -> float:
+    """Least mean square of (measured - table) in units of its sigma, over start and capacity."""
+    chemistry = load_chemistry(name)
+    sigma = math.hypot(chemistry.sigma_ocv_v, _LOAD_V)
+    span = float(np.ptp(charge))
+    sizes = (
+        capacity_ah * np.linspace(0.85, 1.1, 6)
+        if capacity_ah > 0
+        else span / np.linspace(0.2, 1.0, 17)
+    )
+    best = math.inf
+    for size in sizes:
+        used = (charge - charge.min()) / size
+        if used.max() > 1.05:
+            continue
+        for start in np.linspace(1.0, min(used.max(), 1.0), 41):
+            table = np.interp(start - used, chemistry.soc, chemistry.ocv_v)
+            apart = curve - table
+            shift = np.clip(np.median(apart), -_LOAD_V, _LOAD_V)
+            cost = float(np.mean(np.minimum(((apart - shift) / sigma) ** 2, 16.0)))
+            best = min(best, cost)
+    return best
+
+
+def _judged(costs: dict[str, float], span_v: float) -> Recognised:
+    """The best family, if it fits and the next one does not."""
+    # The parts of a curve are not independent: about six of sixty are.
+    weight = {name: math.exp(-0.5 * 6 * cost) for name, cost in costs.items()}
+    total = sum(weight.values()) + math.exp(-0.5 * 6 * 2.5)
+    rivals = {name: value / total for name, value in weight.items()}
+    families: dict[str, float] = {}
+    for name, value in rivals.items():
+        family = load_chemistry(name).family
+        families[family] = families.get(family, 0.0) + value
+    family = max(families, key=lambda f: families[f])
+    name = max((n for n in NAMES if load_chemistry(n).family == family), key=lambda n: rivals[n])
+    confidence = families[family]
+    if confidence < _CERTAIN or costs[name] > 2.0:
+        return Recognised("", "", confidence, "no known curve fits alone", rivals)
+    reason = f"the curve over {span_v:.2f} V fits {name} to {math.sqrt(costs[name]):.1f} sigma"
+    return Recognised(name, family, confidence, reason, rivals)
