@@ -24,7 +24,7 @@ from bms_studio.diagnosis.plausibility import POSSIBLE_DEGC, RangeWatch, SumWatc
 from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
-from bms_studio.pack.health import Health
+from bms_studio.pack.health import BY_NAME, Health
 from bms_studio.pack.profile import Limits
 from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
@@ -32,6 +32,8 @@ from bms_studio.pack.state import StateOfUse
 _VOLTAGE, _CURRENT, _SOC = (PACK_COLUMNS[name] for name in ("voltage", "current", "soc"))
 _DAY_NS = 86_400_000_000_000
 _LIVE_NS, _BULK_NS = 60_000_000_000, 3_600_000_000_000
+# An evaluation whose sigma is larger than this many of the finding's could not have seen it.
+_KNOWN = 1.5
 _RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 
 
@@ -201,7 +203,11 @@ class Monitor:
         past = [*self.history, *self._days]
         stated = [finding for find in HEALTH.values() for finding in find(past, health)]
         stated += self._bms.find(health)
-        return caught_up + self._tell(self._conditions.update(health.time, stated))
+
+        def unknown(finding: Finding) -> bool:
+            return _less_is_known(finding, health)
+
+        return caught_up + self._tell(self._conditions.update(health.time, stated, unknown))
 
     def _tell(self, found: Iterable[Finding]) -> list[Finding]:
         """Transitions become alerts; the log keeps them in order of time."""
@@ -241,6 +247,19 @@ class Monitor:
             visits = [*self.history, *self._days, self._health]
             self._risks = assess(visits, self._book.findings, limits)
         return self._risks or ()
+
+
+def _less_is_known(finding: Finding, health: Health) -> bool:
+    """Whether this evaluation knows less of what the finding stands on than the one that made it:
+    a new visit begins with nothing, and nothing is no recovery."""
+    if not finding.evidence or not 0 < finding.cell <= health.count:
+        return False
+    quantity = str(finding.evidence[-1]["quantity"])
+    if quantity not in BY_NAME or not BY_NAME[quantity].has_sigma:
+        return False
+    sigma = health.sigma(quantity)[finding.cell - 1]
+    then = float(finding.evidence[-1]["sigma"])
+    return not sigma <= _KNOWN * then
 
 
 def _watches(*rules: tuple[str, str, str, float | None, float, bool, str]) -> list[LimitWatch]:

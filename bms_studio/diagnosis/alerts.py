@@ -5,7 +5,7 @@ ends. Cells with the same trouble at the same time share one alert, and what ano
 same cell explains is shown as information, not as a second alarm. Nothing is measured here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -15,8 +15,8 @@ from bms_studio.diagnosis.words import listed
 RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 # A condition ends when it was not stated in so many evaluations in a row.
 _MISSED = 2
-# It is stated anew when its score or severity changed by this much: people see what has changed.
-_SCORE_STEP = 1.5
+# It is stated anew when its score or one of its figures changed by this much: people see it.
+_SCORE_STEP, _VALUE_STEP = 1.5, 0.3
 # Troubles of the pack or its electronics, which strike many cells at once for one cause.
 _SHARED = (
     "limits.cell_over_voltage",
@@ -63,8 +63,14 @@ class Conditions:
         """Whether this was stated and has not ended: thresholds may then be lower (hysteresis)."""
         return identity in self._held
 
-    def update(self, time: int, stated: Iterable[Finding]) -> list[Finding]:
-        """Transitions: time int64 ns of this evaluation, stated: findings that hold as of it."""
+    def update(
+        self,
+        time: int,
+        stated: Iterable[Finding],
+        unknown: Callable[[Finding], bool] = lambda finding: False,
+    ) -> list[Finding]:
+        """Transitions: time int64 ns of this evaluation, stated: findings that hold as of it.
+        unknown(finding): whether this evaluation could not see it; then it does not end."""
         out: list[Finding] = []
         seen = set()
         for finding in stated:
@@ -83,6 +89,8 @@ class Conditions:
                 out.append(held.finding)
         for identity in [i for i in self._held if i not in seen]:
             held = self._held[identity]
+            if unknown(held.finding):
+                continue
             held.missed += 1
             if held.missed >= _MISSED:
                 out.append(replace(held.finding, time=time, state="resolved"))
@@ -93,6 +101,12 @@ class Conditions:
 def _changed(before: Finding, now: Finding) -> bool:
     if before.severity != now.severity or before.code != now.code:
         return True
+    for name, value in now.parameters.items():
+        old = before.parameters.get(name)
+        if not (isinstance(value, float) and isinstance(old, float)):
+            continue
+        if abs(value - old) > _VALUE_STEP * abs(old):
+            return True
     return now.score > _SCORE_STEP * before.score or now.score * _SCORE_STEP < before.score
 
 

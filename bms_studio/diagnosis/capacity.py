@@ -21,7 +21,7 @@ from bms_studio.pack.health import Health
 # Healthy cells of one batch differ by 1 % of capacity; estimates move by 0.3 % from day to day.
 NATURAL = 0.01
 DAILY = 0.003
-LEVEL_Z, LEVEL = 3.0, 0.03
+LEVEL_Z, LEVEL = 3.5, 0.03
 GROWTH_Z, GROWTH, GROWTH_DAYS = 5.0, 0.02, 5.0
 
 

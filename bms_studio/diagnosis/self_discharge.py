@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bms_studio.diagnosis.contract import Finding, evidence
-from bms_studio.diagnosis.scoring import DAY_NS, stand_out, visits
+from bms_studio.diagnosis.scoring import DAY_NS, capacity_ah, stand_out, visits
 from bms_studio.diagnosis.words import found
 from bms_studio.pack.health import Health
 
