@@ -45,10 +45,11 @@ def _table(folder: Path, group: dict[str, Any], pack: int, kind: str) -> Table:
     ages = mapped_array(folder, group, "ages") if group.get("ages") else None
 
     def read(i: int, j: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        rows = np.asarray(values[i:j], np.float32)
+        # Copies: a kernel is compiled anew for arrays that may not be written.
+        rows = np.array(values[i:j], np.float32)
         if kind == "pack":
             rows = all_pack_fields(columns, rows)[1]
-        return rows, None if ages is None else np.asarray(ages[i:j], np.float32)
+        return rows, None if ages is None else np.array(ages[i:j], np.float32)
 
     time = mapped_array(folder, group, "time")
     return Table(pack, kind, time, len(columns), read)

@@ -147,7 +147,7 @@ def _verify(
                 if path not in now or not _same(dataset, now[path]):
                     raise NotVerified(f"{old.name}: {path} was not copied as it is")
             for name, value in then.attrs.items():
-                if not np.array_equal(np.asarray(value), np.asarray(now.attrs[name])):
+                if not _alike(value, now.attrs[name]):
                     raise NotVerified(f"{old.name}: its attribute {name} was not copied as it is")
         _read_back(Recording(new), packs, number)
     except (UnreadableRecording, KeyError, RuntimeError) as problem:
@@ -175,6 +175,12 @@ def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
                 waiting.append((f"{prefix}/{name}", node))
             else:
                 yield f"{prefix}/{name}", node
+
+
+def _alike(then: Any, now: Any) -> bool:
+    """Equal attributes, NaN too."""
+    a, b = np.asarray(then), np.asarray(now)
+    return a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def _same(then: h5py.Dataset, now: h5py.Dataset) -> bool:

@@ -8,7 +8,6 @@ how they were cut into blocks. No Qt, no files, no threads.
 import math
 from collections import deque
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,22 @@ from numpy.typing import NDArray
 
 from bms_studio.analysis.align import Aligned, Aligner, widened
 from bms_studio.analysis.basis import Ground, Known, settle
-from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_COLUMNS, PACK_GROUP, Settings
+from bms_studio.analysis.contract import (
+    ESTIMATES,
+    HEALTH,
+    PACK_COLUMNS,
+    PACK_GROUP,
+    Basis,
+    Settings,
+)
 from bms_studio.analysis.evaluate import Evaluation
 from bms_studio.analysis.outlook import AT, Moment, ohmic_reference, pack_limits, put_outlook
+from bms_studio.analysis.steps import Answer, Steps
 from bms_studio.analysis.tally import COLUMNS as TALLY
 from bms_studio.analysis.tally import Tally
 from bms_studio.analysis.windows import Windows
-from bms_studio.estimators import leak, resistance, sag, soc
-from bms_studio.estimators.contract import Outputs, Samples, State
+from bms_studio.estimators import leak, sag, soc
+from bms_studio.estimators.contract import Outputs, State
 from bms_studio.pack.health import QUANTITIES, Health
 from bms_studio.pack.profile import Profile
 from protocols.roles import PACK_FIELDS
@@ -36,8 +43,16 @@ _AT_ONCE_NS = 1_000_000_000
 _FIRST_NS, _MOST_NS, _GROWTH = 60_000_000_000, 86_400_000_000_000, 0.2
 # Usable charge and power: every window at first, then every half minute.
 _OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 30_000_000_000
-# Short recordings hold some windows too.
-_RESISTANCE_S = 20.0
+_OUTLOOK = (
+    "usable_soc",
+    "usable_soc_sigma",
+    "usable_ah",
+    "usable_wh",
+    "usable_wh_sigma",
+    "limiting_cell",
+    "costs_wh",
+    "full_cell",
+)
 _AT_TALLY = {name: i for i, name in enumerate(TALLY)}
 _SOC, _FULL = ([f.name for f in PACK_FIELDS].index(n) for n in ("soc", "full_ah"))
 _CELL_SHAPED = ("cells", "cell_covariance", "sums", "usual", "last_v", "normal", "right", "squares")
@@ -78,6 +93,8 @@ class Analyser:
         self._done_until = 0
         self._out: list[Block] = []
         self._due: deque[Evaluation] = deque()
+        self._evaluated = 0
+        self._row: tuple[int, dict[str, NDArray[Any]], NDArray[np.float64]] | None = None
 
     # -- rows in -------------------------------------------------------------------------------
 
@@ -108,7 +125,8 @@ class Analyser:
         if self._first:
             self._advance(np.iinfo(np.int64).max)
         if self._begun:
-            self._close_resistance()
+            self._steps.close()
+            self._answer = self._steps.until(np.iinfo(np.int64).max)
             self._evaluate()
 
     def take(self) -> list[Block]:
@@ -134,6 +152,19 @@ class Analyser:
                 if values is not None and np.isfinite(values).any():
                     self._out.append(Block(HEALTH + name, time, values.astype(np.float32)[None, :]))
         return health
+
+    @property
+    def basis(self) -> Basis:
+        """What the results stand on; says so where no current came in the first minute."""
+        basis = self.ground.basis
+        known = self._begun and self._row is not None and not self._current_missing
+        if known or not self._evaluated:
+            return basis
+        return replace(basis, notes=(*basis.notes, "basis.no_current"))
+
+    @property
+    def _current_missing(self) -> bool:
+        return self._row is None or not self._row[2][_AT_TALLY["current_known"]] > 0
 
     @property
     def outdated(self) -> bool:
@@ -173,31 +204,26 @@ class Analyser:
         }
         hint = self.ground.initial_soc
         self._soc_params = soc.Params(model, initial_soc=hint, **stated)
-        self._resistance_params = resistance.Params(model, window_s=_RESISTANCE_S)
         bleed = {"bleed_a": settings.bleed_a}
         self._leak_params = leak.Params(model, **bleed)
         self._sag_params = sag.Params(model)
         self._states: dict[str, State] = {
             "soc": soc.start(self._soc_params, self.count),
-            "resistance": resistance.start(self._resistance_params, self.count),
             "leak": leak.start(self._leak_params, self.count),
             "sag": sag.start(self._sag_params, self.count),
         }
         self._tally = Tally(model, self._soc_params.window_s)
+        self._steps = Steps(model, self.count, self._tally)
+        self._answer = Answer()
         self._limits = pack_limits(self.ground, self.profile)
         self._windows = Windows()
-        self._resistances: deque[tuple[int, dict[str, NDArray[Any]], tuple[float, int]]] = deque()
         self._leaks: deque[dict[str, NDArray[Any]]] = deque()
         self._peaks: deque[tuple[int, float]] = deque()
-        self._last_pair = 0
-        self._resistance: dict[str, NDArray[Any]] = {}
-        self._correlation = (math.nan, 0)
+        self._outlook = np.full(len(PACK_COLUMNS), math.nan)
         self._peak_a = math.nan
         self._visit = 0
         self._visit_tally = np.zeros(len(TALLY))
         self._next = self._next_outlook = 0
-        self._row: tuple[int, dict[str, NDArray[Any]], NDArray[np.float64]] | None = None
-        self._evaluated = 0
 
     def _advance(self, until: int) -> None:
         aligned = self._aligner.take(until)
@@ -216,18 +242,21 @@ class Analyser:
         """More cells than before: those known go on, the new ones begin."""
         fresh = {
             "soc": soc.start(self._soc_params, cells),
-            "resistance": resistance.start(self._resistance_params, cells),
+            "resistance": self._steps.grow(cells),
             "leak": leak.start(self._leak_params, cells),
         }
         for name, begun in fresh.items():
-            before = self._states[name]
+            before = self._steps.state if name == "resistance" else self._states[name]
             for key, array in begun.items():
                 old = before[key]
                 if key in _CELL_SHAPED:
                     array[: len(old)] = old
                 else:
                     array[...] = old
-            self._states[name] = begun
+            if name == "resistance":
+                self._steps.state = begun
+            else:
+                self._states[name] = begun
         self.count = cells
 
     def _run(self, aligned: Aligned) -> None:
@@ -237,7 +266,7 @@ class Analyser:
         answers: Outputs | None = None
         if self.ground.judged:
             answers = soc.step(self._soc_params, self._states["soc"], scans)
-        self._step_resistance(aligned.pairs)
+        self._steps.push(aligned.pairs)
         # Use, rests and pulls need the current as it was measured, also without a capacity.
         halves = leak.step(self._leak_params, self._states["leak"], aligned.scans)
         for i in range(len(halves["time_ns"])):
@@ -246,33 +275,6 @@ class Analyser:
         self._peaks.extend(zip(pulls["time_ns"].tolist(), pulls["peak_a"].tolist(), strict=True))
         time, table = self._tally.step(aligned.scans, aligned.allowed)
         self._windows_closed(time, table, answers)
-
-    def _step_resistance(self, pairs: Samples) -> None:
-        """Answers count from the pair that closed their window: blocks make no difference."""
-        if not len(pairs):
-            return
-        width = round(self._resistance_params.window_s * 1e9)
-        before = self._last_pair or int(pairs.time_ns[0])
-        windows = np.concatenate([[before // width], pairs.time_ns // width])
-        closing = np.flatnonzero(np.diff(windows)).tolist()
-        self._last_pair = int(pairs.time_ns[-1])
-        found = resistance.step(self._resistance_params, self._states["resistance"], pairs)
-        for i, (a, b) in enumerate(pairwise([0, *closing, len(pairs)])):
-            self._tally.watch_sign(pairs[a:b])
-            if i < len(closing):
-                row = {name: values[i] for name, values in found.items()}
-                self._resistances.append((int(pairs.time_ns[b]), row, self._tally.correlation))
-
-    def _close_resistance(self) -> None:
-        """The window that is still open: an unknown current after it closes it."""
-        if self._last_pair:
-            later = np.array([self._last_pair + round(2e9 * _RESISTANCE_S)])
-            nothing = np.full((1, self.count), np.nan, np.float32)
-            still = np.broadcast_to(np.zeros(1, np.float32), nothing.shape)
-            unknown = np.array([math.nan])
-            self._step_resistance(Samples(later, unknown, nothing, unknown, still, still))
-        while self._resistances:
-            _, self._resistance, self._correlation = self._resistances.popleft()
 
     def _windows_closed(
         self, time: NDArray[np.int64], table: NDArray[np.float64], answers: Outputs | None
@@ -295,6 +297,7 @@ class Analyser:
                 long = now - self._visit >= _OUTLOOK_FIRST_NS
                 self._next_outlook = now + (_OUTLOOK_NS if long else 0)
                 self._look_out(row, table[i], pack[i])
+                self._outlook = pack[i].copy()
             if now >= self._next:
                 self._evaluate()
         if answers is not None:
@@ -306,8 +309,7 @@ class Analyser:
         """Everything that closed not later than this moment counts from here on."""
         while self._leaks and int(self._leaks[0]["time_ns"][0]) <= now:
             self._window(self._leaks.popleft())
-        while self._resistances and self._resistances[0][0] <= now:
-            _, self._resistance, self._correlation = self._resistances.popleft()
+        self._answer = self._steps.until(now)
         while self._peaks and self._peaks[0][0] <= now:
             self._peak_a = self._peaks.popleft()[1]
         if not self._visit:
@@ -358,7 +360,7 @@ class Analyser:
         now, row, tally = self._row
         self._evaluated = now
         self._next = now + min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
-        correlation = self._correlation
+        correlation = self._answer.correlation
         if correlation[1] >= 20 and correlation[0] > 0.5 and not self.known.sign_contradicts:
             self.known = replace(self.known, sign_contradicts=True)
         self._due.append(
@@ -368,12 +370,13 @@ class Analyser:
                 self.ground,
                 self.count,
                 row,
-                self._resistance,
+                self._answer.row,
                 self._windows.all(),
                 tally,
                 self._visit_tally,
                 correlation,
                 self._peak_a,
                 self.serial,
+                {n: float(self._outlook[AT[n]]) for n in _OUTLOOK},
             )
         )

@@ -8,7 +8,7 @@ absolute values only where something anchors them; what nothing supports stays N
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Evaluation:
 
     soc: newest row of `soc` (empty without chemistry); resistance: newest row of `resistance`
     (empty before the first); windows: half-minute windows of the visit; tally: newest row, and the
-    one at the start of the visit; peak_a: the rider's hardest pull.
+    one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge.
     """
 
     time: int
@@ -58,6 +58,7 @@ class Evaluation:
     correlation: tuple[float, int]
     peak_a: float
     serial: str = ""
+    outlook: Mapping[str, float] = field(default_factory=dict)
 
     def health(self) -> Health:
         """Judge. Pure; takes a second for 100 cells and a week."""
@@ -71,7 +72,7 @@ class _Judge:
         self.given = given
         self.model = given.ground.model
         self.cells: dict[str, Floats] = {}
-        self.pack: dict[str, float] = {}
+        self.pack = {n: v for n, v in given.outlook.items() if math.isfinite(v)}
         self.needs: dict[str, str] = {}
         self.progress: dict[str, float] = {}
         self.windows = _recent(given.windows)

@@ -157,7 +157,7 @@ class LiveAnalysis:
     def _collect(self, run: Run, pack: int, analyser: Analyser) -> None:
         self.runs.add(run, pack, analyser.take())
         told = run.pack(pack)
-        told.basis, told.cells = analyser.ground.basis, analyser.count
+        told.basis, told.cells = analyser.basis, analyser.count
         for evaluation in analyser.due():
             self._waiting.append((run, pack, analyser, evaluation))
         if self._waiting and (self._thread is None or not self._thread.is_alive()):

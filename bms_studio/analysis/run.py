@@ -72,7 +72,7 @@ def chunks(tables: Sequence[Table]) -> Iterator[tuple[float, list[Piece]]]:
             i, j = at[id(table)], int(np.searchsorted(table.time, edge))
             if j > i:
                 rows_now, ages = table.read(i, j)
-                moments = np.asarray(table.time[i:j], np.int64)
+                moments = np.array(table.time[i:j], np.int64)
                 pieces.append(Piece(table.pack, table.kind, moments, rows_now, ages))
                 at[id(table)] = j
         yield min((edge - begin) / max(end - begin, 1), 1.0), pieces
@@ -165,7 +165,7 @@ def _feed(done: Analysed, pieces: list[Piece], known: dict[int, Known], ears: Ea
 def _collect(done: Analysed, number: int, ears: Ears) -> None:
     analyser, monitor = done.analysers[number], done.monitors[number]
     told = done.run.pack(number)
-    told.basis, told.cells = analyser.ground.basis, analyser.count
+    told.basis, told.cells = analyser.basis, analyser.count
     for evaluation in analyser.due():
         ears.check()
         health = evaluation.health()
