@@ -34,7 +34,8 @@ YEAR_DAYS = 365.0
 # A fault that grows reaches its limit within weeks to years: sigmas of such slopes, limits per day.
 FAULTS_PER_DAY = (1 / 600, 1 / 200, 1 / 60, 1 / 20)
 # How sure a trend must be before a range of time is given.
-SURE = 0.9
+SURE = 0.95
+LEAST_VISITS = 3
 # An imbalance is mostly a consequence: it is named where nothing else explains it.
 _WEIGHT = {"imbalance": 0.3, "sensor": 0.8}
 Item = tuple[str, dict[str, float | str | int]]
@@ -99,8 +100,9 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     ohmic = ohmic_only(newest)
     # Where nothing tells them apart it is called the cell's; the advice is to check the joint.
     joint = np.nan_to_num(ohmic, nan=-1.0) > 0.5
-    scores["connection"] = np.where(joint, scores["resistance"], 0.0)
-    scores["resistance"] = np.where(joint, 0.0, scores["resistance"])
+    told = np.where(np.isnan(scores["resistance"]), np.nan, 0.0)
+    scores["connection"] = np.where(joint, scores["resistance"], told)
+    scores["resistance"] = np.where(joint, told, scores["resistance"])
     for mechanism, found in found_scores(findings, newest.count).items():
         scores[mechanism] = np.fmax(scores.get(mechanism, np.full(newest.count, np.nan)), found)
     history = [[_by_name(measures(h, limits)).get(row.mechanism) for h in visits] for row in rows]
@@ -195,7 +197,8 @@ def _of_cell(view: _View, k: int) -> CellRisk:
     grows = _growing(view, k)
     if grows and grows[0] > SURE:
         mechanism = _telling(known, grows[1])
-    strength = weighted[mechanism]
+    # What grows may be unknown today.
+    strength = weighted.get(mechanism, 0.0)
     risk = 0.9 / (1 + float(np.exp(-(strength - 4.0))))
     probability = float("nan")
     lead: tuple[LeadTime, ...] = ()
@@ -204,7 +207,7 @@ def _of_cell(view: _View, k: int) -> CellRisk:
         soon = _share_within(view.passage, k, YEAR_DAYS)
         risk = 1 - (1 - 0.6 * risk) * (1 - soon)
     least = NAMED_IMBALANCE if mechanism == "imbalance" else NAMED
-    named = known[mechanism] >= least or bool(grows and grows[0] > SURE)
+    named = known.get(mechanism, 0.0) >= least or bool(grows and grows[0] > SURE)
     if grows and grows[0] > SURE:
         lead = _lead(view, k)
     reason, remedy = _words(view, k, mechanism if named else "none", bool(lead))
@@ -223,14 +226,17 @@ def _of_cell(view: _View, k: int) -> CellRisk:
 
 
 def _growing(view: _View, k: int) -> tuple[float, str] | None:
-    """How sure it is that a fault grows in this cell, and which."""
+    """How sure it is that a fault grows in this cell, and which: over at least a week and three
+    visits, and by more than healthy cells differ in."""
     best: tuple[float, str] | None = None
     for row, trend in zip(view.rows, view.trends, strict=False):
-        enough = trend.span[k] >= LEAST_DAYS and trend.visits[k] >= 2
-        sure = float(trend.growing[k]) if enough else 0.0
-        sure *= 0.99 if trend.visits[k] < 3 else 1.0
-        sure *= _WEIGHT.get(row.mechanism, 1.0)
-        if enough and (best is None or sure > best[0]):
+        likely = int(np.argmax(trend.weight[1:, k])) + 1
+        gained = float(trend.slope[likely, k] * trend.span[k])
+        enough = trend.span[k] >= LEAST_DAYS and trend.visits[k] >= LEAST_VISITS
+        if not enough or not gained > row.spread:
+            continue
+        sure = float(trend.growing[k]) * (0.9 if row.mechanism == "imbalance" else 1.0)
+        if best is None or sure > best[0]:
             best = (sure, row.mechanism)
     return best
 
@@ -316,7 +322,7 @@ def _first_need(newest: Health) -> Item:
 def _evidence(view: _View, k: int, mechanism: str) -> tuple[dict[str, float | str | int], ...]:
     newest = view.visits[-1]
     shown = "resistance" if mechanism == "connection" else mechanism
-    row = _by_name(view.rows).get(shown)
+    row = _by_name((*view.rows, offsets(newest, view.limits))).get(shown)
     if row is None:
         return ()
     value = newest.values(row.quantity)

@@ -17,6 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+# Of the sigma that an estimator states, at least this share differs from visit to visit.
+LEAST_SCATTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +64,30 @@ class Trend:
         return np.asarray((self.weight[1:] * up.reshape(low[1:].shape)).sum(0), np.float64)
 
 
-def repeatability(values: Array, sigma: Array) -> float:
-    """How large the scatter from visit to visit is, in sigmas: values, sigma (M, N), differences
-    of neighbouring visits, what all cells do together taken off; 1 where too few are known."""
+def repeatability(values: Array, sigma: Array) -> Array:
+    """How large the scatter of each visit is (M,), in sigmas: values, sigma (M, N), what all cells
+    do together taken off. Between neighbouring visits, so that no trend counts; a visit that told
+    less (another depth, another temperature) scatters more, for all cells; 1 where too few are
+    known."""
+    visits = len(values)
+    out = np.ones(visits)
     known = np.isfinite(values) & (sigma > 0)
-    if len(values) < 2:
-        return 1.0
     both = known[1:] & known[:-1]
-    if both.sum() < 8:
-        return 1.0
-    step = np.where(both, values[1:] - values[:-1], np.nan)
-    rows = both.any(1)
-    step = step[rows] - np.nanmedian(step[rows], axis=1, keepdims=True)
-    scale = np.hypot(sigma[1:], sigma[:-1])[rows]
-    ratio = np.abs(step / scale)[both[rows]]
-    return float(np.clip(1.4826 * np.median(ratio), 0.15, 4.0))
+    ratios = np.full(max(visits - 1, 0), np.nan)
+    for m in np.flatnonzero(both.sum(1) >= 6).tolist():
+        cells = both[m]
+        step = values[m + 1, cells] - values[m, cells]
+        scale = np.hypot(sigma[m + 1, cells], sigma[m, cells])
+        apart = np.sort(np.abs(step - np.median(step)) / scale)
+        # The third largest as well: heavy tails are scatter, one or two cells may be faults.
+        ratios[m] = max(1.4826 * float(np.median(apart)), 0.6 * float(apart[-3]))
+    if not np.isfinite(ratios).any():
+        return out
+    usual = float(np.nanmedian(ratios))
+    filled = np.where(np.isfinite(ratios), ratios, usual)
+    # A step is as bad as the worse of its two visits; a visit as the better of its two steps.
+    before, after = np.append(filled[0], filled), np.append(filled, filled[-1])
+    return np.clip(np.maximum(np.minimum(before, after), 0.7 * usual), LEAST_SCATTER, 4.0)
 
 
 def fit(
@@ -91,7 +102,7 @@ def fit(
     visits, cells = values.shape
     first = np.zeros(cells, np.int64) if begins is None else begins
     counts = np.isfinite(values) & (sigma > 0) & (np.arange(visits)[:, None] >= first)
-    scatter = repeatability(values, sigma) * sigma
+    scatter = repeatability(values, sigma)[:, None] * sigma
     slopes = np.array([growth.usual, *growth.faults])
     noise = slopes**2 / growth.settle
     level, rate, covariance, likelihood = _follow(axis, values, scatter, counts, slopes, noise)
@@ -167,11 +178,11 @@ def began_anew(values: Array, sigma: Array) -> tuple[NDArray[np.int64], NDArray[
     quantities, visits, cells = values.shape
     begins = np.zeros(cells, np.int64)
     swapped = np.zeros(cells, np.bool_)
-    scale = np.array([repeatability(values[i], sigma[i]) for i in range(quantities)])
+    scale = np.stack([repeatability(values[i], sigma[i]) for i in range(quantities)])
     latest = np.full((quantities, cells), np.nan)
     its_sigma = np.full((quantities, cells), np.nan)
     for m in range(visits):
-        now, s_now = values[:, m], sigma[:, m] * scale[:, None]
+        now, s_now = values[:, m], sigma[:, m] * scale[:, m][:, None]
         s = np.hypot(s_now, its_sigma)
         step = (now - latest) / s
         # What all cells do together is temperature or the estimator.
