@@ -18,6 +18,7 @@ from widgets.timeline_bar import TimelineBar
 from widgets.timeline_track import TimelineEvent, TimelineMark
 
 SECOND_NS = 1_000_000_000
+_THE_END_NS = 1 << 62
 _FIRST_LOOK_NS = 60 * SECOND_NS
 _YOUNG_NS = (15 * SECOND_NS, 30 * SECOND_NS)
 _EVENT_SEVERITY = {
@@ -68,7 +69,8 @@ class Transport(QObject):
         return view if isinstance(view, Playable) else None
 
     def view_changed(self) -> None:
-        """Another view: live follows now, a recording first shows its first minute."""
+        """Another view: live follows now, a recording first shows its last minute: there all that
+        can be said of the pack is known. Space plays it from the start."""
         view, time = self.context.view, self.context.time
         if view is None:
             return
@@ -76,7 +78,7 @@ class Transport(QObject):
         # A replay begins at its start; live times are told by the clock on the wall.
         time.set_mode(TimeMode.ELAPSED if self.replay else TimeMode.CLOCK, view.now_ns)
         if self.replay is not None:
-            self.replay.seek(view.now_ns + _FIRST_LOOK_NS)
+            self.replay.seek(_THE_END_NS)
         time.set_now(view.now_ns)
         self._given_span_ns = _FIRST_LOOK_NS if self.replay else _YOUNG_NS[0]
         time.follow(self._given_span_ns)
@@ -151,7 +153,9 @@ class Transport(QObject):
         marks = [e for e in events if e.kind == "mark"]
         bar.set_marks([TimelineMark(e.time, e.text) for e in marks[-_MOST_SHOWN:]])
         shown = [
-            TimelineEvent(e.time, _EVENT_SEVERITY[e.kind], f"{clock(e.time)}  {retell(e.text) or e.kind}")
+            TimelineEvent(
+                e.time, _EVENT_SEVERITY[e.kind], f"{clock(e.time)}  {retell(e.text) or e.kind}"
+            )
             for e in events
             if e.kind in _EVENT_SEVERITY
         ]
