@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bms_studio.pack.profile import NOT_USED, Profile
-from bms_studio.pack.profile_text import profile_text
+from bms_studio.pack.profile_edit import edited_text
 from protocols.by_hand import binding_by_hand
 from protocols.roles import Binding, Mapping, Role, parse_role
 from protocols.signals import Database, Message, Signal
@@ -119,7 +119,7 @@ def opposite(sign: str) -> str:
 
 def _written(profile: Profile) -> Profile:
     """Text and meaning of a profile go together: the text is what recordings keep."""
-    return replace(profile, text=profile_text(profile))
+    return replace(profile, text=edited_text(profile))
 
 
 def _counted(binding: Binding, first: int) -> Binding:

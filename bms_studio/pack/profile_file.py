@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from bms_studio.pack.profile import Profile
-from bms_studio.pack.profile_text import profile_text
+from bms_studio.pack.profile_edit import edited_text
 from protocols.registry import available
 
 
@@ -29,7 +29,7 @@ def save_profile(
     said = replace(profile, databases=tuple(names) or profile.databases)
     if not said.databases and not said.protocol:
         said = replace(said, protocol=protocol)
-    path.write_text(profile_text(said), "utf-8", newline="\n")
+    path.write_text(edited_text(said), "utf-8", newline="\n")
 
 
 def _write_database(profile: Path, name: str, text: str) -> str:

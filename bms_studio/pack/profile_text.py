@@ -11,7 +11,10 @@ from bms_studio.pack.profile import NOT_USED, Limits, Profile
 
 
 def profile_text(profile: Profile) -> str:
-    """The TOML text; what the profile does not say does not appear. Comments are not kept."""
+    """The TOML text; what the profile does not say does not appear.
+
+    Comments are not kept: see `profile_edit.edited_text`.
+    """
     pack = {
         "name": profile.name,
         "serial": profile.serial,
@@ -44,22 +47,28 @@ def profile_text(profile: Profile) -> str:
 
 def _table(name: str, content: dict[str, Any]) -> str:
     quoted = name == "mapping"  # names of signals contain points
-    lines = [f"{_text(k) if quoted else k} = {_value(v)}" for k, v in content.items()]
+    lines = [f"{toml_key(k, quoted)} = {toml_value(v)}" for k, v in content.items()]
     return "\n".join([f"[{name}]", *lines, ""])
 
 
-def _value(value: Any) -> str:
+def toml_key(key: str, quoted: bool) -> str:
+    """A key; names with points must be quoted."""
+    return toml_text(key) if quoted else key
+
+
+def toml_value(value: Any) -> str:
+    """A value on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _text(value)
+        return toml_text(value)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(v) for v in value)}]"
+        return f"[{', '.join(toml_value(v) for v in value)}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {_value(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + "}"
     return repr(value)
 
 
-def _text(text: str) -> str:
+def toml_text(text: str) -> str:
     """A basic string of TOML: JSON's, where 7F must be escaped as well."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
