@@ -18,7 +18,7 @@ from bms_studio.gui.settings import Settings
 from bms_studio.status import Extreme, PackStatus
 from widgets.time_view import TimeView
 
-_ESTIMATES_NS = 200_000_000  # estimates are renewed every few seconds; texts five times a second
+_ESTIMATES_NS = 500_000_000  # estimates are renewed every few seconds
 
 
 @dataclass(eq=False)
@@ -105,7 +105,7 @@ class Context:
         return self._readings
 
     def estimates(self) -> Estimates | None:
-        """What is estimated at the present moment, at most 0.2 s old; None without a view."""
+        """What is estimated at the present moment, at most 0.5 s old; None without a view."""
         view = self.view
         if view is None:
             return None
