@@ -1,6 +1,6 @@
 """Which cell fails first: how often the ranking is right, how early, and how rarely it is wrong.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/diagnosis.py [--part NAME]... [--seeds N] [--first SEED]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/diagnosis.py [--part NAME] [--seeds N] [--first N]
 
 (On one core; many threads for small matrices only get into each other's way.)
 
@@ -21,7 +21,7 @@ from benchmarks import _pack_generator as generator
 from benchmarks._cell_data import FOLDER
 from benchmarks._day_health import ground_of, health_of_day
 from benchmarks._diagnosis_chain import USUAL, Setting, auroc, data_of, interval, judge, summary
-from benchmarks._diagnosis_data import simulated
+from benchmarks._diagnosis_data import calce, field, severson, simulated, string
 from benchmarks._diagnosis_growth import SETTINGS, changed_cells, growth, healthy
 from benchmarks._pack_generator import FAULTS, Fault
 from bms_studio.diagnosis.contract import CellRisk
@@ -130,6 +130,13 @@ def _widened(health: Health, cells: int) -> Health:
     return replace(health, count=cells, cells=table)
 
 
+DATA_PARTS = (simulated, field, string, severson, calce)
+
+
+def _alone(part: Callable[[], None]) -> Callable[[int, int], None]:
+    return lambda first, seeds: part()
+
+
 def main() -> None:
     """Print the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -139,7 +146,7 @@ def main() -> None:
         "healthy": healthy,
         "robustness": robustness,
         "time": duration,
-        "simulated": lambda first, seeds: simulated(),
+        **{name: _alone(part) for name, part in zip(ON_DATA, DATA_PARTS, strict=True)},
     }
     usual = {"ranking": 50, "growth": 10, "healthy": 17, "robustness": 10}
     parser.add_argument("--part", action="append", choices=parts)
