@@ -106,8 +106,16 @@ class Replay(ReplayAnalysis):
         self._position = self._start
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._unpacked.close()  # not before: whoever fills or estimates reads from it
+
+    def _work(self) -> None:
         # The pack's own words first: the sum of cells is compared with them.
         for group in sorted(self._described["groups"], key=lambda g: g["name"] != "pack"):
+            if self._closing.is_set():
+                return
             self._fill(group)
         self._log_times = [finding.time for finding in self._monitor.log]
         self.filled.set()
@@ -135,8 +143,9 @@ class Replay(ReplayAnalysis):
                 if self._closing.is_set():
                     return
                 stop = min(start + _CHUNK_ROWS, last)
-                when = np.asarray(moments[start:stop], np.int64)
-                rows = np.ascontiguousarray(values[start:stop], np.float32)
+                # Copies: kernels are compiled anew for arrays that may not be written.
+                when = np.array(moments[start:stop], np.int64)
+                rows = np.array(values[start:stop], np.float32)
                 self.timeline.append(group["name"], when, rows, columns)
                 self._monitor.push(kind, when, rows)
             if last in cuts:
@@ -346,8 +355,7 @@ class Replay(ReplayAnalysis):
         self._closing.set()
         self._wake.set()
         self._background.close()
-        self._thread.join(5.0)
-        self._unpacked.close()
+        self._thread.join(5.0)  # it removes the arrays when it has ended
 
 
 def open_replay(job: Job, path: Path) -> Replay:
