@@ -308,7 +308,7 @@ def test_what_is_not_known_is_a_dash_with_what_would_make_it_known(
     early = read_estimates(view.timeline, 1, "", view.analysis)  # type: ignore[attr-defined]
     assert not early.known("resistance_ohm")
     assert early.health is None
-    assert early.need("resistance_ohm") == "a few minutes"
+    assert early.need("resistance_ohm") == "minutes of data"
     busy = replace(view.analysis, busy=0.3)  # type: ignore[attr-defined]
     early = read_estimates(view.timeline, 1, "", busy)
     assert early.need("resistance_ohm") == "computing…"

@@ -5,7 +5,7 @@ With no cell chosen it tells what the estimates stand on and what they still nee
 
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.gui.cell_sources import DifferenceSource, ModelSource
 from bms_studio.gui.cell_view import cell_name
@@ -16,6 +16,7 @@ from bms_studio.gui.estimate_words import (
     cell_facts,
     compared_facts,
     meter_rows,
+    notes_words,
     run_words,
     visits_words,
 )
@@ -50,8 +51,13 @@ class PackDetail(QWidget):
         self.again = ActionButton(text("Run again…"), tone="link", size=12)
         self.again.clicked.connect(lambda: context.do("analyse"))
         self.basis.add_to_header(self.again)
-        self.basis_rows = FactRows(7, first_width=96, fit=True)
+        self.basis_rows = FactRows(4, first_width=96, fit=True)
         self.basis.add(self.basis_rows)
+        self.notes = QLabel()
+        self.notes.setWordWrap(True)
+        self.notes.setProperty("tone", "warn")
+        self.notes.hide()
+        self.basis.add(self.notes)
         self.meters_panel = Panel(text("Is the data good enough?"))
         self.meters = Meters()
         self.meters_panel.add(self.meters)
@@ -85,6 +91,9 @@ class PackDetail(QWidget):
             shown = (text("Analysis"), run_words(status), visits_words(status.visits), "text")
             self.basis.set_note("")
             self.basis_rows.set_rows([*basis_facts(status.basis), shown])
+        notes = notes_words(status.basis) if status is not None else ""
+        self.notes.setVisible(bool(notes))
+        self.notes.setText(notes)
         self.meters_panel.setVisible(status is not None)
         self.meters.set_rows(meter_rows(estimates))
         rows = compared_facts(readings, estimates)

@@ -51,7 +51,7 @@ def source_words(source: str) -> str:
 
 
 def basis_facts(basis: Basis) -> list[Fact]:
-    """Chemistry, capacity, model, and what degrades the result."""
+    """Chemistry, capacity and model, with where they come from."""
     sure = ""
     if basis.chemistry and 0 < basis.chemistry_confidence < 1:
         sure = text("{percent} % sure", percent=number(100 * basis.chemistry_confidence, 0))
@@ -61,7 +61,7 @@ def basis_facts(basis: Basis) -> list[Fact]:
     capacity = ""
     if basis.capacity_ah > 0:
         capacity = text("{amount} Ah", amount=number(basis.capacity_ah, 1))
-    rows: list[Fact] = [
+    return [
         (text("Chemistry"), basis.chemistry or "–", origin or text("unknown"), doubtful),
         (
             text("Capacity"),
@@ -71,8 +71,11 @@ def basis_facts(basis: Basis) -> list[Fact]:
         ),
         (text("Model"), basis.model or "–", "", "text"),
     ]
-    rows += [("", render(code), "", "muted") for code in basis.notes[:3]]
-    return rows
+
+
+def notes_words(basis: Basis) -> str:
+    """What degrades the result, a sentence per line."""
+    return "\n".join(render(code) for code in basis.notes)
 
 
 def meter_rows(estimates: Estimates) -> list[MeterRow]:

@@ -87,7 +87,7 @@ class Estimates:
             return render(code)
         if health is None:
             busy = not math.isnan(self.status.busy)
-            return text("computing…") if busy else text("a few minutes")
+            return text("computing…") if busy else text("minutes of data")
         return text("more data")
 
     def marks(self, name: str) -> NDArray[np.uint8]:
