@@ -54,6 +54,9 @@ TEMPLATES: dict[str, str] = {
         "Charge fully, ride until nearly empty and measure cell {cell} again"
     ),
     "action.full_charge": "Charge fully, so that the BMS finds its zero again",
+    "action.watch_charging": (
+        "Do not charge it unattended; measure cell {cell} again tomorrow, without a charge between"
+    ),
     "action.rest_and_return": (
         "Let it rest for a week without charging and measure cell {cell} again"
     ),

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import Finding, Parameters, evidence
 from bms_studio.diagnosis.moments import PACK_COLUMNS, Moments
-from bms_studio.diagnosis.scoring import capacity_ah
 from bms_studio.diagnosis.words import found, listed
 from bms_studio.pack.health import Health
 
@@ -211,7 +210,7 @@ class BmsWatch:
 
     def find(self, now: Health) -> list[Finding]:
         """The reported charge level against the estimate, where that is known to 3 %."""
-        self._capacity_ah = capacity_ah(now)
+        self._capacity_ah = now.scale_ah
         ours, sigma = now.of_pack("soc"), now.of_pack("soc_sigma")
         usable = now.of_pack("usable_soc")
         fresh = abs(now.time - self._reported_at) < 120_000_000_000

@@ -102,16 +102,6 @@ def visits(history: Sequence[Health], now: Health) -> list[Health]:
     return [newest[day] for day in sorted(newest)]
 
 
-def capacity_ah(health: Health) -> float:
-    """Capacity of the mean cell in Ah: the estimate, else the one that full cycles were counted by
-    (stated or told by the BMS), NaN unknown."""
-    known = health.of_pack("capacity_ah")
-    if known > 0:
-        return known
-    moved, cycles = health.of_pack("throughput_ah"), health.of_pack("cycles")
-    return moved / (2 * cycles) if cycles > 0 and moved > 0 else float("nan")
-
-
 def table(days: Sequence[Health], name: str) -> NDArray[np.float64]:
     """A quantity of every visit (M, N)."""
     return np.array([health.values(name) for health in days])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bms_studio.diagnosis.contract import Finding, evidence
-from bms_studio.diagnosis.scoring import DAY_NS, capacity_ah, stand_out, visits
+from bms_studio.diagnosis.scoring import DAY_NS, stand_out, visits
 from bms_studio.diagnosis.words import found
 from bms_studio.pack.health import Health
 
@@ -82,6 +82,8 @@ def _leaking(
         code, severity = "internal-short.growing", "warn"
     elif repeated:
         code, severity = "self-discharge.repeated", "warn"
+    elif newest >= SHORT_A * capacity:
+        code = "self-discharge.strong"
     parameters = {"milliampere": 1e3 * newest, "count": len(seen)}
     return found(code, now.time, span, k + 1, severity, z, parameters, tuple(items), len(seen))
 

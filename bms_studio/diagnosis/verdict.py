@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bms_studio.diagnosis.contract import Finding, Parameters, Verdict
-from bms_studio.diagnosis.scoring import capacity_ah
 from bms_studio.diagnosis.words import action_of
 from bms_studio.pack.health import Health
 
@@ -105,7 +104,7 @@ def health_checks(health: Health | None) -> tuple[tuple[Item, ...], tuple[Item, 
 
 
 def _known(health: Health, check: _Check) -> bool:
-    scale = capacity_ah(health) if check.quantity == "leak_a" else 1.0
+    scale = health.scale_ah if check.quantity == "leak_a" else 1.0
     values, sigma = health.values(check.quantity), health.sigma(check.quantity)
     with np.errstate(invalid="ignore"):
         good = np.isfinite(values) & (sigma <= check.sigma * scale)

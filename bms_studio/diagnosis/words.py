@@ -70,6 +70,11 @@ CODES: dict[str, Words] = {
         "action.rest_and_return",
         "Cell {cell}: loses {milliampere:.2f} mA more than its neighbours",
     ),
+    "self-discharge.strong": Words(
+        "self-discharge",
+        "action.watch_charging",
+        "Cell {cell}: loses {milliampere:.1f} mA more than its neighbours, empty within days",
+    ),
     "self-discharge.repeated": Words(
         "self-discharge",
         "action.replace_cell",
