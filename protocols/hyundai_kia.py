@@ -8,9 +8,10 @@ positive current is discharge. A place without a cell reads up to 0.3 V.
 Sources: JejuSoul/OBD-PIDs-for-HKMC-EVs and Battery-Emulator KIA-HYUNDAI-64-BATTERY.cpp, which
 agree; answers of a car as published in nickn17/evDash (they are the examples: 98 cells make the
 pack voltage). Broadcasts checked against two public captures of a Kona in which nobody asks for
-cells: 361 V, 50 % displayed, the pack voltage the same in three messages. Cars on the E-GMP
-platform use the same identifiers with more cells and are refused by their ratio of pack to cell
-voltage.
+cells: 361 V, 50 % displayed, the pack voltage the same in three messages.
+Cars on the E-GMP platform (`E_GMP`: 800 V, 144 to 192 cells) answer the same questions and, for
+cells 97 to 192, `22 01 0A` to `22 01 0C`; those, and the ratio of pack to cell voltage, tell the
+two apart. Source: Battery-Emulator KIA-E-GMP-BATTERY.cpp; no capture.
 """
 
 from dataclasses import replace
@@ -33,7 +34,7 @@ _WHY = "Hyundai/Kia protocol"
 _CELL_V = (0.32, 5.1)
 _PER_ANSWER = 32
 # Cells of one series string by which this family is told from others with the same identifiers.
-_FEWEST_CELLS, _MOST_CELLS = 85, 103
+_KONA_CELLS, _E_GMP_CELLS = (85, 103), (130, 196)
 
 _BROADCAST = (
     Message("BMS_Display", 0x542, 8, (little("SOC_Displayed", 0, 8, 0.5, "%", invalid=(0xFF,)),)),
@@ -136,6 +137,13 @@ _HEALTH = _answer(
 )
 _CELL_ANSWERS = (_cells(0x02, 1), _cells(0x03, 33), _cells(0x04, 65))
 DATABASE = Database("hyundai_kia", _BROADCAST, transfers=(_STATE, *_CELL_ANSWERS, _HEALTH))
+_E_GMP_CELL_ANSWERS = (*_CELL_ANSWERS, _cells(0x0A, 97), _cells(0x0B, 129), _cells(0x0C, 161))
+_E_GMP_HEALTH = replace(_HEALTH.message, length=36, signals=_HEALTH.message.signals[:2])
+_E_GMP_DATABASE = Database(
+    "hyundai_kia_egmp",
+    tuple(m for m in _BROADCAST if m.name == "BMS_Answer"),
+    transfers=(_STATE, *_E_GMP_CELL_ANSWERS, replace(_HEALTH, message=_E_GMP_HEALTH, exact=False)),
+)
 
 _BROADCAST_FIELDS: tuple[Field, ...] = (
     ("BMS_Status", "Voltage", "voltage", 1.0),
@@ -159,9 +167,11 @@ _ONLY_ANSWERED: tuple[Field, ...] = (
 )
 
 
-def _mapping(name: str, fields: tuple[Field, ...]) -> Mapping:
+def _mapping(
+    name: str, fields: tuple[Field, ...], answers: tuple[Transfer, ...] = (*_CELL_ANSWERS, _HEALTH)
+) -> Mapping:
     found = pack_bindings(_WHY, (*fields, *_ONLY_ANSWERED))
-    for transfer in (*_CELL_ANSWERS, _HEALTH):
+    for transfer in answers:
         for signal in transfer.message.signals:
             if signal.name.startswith("Cell_"):
                 role = Role("cell", int(signal.name[5:]))
@@ -190,21 +200,35 @@ def verify(frames: Frames) -> Evidence:
     return judged(*_fitting_answers(frames), "answers")
 
 
-def _fitting_answers(frames: Frames) -> tuple[int, int]:
+def _verify_e_gmp(frames: Frames) -> Evidence:
+    """Whether answers hold 130 to 196 cells' worth of voltage, and cells beyond the 96th."""
+    beyond = _E_GMP_CELL_ANSWERS[len(_CELL_ANSWERS) :]
+    answers = reassemble(frames, beyond)
+    if not any(len(_answered(answers, transfer)) for transfer in beyond):
+        return Evidence(0.0, "no cells beyond the 96th")
+    return judged(*_fitting_answers(frames, _E_GMP_CELLS, _E_GMP_CELL_ANSWERS), "answers")
+
+
+def _fitting_answers(
+    frames: Frames,
+    cells_between: tuple[int, int] = _KONA_CELLS,
+    cell_answers: tuple[Transfer, ...] = _CELL_ANSWERS,
+) -> tuple[int, int]:
     """How many answers make sense, of how many."""
-    answers = reassemble(frames, DATABASE.transfers)
+    answers = reassemble(frames, (_STATE, *cell_answers, _HEALTH))
     state = _answered(answers, _STATE)
     highest = state[:, 26]
     known = highest > 0
     cells = word(state[known], 15) * 0.1 / (highest[known] * 0.02)
-    right = int(np.sum((cells > _FEWEST_CELLS) & (cells < _MOST_CELLS)))
+    right = int(np.sum((cells > cells_between[0]) & (cells < cells_between[1])))
     checked = len(state)
-    for transfer in _CELL_ANSWERS:
+    for transfer in cell_answers:
         rows = _answered(answers, transfer)
         volts = rows[:, 7 : 7 + _PER_ANSWER] * 0.02
         there = volts > _CELL_V[0]
         like = (volts > 1.5) & (volts < 4.6)
-        right += int(np.sum((like | ~there).all(axis=1) & (there.sum(axis=1) >= 20)))
+        fewest = 20 if transfer in _CELL_ANSWERS else 0  # cells end somewhere beyond the 96th
+        right += int(np.sum((like | ~there).all(axis=1) & (there.sum(axis=1) >= fewest)))
         checked += len(rows)
     return right, checked
 
@@ -330,4 +354,47 @@ PACK_BUS = Protocol(
     examples=(*_BROADCAST_EXAMPLES, *_examples({})),
     verify=_verify_broadcast,
     polls=_POLLS,
+)
+_E_GMP_STATE = bytearray(_STATE_BYTES)
+_E_GMP_STATE[13:17] = bytes.fromhex("0012" + "1da6")  # 1.8 A, 759.0 V
+_E_GMP_STATE[26], _E_GMP_STATE[28] = 0xCC, 0xCB
+E_GMP = Protocol(
+    name="hyundai_kia_egmp",
+    title="Hyundai / Kia E-GMP, diagnostic connector",
+    database=_E_GMP_DATABASE,
+    mapping=_mapping("hyundai_kia_egmp", _ANSWERED_FIELDS, _E_GMP_CELL_ANSWERS),
+    bitrates=(500_000,),
+    source_confidence="One public decoder; no capture was available.",
+    required=("BMS_Answer",),
+    examples=(
+        Example(
+            ANSWER_ID,
+            False,
+            bytes(_E_GMP_STATE),
+            {
+                "pack.voltage": 759.0,
+                "pack.current": 1.8,
+                "pack.soc": 0.895,
+                "pack.cell_voltage_max": 4.08,
+                "pack.cell_voltage_min": 4.06,
+                "pack.temperature_min": 16.0,
+                "pack.temperature_max": 17.0,
+                "pack.charging": 0.0,
+                **_NUMBERED,
+            },
+            isotp=True,
+        ),
+        *(
+            Example(
+                ANSWER_ID,
+                False,
+                bytes([0x62, 0x01, number]) + bytes.fromhex("ffffffff" + _ROW),
+                {f"cell.{first + k}.voltage": v for k, v in _twenty_millivolts(_ROW).items()},
+                isotp=True,
+            )
+            for number, first in ((0x02, 1), (0x0A, 97), (0x0B, 129), (0x0C, 161))
+        ),
+    ),
+    verify=_verify_e_gmp,
+    polls=(*_POLLS, *(_poll(number, 2.0) for number in (0x0A, 0x0B, 0x0C))),
 )

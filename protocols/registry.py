@@ -32,6 +32,7 @@ _MODULES = {
     "leaf": "protocols.leaf",
     "hyundai_kia": "protocols.hyundai_kia",
     "hyundai_kia_bus": "protocols.hyundai_kia:PACK_BUS",
+    "hyundai_kia_egmp": "protocols.hyundai_kia:E_GMP",
 }
 
 

@@ -19,6 +19,7 @@ from bms_studio.simulator.bms import build_bms, measure
 from bms_studio.simulator.pack import PackSpec, advance_pack, build_pack
 from bms_studio.simulator.speak_polled import POLLED, PolledBms
 from protocols.contract import Poll
+from protocols.detect import detect
 from protocols.frames import EXTENDED, REMOTE, TRANSMITTED, Frames, concatenate, empty_frames
 from protocols.isotp import Reassembler
 from protocols.isotp_frames import segment
@@ -116,7 +117,7 @@ def test_what_is_asked_is_answered_and_read_by_the_decoder_that_reads_everything
     database, mapping = learned or (protocol.database, protocol.mapping)
     _, index, value = Decoder([database], mapping).push(heard).group(0)
     newest = dict(zip(index.tolist(), value.tolist(), strict=True))
-    steps_v = {"hyundai_kia": 0.02}.get(name, 0.001)
+    steps_v = 0.02 if "hyundai" in name else 0.001
     cells = len(newest)
     assert sorted(newest) == list(range(cells))
     assert cells == (14 if name == "daly" else POLLED[name][0])
@@ -302,3 +303,12 @@ def test_a_schedule_travels_as_words_and_wild_ones_are_refused() -> None:
         Asker([Poll(1, False, bytes(7), 1.0, 2, 1, address=7)], 0.0)
     with pytest.raises(ValueError, match="nothing to ask"):
         Asker([], 0.0)
+
+
+def test_cells_beyond_the_96th_are_asked_for_and_tell_one_platform_from_the_other() -> None:
+    heard = concatenate(
+        Talk("hyundai_kia_egmp", pack_that_answers("hyundai_kia_egmp")).run(8.0).heard
+    )
+    assert [c.name for c in detect(heard)] == ["hyundai_kia_egmp"]
+    heard = concatenate(Talk("hyundai_kia", pack_that_answers("hyundai_kia")).run(8.0).heard)
+    assert [c.name for c in detect(heard)] == ["hyundai_kia"]

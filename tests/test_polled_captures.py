@@ -216,7 +216,7 @@ def test_the_leafs_serial_number_is_read_where_somebody_asks() -> None:
     assert leaf.serial(frames[:-2]) is None
 
 
-@pytest.mark.parametrize("name", ["leaf", "hyundai_kia", "hyundai_kia_bus"])
+@pytest.mark.parametrize("name", ["leaf", "hyundai_kia", "hyundai_kia_bus", "hyundai_kia_egmp"])
 def test_every_answer_that_is_read_has_its_question(name: str) -> None:
     protocol = load(name)
     asked = {(p.answer_id, bytes([p.payload[0] + 0x40]) + p.payload[1:]) for p in protocol.polls}

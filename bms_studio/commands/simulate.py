@@ -13,7 +13,7 @@ from bms_studio.commands.options import adapter_settings, add_adapter, clear_err
 if TYPE_CHECKING:
     from bms_studio.acquisition.adapters import Adapter
 
-_PROTOCOLS = ("scooter", "vesc", "daly", "jbd", "leaf", "hyundai_kia")
+_PROTOCOLS = ("scooter", "vesc", "daly", "jbd", "leaf", "hyundai_kia", "hyundai_kia_egmp")
 _SLICE_S = 0.005  # how soon a question is noticed
 
 

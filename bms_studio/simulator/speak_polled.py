@@ -22,7 +22,13 @@ from protocols.roles import Binding
 from protocols.signals import Message
 
 # protocol -> fewest and most cells it can carry credibly
-POLLED = {"daly": (3, 48), "jbd": (3, 30), "leaf": (96, 96), "hyundai_kia": (90, 98)}
+POLLED = {
+    "daly": (3, 48),
+    "jbd": (3, 30),
+    "leaf": (96, 96),
+    "hyundai_kia": (90, 98),
+    "hyundai_kia_egmp": (144, 192),
+}
 _ANSWER_S = 0.004
 _FRAME_S = 0.0015
 _WAIT_FOR_FLOW_S = 1.0
