@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from captures import candump, slcan
 
+from bms_studio.interpret import Request, interpret
 from protocols import scooter
 from protocols.dbc import load_database, parse_database
 from protocols.decode import compile_mapping, decode
@@ -397,6 +398,19 @@ def test_two_vesc_controllers_are_two_packs_and_never_mixed() -> None:
     assert len(np.unique(samples.group(0)[1])) == 14
     assert len(np.unique(samples.group(5)[1])) == 10
     assert any("one pack per controller: 10, 11" in note for note in found.mapping.notes)
+
+
+def test_vesc_named_by_a_person_tells_its_controllers_apart_too() -> None:
+    frames = concatenate([vesc_frames(14, 3, 0x0A), vesc_frames(10, 3, 0x0B)])
+    meaning = interpret(frames, Request(protocol="vesc"))
+    assert meaning is not None
+    samples = decode(frames, compile_mapping(meaning.databases, meaning.mapping))
+    assert len(np.unique(samples.group(0)[1])) == 14
+    assert len(np.unique(samples.group(5)[1])) == 10
+    alone = interpret(vesc_frames(12, 3, 0x0B), Request(protocol="vesc"))
+    assert alone is not None
+    samples = decode(vesc_frames(12, 3, 0x0B), compile_mapping(alone.databases, alone.mapping))
+    assert len(np.unique(samples.group(0)[1])) == 12
 
 
 def test_detection_of_ten_thousand_frames_is_quick() -> None:
