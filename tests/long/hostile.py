@@ -2,8 +2,8 @@
 
     python tests/long/hostile.py [--count 20000] [--seed 1] [--kinds dbc,hdf5] [--keep FOLDER]
 
-Each file must be read, or refused with one clear sentence (a known exception, one line) within
-10 s, in less than 1 GB. HDF5 is read by a library that may crash or hang on a damaged file: its
+Each file must be read, or refused with one clear sentence (a known exception, one line), in less
+than 1 GB; without an answer for 60 s it counts as hung (kernels may have to be compiled first). HDF5 is read by a library that may crash or hang on a damaged file: its
 worker dies, and the program goes on; all other kinds must not even lose a worker. Prints a table
 and ends with status 1 if anything else happened. Files that failed are kept where --keep says.
 """
@@ -26,7 +26,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 MEMORY = 1 << 30
 BATCH = 250
 MOST_WORDS = 600
@@ -169,7 +169,7 @@ def work(kind: str, folder: Path, first: int, count: int, seed: int) -> None:
         path.write_bytes(mutant(kind, goods, rng))
         print(json.dumps({"begin": number}), flush=True)
         faulthandler.dump_traceback_later(LIMIT_S, exit=True)
-        begun = time.perf_counter()
+        begun = time.process_time()
         told: dict[str, Any] = {"number": number, "outcome": "read", "words": ""}
         try:
             read(path, number)
@@ -180,7 +180,7 @@ def work(kind: str, folder: Path, first: int, count: int, seed: int) -> None:
         except BaseException as problem:  # what the program would not expect
             told |= {"outcome": "unexpected", "words": f"{type(problem).__name__}: {problem}"[:300]}
         faulthandler.cancel_dump_traceback_later()
-        told |= {"seconds": time.perf_counter() - begun, "mb": _peak_mb()}
+        told |= {"seconds": time.process_time() - begun, "mb": _peak_mb()}
         print(json.dumps(told), flush=True)
 
 
@@ -284,7 +284,7 @@ def tell(kind: str, answers: list[dict[str, Any]], options: argparse.Namespace) 
     slowest = max(answer["seconds"] for answer in answers)
     memory = max(answer["mb"] for answer in answers)
     shown = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    print(f"{kind:18s} {shown}; slowest {slowest:.2f} s, peak {memory:.0f} MB", flush=True)
+    print(f"{kind:18s} {shown}; slowest {slowest:.2f} s of CPU, peak {memory:.0f} MB", flush=True)
     allowed = {"read", "refused"} | ({"died", "hung"} if kind in MAY_DIE else set())
     wrong = [answer for answer in answers if answer["outcome"] not in allowed]
     for answer in wrong[:10]:
