@@ -1,6 +1,6 @@
 """The window and files: receipt after an import, a database on what is open, a copy to share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +85,21 @@ def dialog(window: Window, kind: type[QDialog]) -> QDialog | None:
     return found[0] if found else None  # type: ignore[return-value]
 
 
+def until(window: Window, condition: Callable[[], bool], qtbot: QtBot) -> None:
+    """Wait for something; an error on screen instead is what the test says."""
+
+    def happened() -> bool:
+        box = dialog(window, ErrorBox)
+        assert not isinstance(box, ErrorBox), f"{box.sentence} {box.details}"
+        return condition()
+
+    wait_until(happened, qtbot, 60_000)
+
+
 def opened(window: Window, qtbot: QtBot, *paths: Path) -> None:
     before = window.view
     window.deeds.open_paths(list(paths))
-    wait_until(lambda: window.view is not before, qtbot, 60_000)
+    wait_until(lambda: window.view is not before, qtbot, 40_000)
     tick(window)
 
 
@@ -104,7 +115,7 @@ def test_an_import_ends_with_its_receipt_on_screen(
     window: Window, qtbot: QtBot, log: Path, tmp_path: Path
 ) -> None:
     opened(window, qtbot, log)
-    wait_until(lambda: dialog(window, ReceiptDialog) is not None, qtbot)
+    until(window, lambda: dialog(window, ReceiptDialog) is not None, qtbot)
     shown = dialog(window, ReceiptDialog)
     assert isinstance(shown, ReceiptDialog)
     assert clipped(shown) == []
@@ -139,10 +150,10 @@ def test_a_dropped_database_gives_the_open_recording_its_cells(
     database = log.with_name("pack.dbc")
     database.write_text(DBC)
     drop(window, database)
-    wait_until(lambda: len(view.timeline.columns("cells")) == 4, qtbot)
+    until(window, lambda: len(view.timeline.columns("cells")) == 4, qtbot)
     assert window.view is view
     tick(window)
-    wait_until(lambda: view.status.protocol.startswith("pack"), qtbot)
+    until(window, lambda: view.status.protocol.startswith("pack"), qtbot)
     assert [m.name for m, _ in view.database_messages()][:2] == ["Cells", "Pack"]
     _, rows = view.timeline.raw("cells", 0, 2**62)
     assert 3.69 < float(np.nanmedian(rows)) < 3.74
@@ -157,7 +168,7 @@ def test_a_log_and_its_database_dropped_together_are_imported_together(
     database = log.with_name("pack.dbc")
     database.write_text(DBC)
     drop(window, log, database)
-    wait_until(lambda: window.view is not None, qtbot, 60_000)
+    until(window, lambda: window.view is not None, qtbot)
     assert Recording(log.with_name("ride.log.h5")).columns("/cells")["voltage"].width == 4
 
 
@@ -186,7 +197,7 @@ def test_a_copy_to_share_is_written_without_what_was_ticked(
     window: Window, qtbot: QtBot, log: Path
 ) -> None:
     opened(window, qtbot, log)
-    wait_until(lambda: dialog(window, ReceiptDialog) is not None, qtbot)
+    until(window, lambda: dialog(window, ReceiptDialog) is not None, qtbot)
     window.deeds.do("share")
     shown = dialog(window, ShareDialog)
     assert isinstance(shown, ShareDialog)
@@ -199,7 +210,7 @@ def test_a_copy_to_share_is_written_without_what_was_ticked(
 
     target = log.with_name("shared.h5")
     write_copy(window, log.with_name("ride.log.h5"), target, ["serial"])
-    wait_until(lambda: "left out" in window.notice_strip.line.text(), qtbot)
+    until(window, lambda: "left out" in window.notice_strip.line.text(), qtbot)
     copy = Recording(target)
     assert copy.attributes.title == ""
     assert copy.attributes.source_names == ("file 1",)
