@@ -225,7 +225,7 @@ def _fitting_answers(
     for transfer in cell_answers:
         rows = _answered(answers, transfer)
         volts = rows[:, 7 : 7 + _PER_ANSWER] * 0.02
-        there = volts > _CELL_V[0]
+        there = (volts > _CELL_V[0]) & (volts < 0xFF * 0.02)
         like = (volts > 1.5) & (volts < 4.6)
         fewest = 20 if transfer in _CELL_ANSWERS else 0  # cells end somewhere beyond the 96th
         right += int(np.sum((like | ~there).all(axis=1) & (there.sum(axis=1) >= fewest)))
