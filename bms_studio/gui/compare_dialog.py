@@ -18,15 +18,16 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.comparison import Change, compare
-from bms_studio.gui.evidence import quantity_words
+from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import day_words
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.pack.health import Health
 from widgets.action_button import ActionButton
+from widgets.chart import Bar, Chart
 from widgets.panel import Panel
-from widgets.small_chart import Bar, Chart, SmallChart
+from widgets.small_chart import SmallChart
 from widgets.text_line import TextLine
 
 _NOTABLE_Z = 3.0

@@ -29,9 +29,10 @@ from bms_studio.gui.risk_words import (
 from bms_studio.gui.visits_panel import VisitsPanel
 from bms_studio.language import text
 from widgets.action_button import ActionButton
+from widgets.chart import Chart
 from widgets.panel import Panel
 from widgets.risk_list import RiskList
-from widgets.small_chart import Chart, SmallChart
+from widgets.small_chart import SmallChart
 from widgets.text_line import TextLine
 
 _MOST_LISTED = 8

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.gui.contract import Analysed, PackView
-from bms_studio.gui.evidence import quantity_words
 from bms_studio.gui.header import hms
+from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number, read
 from bms_studio.guided_test import CHARGER, LOAD, NOTHING, PLANS, WHEEL, GuidedTest, Seen
 from bms_studio.language import text

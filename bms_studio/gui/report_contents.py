@@ -13,8 +13,9 @@ from html import escape
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
 from bms_studio.gui.diagnosis_parts import items_of
-from bms_studio.gui.evidence import Evidence, charts, deviation, quantity_words
+from bms_studio.gui.evidence import Evidence, charts, deviation
 from bms_studio.gui.header import hms, verdict_word
+from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.gui.report_data import quality_rows, settings_rows
 from bms_studio.gui.risk_words import (
@@ -32,7 +33,8 @@ from bms_studio.gui.risk_words import (
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.status import PackStatus
-from widgets.small_chart import Chart, has_content
+from widgets.chart import Chart
+from widgets.chart_paint import has_content
 
 SECTIONS = ("customer", "evidence", "cells", "visits", "quality")
 _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")

@@ -21,7 +21,8 @@ from PySide6.QtSvg import QSvgGenerator
 
 from bms_studio.gui.report_contents import Report, report_html
 from bms_studio.language import text
-from widgets.small_chart import Chart, paint_chart
+from widgets.chart import Chart
+from widgets.chart_paint import paint_chart
 from widgets.theme import FAMILIES, LIGHT
 
 _SHARP = 3  # picture pixels per document pixel: 288 dots per inch

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
-from bms_studio.gui.evidence import quantity_words
+from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.language import text
 from bms_studio.messages import render

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
-from bms_studio.gui.evidence import quantity_words
 from bms_studio.gui.header import hms, verdict_word
 from bms_studio.gui.page import Context
+from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import day_words, value_words, with_evidence
 from bms_studio.language import text
