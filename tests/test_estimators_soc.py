@@ -93,6 +93,47 @@ def test_lfp_finds_itself_at_the_knee() -> None:
     assert abs(error[-1]) < 0.03
 
 
+def test_a_wrong_word_on_the_plateau_is_doubted_until_the_knee_and_then_corrected() -> None:
+    current = ride_current(7200, np.random.default_rng(4), scale=2.0)
+    data = ride(LFP, cells=3, seconds=7200, soc=0.70, current_a=current)
+    out = run(LFP, data, initial_soc=0.9, initial_soc_sigma=0.02)
+    true = truth(LFP, data, 0.70, out["time_ns"])
+    empty = (true < 0.06) & (true > 0.0)
+    assert empty.any()
+    error = np.abs(out["pack_soc"] - true)
+    later = (true < 0.69) & (true > 0.0)
+    assert np.mean(error[later] <= 3 * out["pack_soc_sigma"][later]) > 0.95
+    assert error[empty].max() < 0.03
+    right = run(LFP, data, initial_soc=0.70, initial_soc_sigma=0.02)
+    assert np.abs(right["pack_soc"] - true)[later].max() < 0.025
+
+
+def test_noise_of_a_steady_current_is_not_taken_for_a_missing_resistance() -> None:
+    rng = np.random.default_rng(5)
+    current = np.full(5000, -2.5)
+    current[:600] = ride_current(600, rng)
+    data = ride(NMC, cells=4, seconds=5000, soc=0.25, current_a=current, noise_v=0.0005)
+    noisy = data.current_a + 0.03 * rng.standard_normal(5000)
+    noisy[:600] = data.current_a[:600]
+    out = run(
+        NMC,
+        samples(data.time_ns, noisy, data.cells_v, data.temperature_degc),
+        initial_soc=0.25,
+        initial_soc_sigma=0.01,
+    )
+    before = out["resistance_ohm"][115]
+    assert out["resistance_ohm"][-1] > 0.6 * before
+    error = out["pack_soc"] - truth(NMC, data, 0.25, out["time_ns"])
+    assert np.abs(error).max() < 0.02
+
+
+def test_braking_does_not_move_an_lfp_cell_off_its_branch() -> None:
+    model = cell_model(load_chemistry("LFP"), 2.5)
+    current = np.tile([5.0] * 10 + [-4.0] * 10, 240)
+    data = ride(LFP, cells=2, seconds=4800, soc=0.8, current_a=current)
+    assert run(model, data, initial_soc=0.8)["hysteresis"][-1] < -0.8
+
+
 def test_rest_leaves_soc_alone() -> None:
     data = ride(NMC, cells=3, seconds=7200, current_a=np.zeros(7200))
     out = run(NMC, data, initial_soc=0.8, initial_soc_sigma=0.01)
