@@ -88,7 +88,7 @@ def _added_databases(folder: Path) -> dict[str, Any]:
         pairs = [[str(name), str(text)] for name, text in added]
         for name, words in pairs:
             parse_database(name, words)
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return {}
     return {"databases": pairs}
 

@@ -3,9 +3,10 @@
     python tests/long/hostile.py [--count 20000] [--seed 1] [--kinds dbc,hdf5] [--keep FOLDER]
 
 Each file must be read, or refused with one clear sentence (a known exception, one line), in less
-than 1 GB; without an answer for 60 s it counts as hung (kernels may have to be compiled first). HDF5 is read by a library that may crash or hang on a damaged file: its
-worker dies, and the program goes on; all other kinds must not even lose a worker. Prints a table
-and ends with status 1 if anything else happened. Files that failed are kept where --keep says.
+than 1 GB; without an answer for 60 s it counts as hung (kernels may have to be compiled first).
+HDF5 is read by a library that may crash or hang on a damaged file: its worker dies, and the program
+goes on; all other kinds must not even lose a worker. Prints a table and ends with status 1 if
+anything else happened. Files that failed are kept where --keep says.
 """
 
 import argparse
