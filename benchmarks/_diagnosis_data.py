@@ -91,6 +91,8 @@ def field() -> None:
         for (code, cell), severity in sorted(said.items()):
             if severity in ("warn", "stop"):
                 print(f"    {severity} {code} cell {cell}")
+        known = Counter(n for d in days for n in d.cells if not n.endswith("_sigma"))
+        print(f"  days on which a quantity was known: {dict(known)}")
         print(f"  named on the last day (rank, cell, mechanism): {sorted(named)[:8]}")
 
 
@@ -100,8 +102,8 @@ def _car(name: str, probe_shift: float) -> list[Health]:
         archive.open(archive.namelist()[0]) as file,
     ):
         table = pd.read_csv(file)
-    stamp = pd.to_datetime(table["tboxTime"])
-    table = table.assign(stamp=stamp).sort_values("stamp", kind="stable")
+    stamp = pd.to_datetime(table["tboxTime"]).rename("stamp")
+    table = pd.concat([table, stamp], axis=1).sort_values("stamp", kind="stable")
     cells = [c for c in table.columns if c.startswith("V_")]
     probes = [c for c in table.columns if c.startswith("T_")]
     ground = ground_of("NMC", 140.0)

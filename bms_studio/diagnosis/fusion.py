@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
 from bms_studio.diagnosis.evidence import (
     NAMED,
-    NAMED_IMBALANCE,
+    NAMED_OF,
     Measure,
     found_scores,
     measures,
@@ -206,7 +206,7 @@ def _of_cell(view: _View, k: int) -> CellRisk:
         probability = float(view.passage.first[k])
         soon = _share_within(view.passage, k, YEAR_DAYS)
         risk = 1 - (1 - 0.6 * risk) * (1 - soon)
-    least = NAMED_IMBALANCE if mechanism == "imbalance" else NAMED
+    least = NAMED_OF.get(mechanism, NAMED)
     named = known.get(mechanism, 0.0) >= least or bool(grows and grows[0] > SURE)
     if grows and grows[0] > SURE:
         lead = _lead(view, k)
