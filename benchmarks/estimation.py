@@ -117,7 +117,7 @@ def usual(chemistry: str, run: Run) -> CellModel:
 def own(chemistry: str, run: Run, table: str) -> CellModel:
     """The same with the table measured on this cell."""
     ocv_v = cell_data.ocv_table(table)
-    return with_changes(usual(chemistry, run), ocv_v=ocv_v, sigma_ocv_v=OWN_SIGMA_V, sigma_soc=0.01)
+    return with_changes(usual(chemistry, run), ocv_v=ocv_v, sigma_ocv_v=OWN_SIGMA_V, sigma_soc=0.015)
 
 
 def print_scores(run: Run, model: CellModel, label: str) -> None:

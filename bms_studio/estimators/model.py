@@ -21,8 +21,8 @@ REFERENCE_K = 298.15
 # Below this share of information per anchor (sigma of SOC from one OCV reading) voltage does not
 # correct SOC: the plateau.
 PLATEAU_SIGMA = 0.08
-# A cell's own table is of this cell, but of another day and temperature.
-OWN_SIGMA_SOC = 0.01
+# A cell's own table is of this cell, but of another day and temperature (A123: 2 % near empty).
+OWN_SIGMA_SOC = 0.015
 
 
 @dataclass(frozen=True, slots=True, eq=False)
