@@ -31,7 +31,8 @@ from bms_studio.pack.state import StateOfUse
 
 _VOLTAGE, _CURRENT, _SOC = (PACK_COLUMNS[name] for name in ("voltage", "current", "soc"))
 _DAY_NS = 86_400_000_000_000
-_LIVE_NS, _BULK_NS = 60_000_000_000, 3_600_000_000_000
+# Joined rows wait for this much of each other: live, and where minutes are handed over at once.
+_LIVE_NS, _BULK_NS, _LONG_NS = 200_000_000, 3_600_000_000_000, 60_000_000_000
 # An evaluation whose sigma is larger than this many of the finding's could not have seen it.
 _KNOWN = 1.5
 _RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
@@ -52,12 +53,12 @@ class Monitor:
     order of time. Set `history` (daily summaries of earlier visits, oldest first) before the first
     `evaluate`; summaries of the days seen here are kept beside it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, history: Iterable[Health] = ()) -> None:
         self.extremes = ExtremeDeviation()
         self.use = StateOfUse()
         self.sign = SignCheck()
         self.log: list[Finding] = []
-        self.history: list[Health] = []
+        self.history: list[Health] = list(history)
         self._days: list[Health] = []
         self._health: Health | None = None
         self._risks: tuple[CellRisk, ...] | None = ()
@@ -121,8 +122,8 @@ class Monitor:
         elif kind == "pack":
             found = self._push_pack(time, rows)
         # Whoever hands over minutes at once is not waiting for each: an hour is quicker.
-        bulk = _BULK_NS if int(time[-1] - time[0]) >= _LIVE_NS else 0
-        block = self._joiner.push(kind, time, rows, median, bulk)
+        least = _BULK_NS if int(time[-1] - time[0]) >= _LONG_NS else _LIVE_NS
+        block = self._joiner.push(kind, time, rows, median, least)
         if block is not None:
             found += self._push_moments(block)
         return self._tell(found)
