@@ -4,7 +4,7 @@ The live session feeds it from the ring; tests and `analyze` from wherever they 
 again from the frames it has kept, when their meaning becomes clearer. No Qt, no adapter, no files.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bms_studio.analysis.background import Order
@@ -16,6 +16,7 @@ from bms_studio.continuity import Continuity, split_at_silence
 from bms_studio.interpret import Interpretation, Request, by_profile, interpret
 from bms_studio.monitor import Monitor
 from bms_studio.pack.chemistry import NAMES
+from bms_studio.pack.health import Health
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Limits, Profile
 from bms_studio.pipeline import Pipeline, Rows
@@ -42,7 +43,8 @@ class Derivation:
         self.request = request
         self.timeline = timeline
         self.meaning: Interpretation | None = None
-        self.monitor = Monitor(self.limits)
+        self._visits: tuple[Health, ...] = ()
+        self.monitor = Monitor(self.limits, self._visits)
         self.runs = Runs(timeline)
         self.analysis = LiveAnalysis(self.runs, self._monitor_of, Settings())
         self.question = ""
@@ -54,6 +56,11 @@ class Derivation:
         self._serial_looked_ns = 0
         self._since = 0  # number of the first frame of the pack that is on the bus
         self._signals: dict[str, SignalReader] = {}
+
+    def remember(self, visits: Sequence[Health]) -> None:
+        """Earlier visits of this pack, oldest first: trends are made of them."""
+        self._visits = self.runs.visits = tuple(visits)
+        self.monitor.history = list(visits)
 
     # -- frames --------------------------------------------------------------------------------
 
@@ -187,7 +194,7 @@ class Derivation:
         for group in self.timeline.groups():
             if not group.startswith("signals/"):  # those do not depend on roles
                 self.timeline.forget(group)
-        self.monitor = Monitor(self.limits)
+        self.monitor = Monitor(self.limits, self._visits)
         self.analysis.reset()
         log = self.timeline.frames
         held_back = self._continuity.held_back if self._continuity else 0
@@ -225,7 +232,8 @@ class Derivation:
             self._pipeline = Pipeline(self.meaning.databases, self.meaning.mapping)
         for group in self.timeline.groups():
             self.timeline.forget(group)
-        self.monitor = Monitor(self.limits)
+        self._visits = self.runs.visits = ()
+        self.monitor = Monitor(self.limits, self._visits)
         self.analysis.reset()
 
     def order(self, settings: Settings, done: Callable[[Analysed], None], ends: bool) -> Order:
@@ -249,7 +257,8 @@ class Derivation:
                 pieces.sort(key=lambda p: ORDER[p.kind])
                 yield (log.index_at(int(block.time[-1])) / end if len(block) else 1.0), pieces
 
-        return Order(source, settings, profiles, self.serial, done, ends)
+        history = {1: list(self._visits)}
+        return Order(source, settings, profiles, self.serial, done, ends, history=history)
 
     def _monitor_of(self, pack: int) -> Monitor | None:
         return self.monitor if pack == 1 else None

@@ -13,7 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ VERSION = 1
 _MOST_CELLS = 4096
 _MOST_BYTES = 16_000_000
 _DAY_NS = 86_400_000_000_000
+# The year 2000: a log whose time counts from its own zero tells no day.
+_FIRST_TIME_NS = 946_684_800_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,24 @@ def load(serial: str, folder: Path | None = None, before: int | None = None) -> 
         if health.serial == serial and (before is None or health.time < before):
             visits.append(health)
     return Past(tuple(sorted(visits, key=lambda h: h.time)), tuple(damaged))
+
+
+def earlier(serial: str, before: int, *, simulated: bool) -> list[Health]:
+    """Visits of a pack before a time (int64 ns), for an analysis; a simulated pack has none, nor
+    one without a serial number."""
+    return [] if simulated or not serial.strip() else list(load(serial, before=before).visits)
+
+
+def keep(
+    days: Sequence[Health], verdict: str, title: str, recording: str, *, simulated: bool
+) -> None:
+    """Keep the summaries of one visit for later ones: the last evaluation of each day. A pack
+    without a serial number, a simulated one, and times that are none leave nothing. OSError."""
+    if simulated:
+        return
+    for health in merged(days):
+        if health.serial.strip() and health.time > _FIRST_TIME_NS:
+            store(replace(health, verdict=verdict, title=title), recording)
 
 
 def forget(serial: str, folder: Path | None = None) -> int:

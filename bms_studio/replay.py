@@ -5,6 +5,7 @@ the detectors walk through them as they would have live. No Qt, no HDF5.
 """
 
 import bisect
+import math
 import threading
 import time
 from collections import deque
@@ -68,6 +69,7 @@ class Replay(ReplayAnalysis):
         self._closing = threading.Event()
         self._wake = threading.Event()
         self.filled = threading.Event()
+        self.analysed = threading.Event()  # once the first analysis has been made or found
         self._found: tuple[int, list[Finding]] | None = None
         self._snapshot: tuple[float, Status] | None = None
         self._acknowledged: set[str] = set()
@@ -118,13 +120,16 @@ class Replay(ReplayAnalysis):
                 return
             self._fill(group)
         self._log_times = [finding.time for finding in self._monitor.log]
-        self.filled.set()
         self._first_analysis()
+        self.filled.set()
         while not self._closing.is_set():
-            self._wake.wait(0.2)
-            self._wake.clear()
+            idle = math.isnan(self._background.busy)
             while self._posted:
                 self._posted.popleft()()
+            if idle:
+                self.analysed.set()
+            self._wake.wait(0.2)
+            self._wake.clear()
 
     def _fill(self, group: dict[str, Any]) -> None:
         moments, values = (

@@ -3,13 +3,16 @@
 A part of `Replay`, in its thread unless stated. No Qt, no HDF5.
 """
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bms_studio.analysis.background import AnalysedView, Order
 from bms_studio.analysis.contract import AnalysisStatus, Settings
 from bms_studio.analysis.run import Analysed, chunks
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.history import earlier, keep
 from bms_studio.pack.profile import Profile
 from bms_studio.replay_mapping import ReplayMapping
 from bms_studio.unpacked import mapped_tables, stored_runs
@@ -21,6 +24,12 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
     _folder: Path
     _profile: Profile
     _corrected: bool
+    _start: int
+    path: Path
+
+    @property
+    def _simulated(self) -> bool:
+        return bool(self._described["attributes"]["source"] == "simulated")
 
     @property
     def analysis(self) -> AnalysisStatus:
@@ -39,17 +48,34 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
         self._background.error = " ".join(damaged)
 
     def _order(self, settings: Settings) -> Order:
+        serial = self._described["serial"] or self._profile.serial
+        visits = earlier(serial, self._start, simulated=self._simulated)
+        self._runs.visits = tuple(visits)
         if self._corrected:
-            return self._remapping.derivation.order(settings, self._analysed, ends=True)
+            order = self._remapping.derivation.order(settings, self._analysed, ends=True)
+            return replace(order, history={1: visits})
         tables = mapped_tables(self._folder, self._described["groups"])
         profiles = {1: self._remapping.profile}
-        serial = self._described["serial"] or self._profile.serial
-        return Order(lambda: chunks(tables), settings, profiles, serial, self._analysed)
+        return Order(
+            lambda: chunks(tables),
+            settings,
+            profiles,
+            serial,
+            self._analysed,
+            history={1: visits},
+        )
 
     def _analysed(self, done: Analysed) -> None:
         """Detectors that have heard of every evaluation in its turn say what they found."""
         self._monitor = done.monitors.get(1, self._monitor)
         self._hear(self._monitor.log)
+        told = done.run.pack(1)
+        code = told.verdict.code if told.verdict else ""
+        uuid = str(self._described["attributes"]["uuid"])
+        try:
+            keep(told.health, code, self.path.name, uuid, simulated=self._simulated)
+        except OSError as problem:  # a full disk: the diagnosis itself stands
+            logging.getLogger(__name__).warning("the visit is not kept: %s", problem)
 
     def _hear(self, findings: list[Finding]) -> None:
         self._monitor.log = sorted(findings, key=lambda f: f.time)

@@ -20,6 +20,7 @@ from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.analysis.contract import Settings as AnalysisSettings
 from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.history import earlier, keep
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.listening import Listening
@@ -76,6 +77,7 @@ class Session(SessionMapping, AnalysedView):
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
         self.analysis = AnalysisStatus()
+        self._serial = ""  # whose earlier visits are known
         self._runs = self._derivation.runs
         self._background = Background(self._runs, self._posted.append)
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -168,9 +170,22 @@ class Session(SessionMapping, AnalysedView):
             self.stop_recording()
         self._closing.set()
         self._thread.join(2.0)
+        self._keep_visit()
         self.acquisition.quit()
         self._let_go()
         self._on_close()
+
+    def _keep_visit(self) -> None:
+        """What was learned of the pack is kept for its next visit."""
+        told = self._runs.all[self._runs.shown].pack(1) if self._runs.all else None
+        verdict = self.status.verdict
+        if told is None:
+            return
+        try:
+            code = verdict.code if verdict else ""
+            keep(told.health, code, "", "", simulated=self.status.link.simulated)
+        except OSError as problem:  # a full disk: the recording matters more
+            self.timeline.add_event(Event(self.now_ns, "disk-full", str(problem)))
 
     def leave(self) -> None:
         """Stop looking; the acquisition program goes on without us."""
@@ -231,6 +246,12 @@ class Session(SessionMapping, AnalysedView):
         self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
+        if derivation.analysis.renewal():
+            self._background.ask(self._order(derivation.analysis.settings))
+        if derivation.serial != self._serial:
+            self._serial = derivation.serial
+            since = self.timeline.span() or (self.now_ns, 0)
+            derivation.remember(earlier(self._serial, since[0], simulated=acquired.simulated))
         self.analysis = self._runs.status(self.now_ns, self._background)
         pack = derivation.pack_status()
         named = (meaning.mapping.protocol, meaning.title) if meaning else ("", "")
@@ -298,7 +319,8 @@ class Session(SessionMapping, AnalysedView):
 
     def _order(self, settings: AnalysisSettings) -> Order:
         derivation = self._derivation
-        return derivation.order(settings, derivation.analysis.adopt, ends=False)
+        order = derivation.order(settings, derivation.analysis.adopt, ends=False)
+        return replace(order, dropped=derivation.analysis.keep_no_rows)
 
     def _later(self, work: Callable[[], None]) -> None:
         self._posted.append(work)

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from bms_studio.analysis.basis import Known, settle
 from bms_studio.analysis.contract import Analysis, Settings
 from bms_studio.analysis.run import Analysed, Ears, Piece, analyse
 from bms_studio.analysis.runs import Run, Runs
+from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Profile
 
 _NAN = float("nan")
@@ -29,7 +30,8 @@ class Ended(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """What to analyse: rows (see `run.analyse`), settings, profiles by pack; done(analysed) is
-    called in the owner's thread; ends: whether the rows are all there will be."""
+    called in the owner's thread; ends: whether the rows are all there will be; history: earlier
+    visits by pack."""
 
     source: Callable[[], Iterable[tuple[float, list[Piece]]]]
     settings: Settings
@@ -37,6 +39,8 @@ class Order:
     serial: str = ""
     done: Callable[[Analysed], None] = lambda analysed: None
     ends: bool = True
+    dropped: Callable[[], None] = lambda: None
+    history: dict[int, list[Health]] = field(default_factory=dict)
 
 
 class Background:
@@ -66,6 +70,8 @@ class Background:
         """End what runs and forget what waits; what has been found before stays."""
         with self._lock:
             self._turn += 1
+            for order in self._orders:
+                self._post(order.dropped)
             self._orders.clear()
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -109,14 +115,17 @@ class Background:
                 serial=order.serial,
                 ears=ears,
                 ends=order.ends,
+                history=order.history,
             )
             self._post(lambda: order.done(done))
         except Ended:
             self._forget(begun)
+            self._post(order.dropped)
         except Exception as problem:  # shown to the person: it must not end in silence
             logging.getLogger(__name__).exception("an analysis failed")
             self.error = str(problem) or type(problem).__name__
             self._forget(begun)
+            self._post(order.dropped)
 
     def _forget(self, begun: list[Run]) -> None:
         for run in begun:

@@ -4,7 +4,7 @@ Reads through `recordings.reader`, which refuses what is not a recording. Writin
 `recordings.analyses`' business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.run import Analysed, Ears, Table, analyse, chunks
+from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Profile, parse_profile
 from protocols.registry import available, load
 from protocols.roles import PACK_FIELDS
@@ -87,6 +88,11 @@ def serial_of(recording: Recording) -> str:
     return (read(head) if read else None) or ""
 
 
+def start_of(recording: Recording) -> int:
+    """Time of the first row that an analysis reads (int64 ns), 0 without any."""
+    return min((int(table.time[0]) for table in tables_of(recording) if len(table.time)), default=0)
+
+
 def analyse_recording(
     recording: Recording,
     settings: Settings,
@@ -94,14 +100,23 @@ def analyse_recording(
     *,
     progress: Callable[[float], None] | None = None,
     check: Callable[[], None] | None = None,
+    history: Sequence[Health] = (),
 ) -> Analysed:
-    """Analyse all packs; profile: instead of the recording's own. Raises ValueError for settings
+    """Analyse all packs; profile: instead of the recording's own; history: earlier visits of the
+    first pack. Raises ValueError for settings
     that cannot be used, UnreadableRecording."""
     known = profile_of(recording) if profile is None else profile
     serial = serial_of(recording) or known.serial
     tables = tables_of(recording)
     ears = Ears(progress=progress or (lambda share: None), check=check or (lambda: None))
-    done = analyse(lambda: chunks(tables), settings, {1: known}, serial=serial, ears=ears)
+    done = analyse(
+        lambda: chunks(tables),
+        settings,
+        {1: known},
+        serial=serial,
+        ears=ears,
+        history={1: list(history)},
+    )
     for number, told in done.run.packs.items():
         labels = recording.labels(f"{'' if number == 1 else f'/packs/{number}'}/cells")
         told.labels = tuple(labels or (known.labels if number == 1 else ()))

@@ -111,8 +111,7 @@ class Analysed:
             limits = resolve_limits(
                 profile.limits, self.run.settings.chemistry or profile.chemistry
             )
-            monitor = self.monitors[number] = Monitor(limits)
-            monitor.history = list(self.history.get(number, ()))
+            self.monitors[number] = Monitor(limits, self.history.get(number, ()))
         return self.analysers[number], self.monitors[number]
 
 

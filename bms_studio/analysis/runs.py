@@ -136,6 +136,7 @@ class Runs:
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
+        self.visits: tuple[Health, ...] = ()  # earlier ones of the first pack
         self.all: list[Run] = []
         self.shown = 0
 
@@ -198,6 +199,7 @@ class Runs:
             shown=self.shown,
             busy=busy,
             error=error,
+            visits=self.visits,
         )
 
     def _append(self, block: Block) -> None:

@@ -29,19 +29,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Analyse, write the analysis into the recording, and print it."""
     from bms_studio.analysis.document import document, lines
-    from bms_studio.analysis.recorded import analyse_recording
+    from bms_studio.analysis.recorded import analyse_recording, profile_of, serial_of, start_of
     from bms_studio.analysis.store import parts_of
+    from bms_studio.history import earlier, keep
     from recordings.analyses import add_analyses
     from recordings.reader import Recording
 
     settings, profile = _settings(options), _profile(options)
     with clear_errors():
         recording = Recording(Path(options.recording))
-        done = analyse_recording(recording, settings, profile, progress=Progress("analysing"))
+        simulated = recording.attributes.source == "simulated"
+        serial = serial_of(recording) or (profile or profile_of(recording)).serial
+        history = earlier(serial, start_of(recording), simulated=simulated)
+        done = analyse_recording(
+            recording, settings, profile, progress=Progress("analysing"), history=history
+        )
         packs = {n: parts_of(done.run, n, told.labels) for n, told in done.run.packs.items()}
         if packs:
             number = add_analyses(recording.path, packs, progress=Progress("writing"))
             say(f"analysis {number} is kept in {recording.path}")
+            first = done.run.packs.get(1)
+            if first is not None:
+                code = first.verdict.code if first.verdict else ""
+                uuid = recording.attributes.uuid
+                keep(first.health, code, recording.path.name, uuid, simulated=simulated)
         else:
             say(f"{recording.path} holds nothing that can be analysed")
     from bms_studio.analysis.runs import PackRun

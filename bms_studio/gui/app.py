@@ -6,7 +6,6 @@ Everything that happens once per process stands here; the window itself is `wind
 import faulthandler
 import logging
 import logging.handlers
-import math
 import sys
 import threading
 import traceback
@@ -27,7 +26,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtWidgets import QApplication
 
-from bms_studio.gui.contract import Estimated, PackView, Playable, SessionSource
+from bms_studio.gui.contract import PackView, Playable, SessionSource
 from bms_studio.gui.open_dialogs import show_error
 from bms_studio.gui.screenshot import grab
 from bms_studio.gui.settings import Settings, log_folder
@@ -176,11 +175,6 @@ def run(
     return window.exit_status or status
 
 
-def _analysed(view: object) -> bool:
-    """Nothing is being estimated (any more): the picture shows what there is to know."""
-    return not isinstance(view, Estimated) or math.isnan(view.analysis.busy)
-
-
 def _arrange_picture(window: Window, start: Start) -> None:
     target = start.screenshot
     assert target is not None
@@ -198,7 +192,7 @@ def _arrange_picture(window: Window, start: Start) -> None:
     def shown() -> None:
         window.show_page(page)
         view = window.view
-        if isinstance(view, Playable) and not (view.filled.is_set() and _analysed(view)):
+        if isinstance(view, Playable) and not (view.filled.is_set() and view.analysed.is_set()):
             QTimer.singleShot(50, shown)
             return
         QTimer.singleShot(int(1000 * start.settle_s), take)

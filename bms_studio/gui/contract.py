@@ -147,11 +147,13 @@ class Askable(Protocol):
 
 @runtime_checkable
 class Playable(Protocol):
-    """A replay: it has a playhead. `filled` is set once everything has been loaded."""
+    """A replay: it has a playhead. `filled` is set once everything has been loaded,
+    `analysed` once its first analysis has been made."""
 
     speed: float
     loop: bool
     filled: threading.Event
+    analysed: threading.Event
 
     @property
     def playing(self) -> bool: ...
