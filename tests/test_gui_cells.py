@@ -21,6 +21,7 @@ from bms_studio.gui.app import make_application, use_theme
 from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.cells_table import PRESETS, modules_of, search
 from bms_studio.gui.contract import Analysed
+from bms_studio.gui.estimate_words import meter_rows
 from bms_studio.gui.estimates import read_estimates
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.plots_page import PlotsPage
@@ -420,6 +421,17 @@ def test_a_second_pack_of_the_bus_can_be_looked_at_on_every_page(
     assert readings is not None
     assert len(readings.cells_v) == 8
     view.disconnect()
+
+
+def test_a_meter_is_never_full_while_something_is_missing() -> None:
+    health = replace(health_of(4, 10, 20), progress={"leak_a": 1.0, "soc": 1.0})
+    timeline = Timeline()
+    timeline.append("cells", np.array([10, 30], np.int64), np.full((2, 4), 3.6, np.float32))
+    rows = meter_rows(read_estimates(timeline, 25, "", AnalysisStatus(health=health)))
+    shares = {row.name: row.share for row in rows}
+    assert shares["Self-discharge"] < 0.99
+    assert shares["State of charge"] == 1.0
+    assert [row.words for row in rows if row.name == "Self-discharge"] == ["rest 1 day"]
 
 
 def test_health_of_another_moment_is_not_shown() -> None:

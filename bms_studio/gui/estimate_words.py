@@ -21,7 +21,7 @@ DETAILED = (
     *("soc", "imbalance", "rest_voltage", "capacity", "soh_capacity"),
     *("resistance", "ten_second", "soh_resistance", "leak", "sag", "offset", "risk"),
 )
-_ENOUGH = 0.995
+_ENOUGH, _NEARLY = 0.995, 0.95
 _DOTS = {0: "", 1: "●○○", 2: "●●○", 3: "●●●"}
 
 
@@ -87,6 +87,7 @@ def meter_rows(estimates: Estimates) -> list[MeterRow]:
         code = health.needs.get(name, "") if health is not None else ""
         if code:
             words = render(code)
+            share = min(share, _NEARLY)  # never full while something is missing
         elif health is None:
             words = text("nothing evaluated yet")
         else:
