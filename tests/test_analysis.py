@@ -18,6 +18,7 @@ from bms_studio.build import Item, build
 from bms_studio.derivation import Derivation
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.pack.chemistry import load_chemistry
 from bms_studio.pack.health import NAMES, PACK_QUANTITIES, QUANTITIES, Health
 from bms_studio.pack.profile import Profile, parse_profile
 from bms_studio.pipeline import Pipeline
@@ -341,6 +342,22 @@ def test_cells_that_appear_late_join_those_that_are_known() -> None:
         analyser.accept(evaluation.health())
     assert analyser.count == 4
     assert np.isfinite(analyser.health[-1].values("resistance_ohm")).all()
+
+
+def test_lfp_is_recognised_from_its_plateau_and_then_used_from_the_beginning() -> None:
+    rows = 7200
+    current = np.where(np.arange(rows) // 300 % 4 == 0, 0.0, 8.0)
+    moved = np.cumsum(current) / 3600 / 31.0
+    table = load_chemistry("LFP")
+    cells = np.interp(0.85 - moved, table.soc, table.ocv_v)[:, None] - 0.001 * current[:, None]
+    cells = (cells + np.zeros(4)).astype(np.float32)
+    done = run_of(tables(cells, current), Profile(capacity_ah=31.0))
+    basis = done.run.packs[1].basis
+    assert (basis.chemistry, basis.chemistry_source) == ("LFP", "recognised")
+    assert 0.8 <= basis.chemistry_confidence <= 1.0
+    stored = done.run.analysis()
+    assert stored is not None
+    assert len(stored.estimates["soc"]) > 1000, "also of the time before it was recognised"
 
 
 # -- one table of names --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.align import Aligned, Aligner, widened
-from bms_studio.analysis.basis import Ground, Known, settle
+from bms_studio.analysis.basis import Ground, Known, settle, with_chemistry
 from bms_studio.analysis.contract import (
     ESTIMATES,
     HEALTH,
@@ -40,9 +40,9 @@ _SETTLE_NS = 3_000_000_000
 # Live rows come every 20 ms: a second of them costs as much as one.
 _AT_ONCE_NS = 1_000_000_000
 # Evaluations: after a minute, then ever rarer, at least daily.
-_FIRST_NS, _MOST_NS, _GROWTH = 60_000_000_000, 86_400_000_000_000, 0.2
-# Usable charge and power: every window at first, then every half minute.
-_OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 30_000_000_000
+_FIRST_NS, _MOST_NS, _GROWTH = 60_000_000_000, 86_400_000_000_000, 0.3
+# Usable charge and power: every window at first, then every minute.
+_OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 60_000_000_000
 _OUTLOOK = (
     "usable_soc",
     "usable_soc_sigma",
@@ -360,6 +360,13 @@ class Analyser:
         now, row, tally = self._row
         self._evaluated = now
         self._next = now + min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
+        if not self.ground.judged:
+            self.known = with_chemistry(
+                self.known,
+                self._windows.all(),
+                self.ground.basis.capacity_ah,
+                current=not self._current_missing,
+            )
         correlation = self._answer.correlation
         if correlation[1] >= 20 and correlation[0] > 0.5 and not self.known.sign_contradicts:
             self.known = replace(self.known, sign_contradicts=True)

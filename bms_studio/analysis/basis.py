@@ -5,17 +5,25 @@ was recognised; what nobody knows is not assumed. No estimator runs here, no fil
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bms_studio.analysis.contract import Basis, Settings
 from bms_studio.estimators.model import CellModel, cell_model, with_changes
 from bms_studio.pack.chemistry import NAMES, Chemistry, chemistry_from_csv, load_chemistry
 from bms_studio.pack.profile import Profile
+from bms_studio.pack.recognise import recognise
 
 # Without a capacity, currents are compared with this one: it scales thresholds, never a result.
 _SCALE_AH = 10.0
 # How well the capacity is known: a data sheet and some cycles; the BMS's own full charge.
 _STATED_SIGMA, _BMS_SIGMA = 0.03, 0.05
+# A chemistry is taken from the data when they are this sure; the basis says that it was.
+_RECOGNISED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +117,24 @@ def _chemistry(name: str, settings: Settings) -> Chemistry:
         return chemistry_from_csv(settings.ocv, "the OCV table")
     # Where nothing is known the table only places a reading; nothing judged rests on it.
     return load_chemistry(name or "NMC")
+
+
+def with_chemistry(
+    known: Known, windows: Mapping[str, NDArray[Any]], capacity_ah: float, *, current: bool
+) -> Known:
+    """The same with the chemistry that the data speak for, if they are sure enough. windows: see
+    `estimators.leak`; current: whether a current was ever measured."""
+    if not len(windows):
+        return known
+    seen = ~np.isnan(windows["cell_v"]).all(axis=1)
+    if not seen.any():
+        return known
+    found = recognise(
+        (windows["time_ns"][seen] - windows["time_ns"][0]) * 1e-9,
+        np.nanmedian(windows["cell_v"][seen], axis=1),
+        windows["current_a"][seen] if current else None,
+        capacity_ah,
+    )
+    if not found.name or found.confidence < _RECOGNISED:
+        return known
+    return replace(known, chemistry=found.name, confidence=round(found.confidence, 2))

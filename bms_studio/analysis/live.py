@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.analyser import Analyser
+from bms_studio.analysis.basis import Known
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.evaluate import Evaluation
 from bms_studio.analysis.run import Analysed, Piece
@@ -46,6 +47,7 @@ class LiveAnalysis:
         self._thread: threading.Thread | None = None
         self._kept: list[Piece] | None = None
         self._early: list[Piece] = []
+        self._renewed: Known | None = None
         self._warming: threading.Thread | None = None
 
     def push(
@@ -112,15 +114,32 @@ class LiveAnalysis:
         self._early = []
         self.runs.clear()
 
+    def renewal(self) -> bool:
+        """Whether the data know better by now what the first pack is, and all should be analysed
+        again; True once for each thing that was learnt."""
+        analyser = self._analysers.get(1)
+        if analyser is None or self._kept is not None or not analyser.outdated:
+            return False
+        learnt = analyser.known
+        news, self._renewed = learnt != self._renewed, learnt
+        return news
+
     def keep_rows(self) -> None:
         """Keep rows from now on: an analysis of all those before begins, and will go on here."""
         self._kept = []
+
+    def keep_no_rows(self) -> None:
+        """That analysis will not come."""
+        self._kept = None
 
     def adopt(self, done: Analysed) -> None:
         """Go on with analysers that have seen all rows before `keep_rows`."""
         if self._kept is None:
             self.runs.drop(done.run)  # another pack has come meanwhile
             return
+        before = self._run
+        if before is not None and before.settings == done.run.settings:
+            self.runs.drop(before)  # the same, on a better basis
         self._run, self._analysers = done.run, done.analysers
         self.settings = done.run.settings
         self._waiting.clear()

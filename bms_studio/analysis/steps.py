@@ -19,7 +19,7 @@ from bms_studio.estimators.contract import Samples, State
 from bms_studio.estimators.model import CellModel
 
 # Short recordings hold some windows too.
-_WINDOW_S = 20.0
+_WINDOW_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
