@@ -52,7 +52,7 @@ def follow(
         return np.array([rest - factor * drop])
 
     soc, sigma = np.empty(len(time_s)), np.empty(len(time_s))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for k in range(len(time_s)):
         dt = time_s[k] - time_s[k - 1] if k else 0.0
         keep = np.exp(-dt / np.array([model.tau1_s, model.tau2_s]))
@@ -65,4 +65,4 @@ def follow(
         kalman.P = kalman.F @ kalman.P @ kalman.F.T + kalman.Q
         kalman.update(np.array([voltage_v[k]]), jacobian, voltage)
         soc[k], sigma[k] = kalman.x[0], np.sqrt(kalman.P[0, 0])
-    return soc, sigma, 1e6 * (time.perf_counter() - begin) / len(time_s)
+    return soc, sigma, 1e6 * (time.process_time() - begin) / len(time_s)
