@@ -4,7 +4,7 @@ No painting and no Qt; `chart_paint` draws it, on screen, on paper and in a pict
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Bar:
 class Chart:
     """All of a chart. axis: how x is written ("number", "share" 0..1 as per cent, "days" unix
     seconds as dates, "clock" unix seconds as time of day, "seconds"). limit: a dashed level (NaN:
-    none). shaded: x0, x1 of the evidence. moment: t0, t1 in ns that a click leads to."""
+    none). zero: whether y begins at zero, so that flat looks flat. shaded: x0, x1 of the evidence. moment: t0, t1 in ns that a click leads to."""
 
     title: str = ""
     unit: str = ""
@@ -71,4 +71,5 @@ class Chart:
     note: str = ""
     empty: str = ""
     shaded: tuple[float, float] | None = None
-    moment: tuple[int, int] | None = field(default=None)
+    moment: tuple[int, int] | None = None
+    zero: bool = False

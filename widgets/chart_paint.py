@@ -97,6 +97,8 @@ def _limits(chart: Chart) -> tuple[float, float, float, float] | None:
         return None
     if math.isfinite(chart.limit):
         known_y = np.append(known_y, chart.limit)
+    if chart.zero:
+        known_y = np.append(known_y, 0.0)
     x0, x1 = float(known_x.min()), float(known_x.max())
     y0, y1 = float(known_y.min()), float(known_y.max())
     if x1 - x0 < 1e-9 * max(abs(x0), 1.0):

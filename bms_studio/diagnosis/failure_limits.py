@@ -5,6 +5,7 @@ Numbers with their reason, per chemistry, each editable by name. No measurement 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,11 @@ def failure_limits(
     (sag_margin_v may be negative).
     """
     key = chemistry.strip().upper()
-    stated = dict(changes or {})
+    stated: dict[str, Any] = dict(changes or {})
     for name, value in stated.items():
         if name not in NAMES:
             raise ValueError(f"'{name}' is no limit of failure: there are {', '.join(NAMES)}")
         if name not in ("sag_margin_v", "balancer_a") and not value > 0:
             raise ValueError(f"the limit {name} must be above zero, not {value}")
-    return replace(FailureLimits(key, **_OF_CHEMISTRY.get(key, {})), **stated)
+    usual: dict[str, Any] = {**_OF_CHEMISTRY.get(key, {}), **stated}
+    return replace(FailureLimits(key), **usual)

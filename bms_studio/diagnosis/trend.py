@@ -87,7 +87,8 @@ def repeatability(values: Array, sigma: Array) -> Array:
     filled = np.where(np.isfinite(ratios), ratios, usual)
     # A step is as bad as the worse of its two visits; a visit as the better of its two steps.
     before, after = np.append(filled[0], filled), np.append(filled, filled[-1])
-    return np.clip(np.maximum(np.minimum(before, after), 0.7 * usual), LEAST_SCATTER, 4.0)
+    worst = np.maximum(np.minimum(before, after), 0.7 * usual)
+    return np.asarray(np.clip(worst, LEAST_SCATTER, 4.0), np.float64)
 
 
 def fit(

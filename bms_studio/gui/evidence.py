@@ -22,6 +22,7 @@ from widgets.chart import Bar, Chart, Curve, Points, Range
 _PIXELS = 600
 _AROUND_NS = 3_000_000_000
 _LEAST_STEP_A = 1.0
+_FEW = 12  # evaluations that are told as points
 Array = NDArray[np.float64]
 
 
@@ -167,11 +168,15 @@ def _within(evidence: Evidence, cell: int, name: str, empty: str) -> Chart:
     table = factor * rows.astype(np.float64)
     low, high = others(table, cell)
     when = _seconds(time)
+    curve = Curve(when, table[:, cell - 1], width=1.8)
+    points = Points(when, table[:, cell - 1], np.full(len(when), np.nan))
+    few = len(time) < _FEW
     return Chart(
         title=title,
         unit=unit,
         axis="clock",
-        curves=(Curve(when, table[:, cell - 1], width=1.8),),
+        curves=() if few else (curve,),
+        points=(points,) if few else (),
         band=Range(when, low, high, text("{count} other cells", count=rows.shape[1] - 1)),
         moment=span,
         empty=empty,
@@ -293,6 +298,7 @@ def over_charge(evidence: Evidence, cell: int) -> Chart:
         unit=unit,
         axis="share",
         points=(Points(centres, medians, spread),),
+        zero=True,
         note=text("flat: a joint does not care about charge"),
         empty=empty,
     )
