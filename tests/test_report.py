@@ -15,8 +15,8 @@ from bms_studio.gui.report_output import document_of, html_file, pdf_file, write
 from bms_studio.language import set_language
 from bms_studio.replay import Replay
 from bms_studio.status import PackStatus
-from tests.diagnosis_parts import VERDICT, judged
 from tests.gui_parts import make_recording, replay_of
+from tests.judged_parts import VERDICT, judged
 
 
 @pytest.fixture(scope="module")

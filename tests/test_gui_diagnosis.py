@@ -1,0 +1,186 @@
+"""Diagnosis in the window: who fails first and why, the dialogs around it, in every size."""
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtWidgets import QApplication, QDialog
+from pytestqt.qtbot import QtBot
+
+from bms_studio.comparison import compare
+from bms_studio.gui.app import make_application, use_theme
+from bms_studio.gui.compare_dialog import CompareDialog, notable
+from bms_studio.gui.diagnosis_page import DiagnosisPage
+from bms_studio.gui.guide_dialog import GuideDialog
+from bms_studio.gui.live_page import LivePage
+from bms_studio.gui.report_dialog import ReportDialog
+from bms_studio.gui.settings import Settings
+from bms_studio.gui.window import Window
+from bms_studio.guided_test import NOTHING
+from bms_studio.language import set_language
+from bms_studio.replay import Replay
+from bms_studio.session_source import LocalSessions
+from tests.gui_parts import clipped, make_recording, replay_of, settle, tick
+from tests.judged_parts import DAY_NS, health_of
+from widgets.chart_paint import has_content
+
+WEAK = 13
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    view = replay_of(make_recording(tmp_path_factory.mktemp("diagnosis") / "a.h5", 20, 600))
+    assert view.analysed.wait(150)
+    yield view
+    view.disconnect()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, replay: Replay) -> Iterator[Window]:
+    use_theme(make_application(), "dark")
+    window = Window(LocalSessions(), Settings())
+    window.resize(1600, 1000)
+    window.show()
+    window.show_view(replay)
+    window.show_page("diagnosis")
+    tick(window, 12)
+    yield window
+    for dialog in dialogs(QDialog):
+        dialog.close()
+    window.context.view = None
+    window.end()
+    window.deleteLater()
+    settle()
+    set_language("en")
+
+
+def dialogs(kind: type[QDialog]) -> list[QDialog]:
+    return [w for w in QApplication.topLevelWidgets() if isinstance(w, kind) and w.isVisible()]
+
+
+def page_of(window: Window) -> DiagnosisPage:
+    page = window.pages["diagnosis"]
+    assert isinstance(page, DiagnosisPage)
+    return page
+
+
+def test_the_weak_cell_is_named_with_evidence_and_rivals(window: Window) -> None:
+    page = page_of(window)
+    assert f"Cell {WEAK}" in page.risks.accessibleName()
+    assert "no trend yet" in page.risks.accessibleName()
+    assert f"Cell {WEAK}" in page.middle.accessibleName()
+    shown = [chart for chart in page.charts if chart.isVisible()]
+    assert sum(has_content(chart.chart) for chart in shown) >= 3
+    assert page.certainty.share.text() == "–"  # one visit: no trend, no probability
+    assert page.certainty.rivals.text()
+    assert not page.fine.isHidden()
+    assert not page.open.isHidden()
+
+
+def test_live_lists_it_under_first_to_fail_and_no_healthy_cell(window: Window) -> None:
+    window.show_page("live")
+    tick(window, 12)
+    live = window.pages["live"]
+    assert isinstance(live, LivePage)
+    words = live.right.first.list.accessibleName()
+    assert f"Cell {WEAK}" in words
+    assert words.count("Cell ") <= 3
+    assert live.right.first.rest.text().endswith("nothing found")
+
+
+def test_a_chart_leads_to_its_moment(window: Window, replay: Replay) -> None:
+    page = page_of(window)
+    chart = next(c for c in page.charts if c.chart.moment is not None and c.isVisible())
+    moment = chart.chart.moment
+    assert moment is not None
+    chart.clicked.emit(*moment)
+    tick(window)
+    assert window.context.selection.selected == WEAK
+    assert window.time.t0_ns <= moment[1]
+    assert window.time.t1_ns >= moment[0]
+    assert window.page is not page
+
+
+def test_before_anything_was_seen_no_cell_is_judged(window: Window, replay: Replay) -> None:
+    span = replay.timeline.span()
+    assert span is not None
+    window.transport.seek(span[0] + 1_000_000_000)
+    tick(window, 60)
+    page = page_of(window)
+    assert f"Cell {WEAK}" not in page.risks.accessibleName()
+    window.transport.seek(span[1])
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("size", [(1600, 1000), (1280, 800), (1280, 720)])
+def test_nothing_is_clipped(window: Window, language: str, size: tuple[int, int]) -> None:
+    set_language(language)
+    window.build()
+    window.resize(*size)
+    window.show_page("diagnosis")
+    tick(window, 12)
+    assert not clipped(page_of(window))
+
+
+def test_the_report_is_previewed_and_its_sections_can_be_switched_off(window: Window) -> None:
+    window.deeds.do("report")
+    (dialog,) = dialogs(ReportDialog)
+    assert isinstance(dialog, ReportDialog)
+    whole = dialog.preview.toPlainText()
+    for words in ("SIM", f"Cell {WEAK}", "Evidence", "All cells", "The data"):
+        assert words in whole
+    dialog.sections["quality"].setChecked(False)
+    dialog.workshop.setText("Scooter Service Nord")
+    dialog.show_preview()
+    shorter = dialog.preview.toPlainText()
+    assert "Scooter Service Nord" in shorter
+    assert "Settings of the analysis" not in shorter
+    dialog.language.setCurrentIndex(dialog.language.findData("zh_CN"))
+    dialog.show_preview()
+    assert "序列号" in dialog.preview.toPlainText()
+
+
+def test_a_recording_cannot_be_checked_again(window: Window) -> None:
+    window.deeds.do("check")
+    assert not dialogs(GuideDialog)
+    assert "recording" in window.notice_strip.line.text()
+
+
+def test_without_an_earlier_visit_compare_says_so(window: Window) -> None:
+    window.deeds.do("compare")
+    (dialog,) = dialogs(CompareDialog)
+    assert isinstance(dialog, CompareDialog)
+    assert "No earlier visit" in dialog.summary.text()
+
+
+def test_two_visits_are_compared_cell_by_cell(qtbot: QtBot) -> None:
+    make_application()
+    then, now = health_of(100 * DAY_NS, grown=1.0), health_of(140 * DAY_NS, grown=1.9)
+    dialog = CompareDialog([then], now)
+    qtbot.addWidget(dialog)
+    assert notable(compare(then, now))[0].startswith(f"Cell {WEAK}: resistance +")
+    assert f"Cell {WEAK}" in dialog.summary.text()
+
+
+def test_the_guided_check_speaks_and_the_wiggle_test_counts(qtbot: QtBot, replay: Replay) -> None:
+    make_application()
+    beeps: list[int] = []
+    dialog = GuideDialog(lambda: replay, beep=lambda: beeps.append(1))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert not clipped(dialog)
+    dialog.start(NOTHING)
+    assert "Leave the pack at rest" in dialog.instruction.text()
+    assert "step 1 of 1" in dialog.step_line.text()
+    dialog.choose_again()
+    span = replay.timeline.span()
+    assert span is not None
+    replay.seek(span[0])
+    dialog.wiggle()
+    assert dialog.dip_count.text() == "0"
+    assert dialog.dip_words.text() == "No dip yet."
+    dips = [f for f in replay._monitor.log if f.code in ("dips.one_cell", "dips.sense_wire")]
+    replay.seek(span[1])
+    dialog.tick()
+    assert bool(beeps) == bool(dips)
+    dialog.close()
+    assert not dialog._timer.isActive()
