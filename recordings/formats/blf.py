@@ -87,13 +87,13 @@ def _packed(file: BinaryIO, size: int, report: LogReport) -> Iterator[tuple[int,
         if kind == LOG_CONTAINER and len(body) >= _CONTAINER.size:
             method, declared = _CONTAINER.unpack_from(body)
             packed = body[_CONTAINER.size :]
+            if declared > MAX_OBJECT or method not in (0, 2):
+                report.truncated = f"the container at byte {place} cannot be unpacked"
+                return
             unpacked += declared
             if unpacked > _MAX_RATIO * size + MAX_OBJECT:
                 # Frames on a bus differ: no log is packed as tightly as this.
                 report.truncated = f"more than {unpacked >> 20} MB come out of {size >> 10} KB"
-                return
-            if declared > MAX_OBJECT or method not in (0, 2):
-                report.truncated = f"the container at byte {place} cannot be unpacked"
                 return
             yield method, packed, declared
         file.seek(object_size % 4, 1)
