@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from bms_studio.analysis.analyser import Analyser
 from bms_studio.analysis.basis import Known
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.evaluate import Evaluation
-from bms_studio.analysis.run import Analysed, Piece
+from bms_studio.analysis.run import Analysed, Piece, further_pack
 from bms_studio.analysis.runs import Run, Runs
 from bms_studio.analysis.warm import is_ready, warm_estimators
 from bms_studio.monitor import Monitor
@@ -90,8 +89,7 @@ class LiveAnalysis:
             self.runs.begin(self._run)
         analyser = self._analysers.get(pack)
         if analyser is None:
-            # A profile describes the first pack only.
-            known = profile if pack == 1 else replace(Profile(), chemistry=profile.chemistry)
+            known = profile if pack == 1 else further_pack(profile)
             analyser = self._analysers[pack] = Analyser(self.settings, known)
         analyser.serial = serial
         analyser.push(piece.kind, piece.time, piece.rows, piece.age_s)

@@ -104,7 +104,7 @@ class Analysed:
     def pack(self, number: int, known: dict[int, Known]) -> tuple[Analyser, Monitor]:
         """Analyser and monitor of a pack."""
         if number not in self.analysers:
-            profile = self.profiles.get(number, Profile())
+            profile = self.profiles.get(number) or further_pack(self.profiles.get(1, Profile()))
             self.analysers[number] = Analyser(
                 self.run.settings, profile, known=known.get(number), serial=self.serial
             )
@@ -113,6 +113,12 @@ class Analysed:
             )
             self.monitors[number] = Monitor(limits, self.history.get(number, ()))
         return self.analysers[number], self.monitors[number]
+
+
+def further_pack(profile: Profile) -> Profile:
+    """What a profile says of a second pack on the bus: it describes the first; packs that work
+    side by side have one chemistry, but not one capacity."""
+    return Profile(chemistry=profile.chemistry)
 
 
 def analyse(
