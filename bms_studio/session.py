@@ -77,6 +77,8 @@ class Session(SessionMapping, AnalysedView):
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
         self.analysis = AnalysisStatus()
+        self._marked = (self._derivation.monitor, 0)  # how much of its log the journal knows
+        self._alerts: set[str] = set()
         self._serial = ""  # whose earlier visits are known
         self._runs = self._derivation.runs
         self._background = Background(self._runs, self._posted.append)
@@ -175,6 +177,18 @@ class Session(SessionMapping, AnalysedView):
         self._let_go()
         self._on_close()
 
+    def _mark_alerts(self) -> None:
+        """Each alert is marked in the journal as it begins: half a minute on both sides of the
+        mark is where to look, in the black box and in the recording."""
+        monitor = self._derivation.monitor
+        first = self._marked[1] if self._marked[0] is monitor else 0  # derived anew: told anew
+        for finding in monitor.log[first:]:
+            notable = finding.state == "active" and finding.severity != "info"
+            if notable and finding.id not in self._alerts:
+                self._alerts.add(finding.id)
+                self.acquisition.event("alert", finding.text)
+        self._marked = (monitor, len(monitor.log))
+
     def _keep_visit(self) -> None:
         """What was learned of the pack is kept for its next visit."""
         told = self._runs.all[self._runs.shown].pack(1) if self._runs.all else None
@@ -246,6 +260,7 @@ class Session(SessionMapping, AnalysedView):
         self._keep_word()
         meaning = derivation.meaning
         self.findings = judgement.findings
+        self._mark_alerts()
         if derivation.analysis.renewal():
             self._background.ask(self._order(derivation.analysis.settings))
         if derivation.serial != self._serial:

@@ -68,7 +68,7 @@ class VisitsPanel(QWidget):
 
     def set_narrow(self, narrow: bool) -> None:
         """Where there is less room the panel is lower; the rows scroll."""
-        self.setFixedHeight(132 if narrow else 176)
+        self.setFixedHeight(148 if narrow else 176)
 
     def show_visits(self, analysis: AnalysisStatus, risk: CellRisk | None) -> None:
         """Bring the rows up to date."""
