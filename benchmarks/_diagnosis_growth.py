@@ -107,9 +107,10 @@ def _note(
     out.others.update(
         f"range {r.mechanism}" for r in risks if r.lead_time and r.cell != out.cell + 1
     )
+    told = bool(mine.lead_time) or mine.reason[0] == "risk.beyond_limit"
+    if told and np.isnan(out.ranged):
+        out.ranged = week
     if mine.lead_time:
-        if np.isnan(out.ranged):
-            out.ranged = week
         left = out.fails_day - 7 * week
         days = mine.lead_time[0]
         if left > 0:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 # Of the sigma that an estimator states, at least this share differs from visit to visit.
-LEAST_SCATTER = 0.2
+LEAST_SCATTER = 0.6
 
 
 @dataclass(frozen=True, slots=True)
