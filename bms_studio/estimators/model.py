@@ -89,7 +89,7 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         sigma_ocv_v=chemistry.sigma_ocv_v,
         sigma_soc=OWN_SIGMA_SOC if chemistry.name == CUSTOM else 0.02,
         sigma_r=0.5,
-        capacity_sigma=0.02,
+        capacity_sigma=0.03,
         cell_voltage_min=chemistry.cell_voltage_min,
         cell_voltage_max=chemistry.cell_voltage_max,
     )
