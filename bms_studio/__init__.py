@@ -70,9 +70,9 @@ def _keep_kernels() -> None:
     import platformdirs
 
     # numba looks only at the file that a kernel stands in, but a kernel contains those it calls,
-    # and these two rooms have kernels that call kernels of other files.
+    # and these rooms have kernels that call kernels of other files.
     home = Path(__file__).resolve().parent
-    rooms = (home.parent / "protocols", home / "estimators")
+    rooms = (home.parent / "protocols", home.parent / "recordings", home / "estimators")
     stamps = [entry.stat().st_mtime_ns for room in rooms for entry in sorted(room.glob("*.py"))]
     key = zlib.crc32(repr(stamps).encode())
     folder = Path(platformdirs.user_cache_path("bms-studio", False)) / f"kernels-{key:08x}"

@@ -25,6 +25,7 @@ from bms_studio.free_name import free_name
 from bms_studio.hearing import USUAL_BITRATES, ask_offer
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.kernels import prepare_kernels
 from bms_studio.leftovers import Leftover, discard, leftovers, unwatched, watch_lock
 from bms_studio.link_test import adapter_settings, find_bitrate, try_link
 from bms_studio.opening import open_paths, read_database, share_copy
@@ -222,6 +223,7 @@ class LocalSessions:
         """Result: a live Session, recording if asked."""
 
         def work(job: Job) -> Session:
+            prepare_kernels(job)
             request = request_for(settings.protocol, settings.databases, settings.profile)
             bitrate, search = _bitrate(job, settings)
             session = connect(adapter_settings(settings, bitrate), request, search=search)
@@ -233,7 +235,12 @@ class LocalSessions:
 
     def demo(self) -> Job:
         """Result: a live Session on the simulated pack."""
-        return Job("Starting the demo", lambda _job: demo_session(self._demo))
+
+        def work(job: Job) -> Session:
+            prepare_kernels(job)
+            return demo_session(self._demo)
+
+        return Job("Starting the demo", work)
 
     def leftovers(self) -> Sequence[Leftover]:
         """What a crash left, newest first."""
@@ -256,7 +263,12 @@ class LocalSessions:
 
     def open(self, paths: Sequence[Path]) -> Job:
         """Result: a Replay of a recording; logs are imported first, beside themselves."""
-        return Job("Opening", lambda job: open_paths(job, paths, recordings_folder()))
+
+        def work(job: Job) -> Replay:
+            prepare_kernels(job)
+            return open_paths(job, paths, recordings_folder())
+
+        return Job("Opening", work)
 
     def database(self, path: Path) -> Job:
         """Result: the Database that a file holds."""

@@ -1,6 +1,6 @@
 """What the cell model says a cell's voltage should be, from what was estimated of it.
 
-To be compared with the measurement on screen. Reads a Timeline and the shared cell model; nothing is
+To be compared with what was measured. Reads a Timeline and the shared cell model; nothing is
 estimated here, and no window enters.
 """
 

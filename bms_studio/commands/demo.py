@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HEADLESS_S = 20.0
 _BUILD_S = 120.0
+_FIRST_S = 300.0  # what compiling may take on the first start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     picture = new_file(options.screenshot) if options.screenshot else None
 
     from bms_studio.jobs import Job
+    from bms_studio.kernels import kernels_ready, prepare_kernels
     from bms_studio.session import Session
     from bms_studio.session_source import DemoChoice, LocalSessions, demo_session
 
@@ -58,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     choice = DemoChoice(options.cells, tuple(options.fault), options.protocol, rate_hz)
     kept: list[Session] = []
 
-    def work(_job: Job) -> Session:
+    def work(job: Job) -> Session:
+        prepare_kernels(job)
         session = demo_session(choice)
         kept.append(session)
         if target is not None:
@@ -69,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from bms_studio.commands.window import open_window
     from bms_studio.gui.app import Start
 
+    first_s = 0.0 if kernels_ready() else _FIRST_S
     start = Start(
         screenshot=picture,
         page=options.page,
@@ -76,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         theme=options.theme,
         language=options.language,
         settle_s=options.seconds or 5.0,
-        quit_after_s=options.seconds + 30.0 if options.seconds and picture else options.seconds,
+        quit_after_s=_quit_after(options.seconds, picture is not None, first_s),
     )
     with clear_errors():
         status = open_window(LocalSessions(choice), job, start)
@@ -85,6 +89,11 @@ def run(options: argparse.Namespace) -> int:
     if kept:
         _finish(kept[0], target, picture)
     return status or DONE
+
+
+def _quit_after(seconds: float, pictured: bool, first_s: float) -> float:
+    """When to end in any case, 0 never: a picture ends the window by itself."""
+    return seconds + first_s + (30.0 if pictured else 0.0) if seconds else 0.0
 
 
 def _finish(session: "Session", target: Path | None, picture: Path | None) -> None:

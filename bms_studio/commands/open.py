@@ -38,10 +38,15 @@ def run(options: argparse.Namespace) -> int:
         paint_offscreen()
 
     from bms_studio.jobs import Job
-    from bms_studio.replay import open_replay
+    from bms_studio.kernels import prepare_kernels
+    from bms_studio.replay import Replay, open_replay
+
+    def work(running: Job) -> Replay:
+        prepare_kernels(running)
+        return open_replay(running, path)
 
     # The loader process starts first: it works while Qt is being imported.
-    job = Job("Opening", lambda running: open_replay(running, path))
+    job = Job("Opening", work)
     from bms_studio.commands.window import open_window
     from bms_studio.gui.app import Start
 

@@ -14,8 +14,10 @@ from bms_studio.analysis.warm import warm_estimators
 from bms_studio.derivation import Derivation
 from bms_studio.from_logs import import_logs
 from bms_studio.interpret import Request
+from bms_studio.kernels import note_kernels_ready
 from bms_studio.simulator.simulation import generate
 from bms_studio.timeline import Timeline
+from bms_studio.worker import say
 from protocols.isotp import Reassembler
 from recordings.formats import write_log
 from widgets.plot_data import warm as warm_plots
@@ -26,7 +28,7 @@ def main() -> int:
     begun = time.monotonic()
     warm_plots()
     warm_estimators()
-    blocks = list(generate(3.0, cells=4, rate_hz=50))
+    blocks = list(generate(25.0, cells=4, rate_hz=20))  # detectors look at windows of 10 s
     timeline = Timeline()
     derivation = Derivation(Request("scooter"), timeline)
     for block in blocks:
@@ -42,7 +44,8 @@ def main() -> int:
             log = Path(folder) / f"warm{suffix}"
             write_log(log, blocks, channels=("can0",))
             import_logs([log], log.with_suffix(".h5"), Request("scooter"))
-    sys.stderr.write(f"kernels ready in {time.monotonic() - begun:.1f} s\n")
+    note_kernels_ready()
+    say({"result": {"seconds": round(time.monotonic() - begun, 1)}})
     return 0
 
 
