@@ -54,6 +54,7 @@ def health_of_day(
         _correlation(data),
         float(peaks[-1]) if len(peaks) else math.nan,
         serial,
+        bleed_a=bleed_a,
     ).health()
 
 

@@ -385,5 +385,6 @@ class Analyser:
                 self._peak_a,
                 self.serial,
                 {n: float(self._outlook[AT[n]]) for n in _OUTLOOK},
+                self.settings.bleed_a,
             )
         )

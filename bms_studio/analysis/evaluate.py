@@ -45,7 +45,8 @@ class Evaluation:
 
     soc: newest row of `soc` (empty without chemistry); resistance: newest row of `resistance`
     (empty before the first); windows: half-minute windows of the visit; tally: newest row, and the
-    one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge.
+    one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge;
+    bleed_a: of a bleed resistor, NaN unknown (what came after it first drew is then left out).
     """
 
     time: int
@@ -61,6 +62,7 @@ class Evaluation:
     peak_a: float
     serial: str = ""
     outlook: Mapping[str, float] = field(default_factory=dict)
+    bleed_a: float = math.nan
 
     def health(self) -> Health:
         """Judge. Pure; takes a second for 100 cells and a week."""
@@ -232,7 +234,7 @@ class _Judge:
             return
         soc = self.given.soc
         first = float(soc["pack_soc"]) + self._moved_back(float(soc["offset_a"]))
-        params = leak.Params(self.model)
+        params = leak.Params(self.model, bleed_a=self.given.bleed_a)
         found = leak.solve(
             params,
             _coarser(self.windows),
