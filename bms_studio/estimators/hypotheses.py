@@ -33,7 +33,6 @@ from bms_studio.estimators.soc_state import (
     C_R0,
     C_R1,
     C_R2,
-    C_SCAP,
     C_SHARE,
     C_SM,
     INDEPENDENT,
@@ -48,6 +47,8 @@ from bms_studio.estimators.soc_state import (
 MARGIN = 0.03
 # Less belief than this near the filter's answer, and it is seated anew.
 LOST = 0.05
+# Of the charge moved, by how much the truth strays from a hypothesis (gain, capacity).
+STRAY = 0.02
 # One stretch may not speak louder than a deviation of five sigma.
 LOUDEST = 12.5
 
@@ -103,7 +104,7 @@ def weigh(
             min(0.5 * apart * apart / variance, LOUDEST) + 0.5 * math.log(variance)
         )
     hours = dt / 3600.0
-    drift = (c[C_SCAP] * moved) ** 2 + 0.3 * c[C_SCAP] ** 2 * abs(moved)
+    drift = STRAY**2 * (moved * moved + 0.3 * abs(moved))
     drift += cov[B, B] / c[C_Q] ** 2 * hours
     blur(belief, drift)
 
