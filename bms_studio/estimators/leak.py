@@ -263,7 +263,9 @@ def _all_cells(
             rows &= bled[:, k] == bled[0, k]
         if rows.sum() < 4:
             continue
-        taken = 0.0 if math.isnan(params.bleed_a) else params.bleed_a * bled[rows, k]
+        # Against the mean cell, which loses what bleeders take on average.
+        own_bled = (bled[rows] - bled[rows].mean(1, keepdims=True))[:, k]
+        taken = 0.0 if math.isnan(params.bleed_a) else params.bleed_a * own_bled
         rest = (
             windows["temperature_degc"][rows],
             volts[rows, k] - mean_v[rows],
