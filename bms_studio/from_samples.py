@@ -22,13 +22,17 @@ from recordings.logs import LogReport
 from recordings.sample_csv import Samples, is_sample_table, read_samples
 from recordings.writer import RecordingWriter
 
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
 
 def holds_samples(path: Path) -> bool:
-    """Whether `path` is a table of samples and no CAN log. False for what is neither."""
+    """Whether `path` is a table of samples and no CAN log. False for what is neither; what calls
+    itself a table is read as one, so that the refusal names its columns."""
     try:
         detect_format(path)
     except UnreadableLog:
-        return path.is_file() and is_sample_table(path)
+        named = path.name.lower().endswith(_TABLES)
+        return path.is_file() and (named or is_sample_table(path))
     return False
 
 

@@ -212,7 +212,7 @@ def _overview(receipt: Receipt) -> list[str]:
                 "{count} gaps of {seconds:.1f} s in all; the longest: {list}",
                 count=receipt.gap_count,
                 seconds=receipt.gap_seconds,
-                list=", ".join(f"{moment(t)} ({s:.1f} s)" for t, s in receipt.gaps),
+                list=", ".join(f"{_place(receipt, t)} ({s:.1f} s)" for t, s in receipt.gaps),
             )
         )
     else:
@@ -302,6 +302,13 @@ def _reference(word: str) -> str:
         "local-assumed": text("zone of this computer assumed"),
         "relative": text("no date"),
     }.get(word, word)
+
+
+def _place(receipt: Receipt, time_ns: int) -> str:
+    """When something happened: without a date it is counted from the start of the log."""
+    if receipt.time_reference == "relative":
+        return _duration((time_ns - receipt.start_ns) * 1e-9)
+    return moment(time_ns)
 
 
 def moment(time_ns: int) -> str:

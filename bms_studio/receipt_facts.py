@@ -24,6 +24,7 @@ from protocols.signals import Database
 from recordings.logs import LogReport
 
 GAP_NS = 2_000_000_000
+_GAP_STEPS = 5  # a table that is written every 10 s has a gap where some of its rows are missing
 _KEPT_GAPS = 5
 _KEPT_IDS = 12
 _FEW_MINUTES = 10.0
@@ -82,17 +83,18 @@ class Facts:
             self.sign.push(current, np.asarray(values[:, _VOLTAGE], np.float32))
 
     def add_times(self, moments: NDArray[np.int64]) -> None:
-        """The times of rows of samples, where there are no frames."""
-        self._span(moments)
+        """The times of all rows of samples, where there are no frames."""
+        usual = int(np.median(np.diff(moments))) if len(moments) > 1 else 0
+        self._span(moments, max(GAP_NS, _GAP_STEPS * usual))
 
-    def _span(self, moments: NDArray[np.int64]) -> None:
+    def _span(self, moments: NDArray[np.int64], gap_ns: int = GAP_NS) -> None:
         if not len(moments):
             return
         before = int(moments[0]) if self.start_ns is None else self.end_ns
         self.start_ns = before if self.start_ns is None else self.start_ns
         self.end_ns = int(moments[-1])
         steps = np.diff(moments, prepend=before)
-        wide = np.flatnonzero(steps > GAP_NS)
+        wide = np.flatnonzero(steps > gap_ns)
         if not len(wide):
             return
         self.gap_count += len(wide)

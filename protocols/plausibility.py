@@ -76,7 +76,8 @@ _UNITS = {
 
 def unit_of(text: str) -> Unit:
     """The meaning of a unit's text; quantity "other" if it is none of a pack's."""
-    plain = re.sub(r"[\s_°º\ufffd.]|deg(?=\s*[cf]\b)", "", text.strip().lower())
+    plain = text.strip().lower().replace("\u2103", "c").replace("\u2109", "f")  # one sign each
+    plain = re.sub(r"[\s_°º\ufffd.]|deg(?=\s*[cf]\b)", "", plain)
     plain = {"vrms": "other", "acrms": "other"}.get(plain, plain)
     if plain in _UNITS:
         return _UNITS[plain]

@@ -48,6 +48,8 @@ _BEHIND = re.compile(
     r"(?:[\s_/]|\bin\s)(mV|V|mA|A|°C|degC|deg_C|C|K|°F|degF|%|pct|percent|Ah|mAh|km/h|kmh|mph|km|mi"
     r"|ms|us|µs|s|sec|min|h)$"
 )
+_AUXILIARY = re.compile(r"^aux(?:iliary)?[\s_-]*(?=temp|t\d)", re.I)
+"""A cycler's word for its extra inputs; in a vehicle it is the 12 V supply."""
 _LOCATION = {
     "latitude": ("latitude", "lat", "gpslat"),
     "longitude": ("longitude", "lon", "long", "lng", "gpslon", "gpslng"),
@@ -74,7 +76,7 @@ _NO_PROBE = _words(
     "soh power energy capacity machine history command count time twelve id state"
 )
 _NO_PACK = _words("limit threshold command history machine twelve delta count id open flag display")
-_TIMES = _words("time date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch")
+_TIMES = _words("time ts date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch")
 _LESS_TIMES = _words("step cycle loop idle charge discharge remaining total history")
 
 
@@ -137,6 +139,8 @@ def plan(headers: Sequence[str], units: Sequence[str] = ()) -> Plan:
         columns += found
         used = {column.place for column in found}
         rest = [h for h in rest if h.place not in used]
+    if not any(column.role.kind == "probe" for column in columns):
+        columns += _only_probe(rest)
     columns += _single(rest)
     used = {column.place for column in columns} | taken
     unused = tuple(h.text for h in parsed if h.place not in used)
@@ -151,7 +155,7 @@ def _header(place: int, text: str, unit: str) -> _Header:
         unit, plain = match[1], plain[: match.start()] + " " + plain[match.end() :]
     elif not unit and (match := _BEHIND.search(plain)) and not plain[: match.start()].isdigit():
         unit, plain = match[1], plain[: match.start()]
-    plain = plain.replace("#", " ").strip()
+    plain = _AUXILIARY.sub("", plain.replace("#", " ").strip())
     letters = re.sub(r"[^a-z]", "", plain.lower())
     return _Header(place, text.strip(), unit.strip(), take_apart(plain), letters)
 
@@ -255,6 +259,16 @@ def _numbers_from_1(keys: Sequence[tuple[tuple[str, int], ...]]) -> list[int]:
             return [number - low + 1 for number in written]
     order = {key: rank for rank, key in enumerate(sorted(keys), 1)}
     return [order[key] for key in keys]
+
+
+def _only_probe(headers: Sequence[_Header]) -> list[Column]:
+    """One temperature without a number, as cyclers write it, if there is no other."""
+    found = [h for h in headers if set(h.name.words) in ({"temperature"}, {"cell", "temperature"})]
+    found = [h for h in found if h.meaning.quantity in ("", "temperature") and not h.name.numbers]
+    found = [h for h in found if not h.name.unknown]
+    if len(found) != 1:
+        return []
+    return [_column(found[0], Role("probe", 1))]
 
 
 # --- single quantities ------------------------------------------------------------------------

@@ -28,7 +28,21 @@ from recordings.unpack import Plain, line_blocks, opened
 MAX_VALUES = 500_000_000
 _MAX_EVENTS = 10_000
 _TEXT_BYTES = 96
-_WELL = ("", "0", "ok", "none", "no", "normal", "-", "null", "nan", "false", "no warning")
+_WELL = (
+    "",
+    "0",
+    "ok",
+    "none",
+    "no",
+    "normal",
+    "-",
+    "null",
+    "nan",
+    "false",
+    "no warning",
+    "无",
+    "正常",
+)
 _DAY_NS = 86_400_000_000_000
 
 
@@ -200,7 +214,7 @@ class _Rows:
         place, unit = self._clock.counter
         self.counted.append(decimals(lines, lines.word(place), unit))
         if self._texts:
-            self.texts.append(_texts(lines, self._texts))
+            self.texts.append(_texts(lines, self._texts, table.encoding))
         self.line.append(number)
         total = sum(len(part) for part in self.line) * len(self._places)
         if total > MAX_VALUES:
@@ -235,12 +249,12 @@ class _Rows:
         return from_numbers(parts[:, 0], self._clock.kind, self._clock.zone_min)
 
 
-def _texts(lines: Lines, columns: tuple[Column, ...]) -> NDArray[np.object_]:
+def _texts(lines: Lines, columns: tuple[Column, ...], encoding: str) -> NDArray[np.object_]:
     """The texts of these columns as one per line, "" where they say that all is well."""
     found = np.full(len(lines), "", object)
     for column in columns:
         names, which = words(lines, lines.word(column.place), _TEXT_BYTES)
-        said = [name.encode("latin-1").decode("utf-8", "replace") for name in names]
+        said = [name.encode("latin-1").decode(encoding, "replace") for name in names]
         said = ["" if text.strip().lower() in _WELL else text for text in said]
         part = np.array([*said, ""], object)[which]
         found = np.where((found != "") & (part != ""), found + ", " + part, found + part)

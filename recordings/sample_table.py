@@ -6,7 +6,7 @@ Looks at the first 64 KiB only. What the names mean is `sample_columns`' busines
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recordings.errors import UnreadableLog
@@ -16,6 +16,7 @@ from recordings.sample_time import unit_ns, zone_of
 
 _DELIMITERS = ",;\t|"
 _SEARCHED_LINES = 300
+_CHINESE = re.compile("电[压池流芯量]|单体|温度|时间|日期|里程")
 _NUMBER = re.compile(
     r"[+-]?(?:\d+|\d{1,3}(?:[.,]\d{3})+|(?=[.,]\d))(?:[.,]\d*)?(?:e[+-]?\d+)?\s*%?", re.I
 )
@@ -32,6 +33,7 @@ class Table:
     first_row: int
     example: tuple[str, ...]
     quoted: bool
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,8 @@ def table_of(path: Path, head: bytes) -> Table:
     """Delimiter, names and units from the first 64 KiB; UnreadableLog where there is no table."""
     if b"\0" in head:
         raise UnreadableLog(f"{path} is no text")
-    try:
-        text = head.decode()
-    except UnicodeDecodeError as error:
-        # The head may end within a character; anything else is a Western code page.
-        text = head.decode("utf-8" if error.start > len(head) - 4 else "cp1252", "replace")
+    encoding = _encoding(head)
+    text = head.decode(encoding, "replace")
     lines = text.splitlines()
     if len(head) >= HEAD_BYTES:
         lines = lines[:-1]
@@ -67,7 +66,24 @@ def table_of(path: Path, head: bytes) -> Table:
             best = found
     if best is None:
         raise UnreadableLog(f"{path} is no table with a line of column names above its numbers")
-    return best[1]
+    return replace(best[1], encoding=encoding)
+
+
+def _encoding(head: bytes) -> str:
+    """UTF-8; Chinese where every line of the head is that, Windows-1252 anywhere else."""
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        if error.start > len(head) - 4:  # the head ends within a character
+            return "utf-8"
+    else:
+        return "utf-8"
+    try:
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode("gb18030")
+    except UnicodeDecodeError:
+        return "cp1252"
+    # Western letters stand alone or with an ASCII letter behind; as pairs they make rare signs.
+    return "gb18030" if _CHINESE.search(text) else "cp1252"
 
 
 def _cut(line: str, delimiter: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from bms_studio import merge
 from bms_studio.from_logs import Imported, import_logs
-from bms_studio.from_samples import import_samples
+from bms_studio.from_samples import holds_samples, import_samples
 from bms_studio.interpret import Request
 from bms_studio.language import set_language
 from bms_studio.receipt import Receipt, from_json, receipt_text, to_json
@@ -227,3 +227,28 @@ def test_all_protocols_have_their_ids_known_to_the_receipt(tmp_path: Path) -> No
     receipt = imported(tmp_path, log).receipt
     own = {f"0x{m.id:03X}" for m in load("scooter").database.messages}
     assert not own & {name for name, _ in receipt.unknown}
+
+
+def test_a_table_of_a_row_every_ten_seconds_has_no_gaps(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Time (s),V_1,V_2\n" + "".join(f"{t},3.65,3.66\n" for t in range(0, 1200, 10)))
+    assert import_samples(path, tmp_path / "t.h5", Request())[2].gap_count == 0
+
+
+def test_missing_rows_are_a_gap_that_is_placed_from_the_start_where_there_is_no_date(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.csv"
+    times = [*range(0, 600, 10), *range(900, 1200, 10)]
+    path.write_text("Time (s),V_1,V_2\n" + "".join(f"{t},3.65,3.66\n" for t in times))
+    receipt = import_samples(path, tmp_path / "t.h5", Request())[2]
+    assert receipt.gap_count == 1
+    assert "0:09:50.0 (310.0 s)" in receipt_text(receipt)
+
+
+def test_a_table_without_a_battery_is_refused_with_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,b,c\n" + "1,2,3\n" * 5)
+    with pytest.raises(ValueError, match="its columns are time, b, c"):
+        import_samples(path, tmp_path / "t.h5", Request())
+    assert holds_samples(path)

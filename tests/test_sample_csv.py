@@ -459,3 +459,38 @@ def test_measured_tables_are_complete(file: str, cells: int, probes: int, rows: 
     if probes:
         assert float(np.nanmin(got.probes)) > 0
         assert float(np.nanmax(got.probes)) < 60
+
+
+def test_a_table_from_china_in_its_own_coding_is_read_with_its_signs_of_units(
+    tmp_path: Path,
+) -> None:
+    text = "时间,总电压(V),单体电压1(mV),单体电压2(mV),温度1(℃),报警\n" + "".join(
+        f"2025/06/01 08:00:{k:02d},7.3,3650,3651,25,{'过压' if k > 3 else '无'}\n" for k in range(9)
+    )
+    got = read(tmp_path, text.encode("gb18030"))
+    assert np.allclose(got.cells[0], [3.65, 3.651])
+    assert np.allclose(got.probes[:, 0], 25.0)
+    assert got.labels["/cells"] == ("单体电压1(mV)", "单体电压2(mV)")
+    assert [text for _, text in got.events] == ["过压"]
+
+
+def test_western_letters_are_not_taken_for_chinese_ones(tmp_path: Path) -> None:
+    text = "Zeit;Überspannung;Zelle1 [mV];Zelle2 [mV];Temp1 [°C]\n" + "1;0;3650;3651;25\n" * 5
+    got = read(tmp_path, text.encode("cp1252"))
+    assert got.labels["/temperatures"] == ("Temp1 [°C]",)
+
+
+@pytest.mark.parametrize("name", ["Aux_Temperature_1(C)", "Temperature (C)", "Cell Temperature"])
+def test_the_one_temperature_of_a_cycler_is_a_probe(tmp_path: Path, name: str) -> None:
+    text = f"Test_Time(s),Current(A),Voltage(V),{name}\n" + "".join(
+        f"{k},-1.5,3.7,25.5\n" for k in range(9)
+    )
+    got = read(tmp_path, text)
+    assert np.allclose(got.probes[:, 0], 25.5)
+
+
+def test_milliseconds_since_1970_may_be_called_ts(tmp_path: Path) -> None:
+    rows = "".join(f"{1_748_764_800_000 + 10_000 * k},3650,3651\n" for k in range(9))
+    got = read(tmp_path, "ts,cell_0,cell_1\n" + rows)
+    assert got.report.time_reference == "utc"
+    assert got.time[0] == 1_748_764_800 * 10**9
