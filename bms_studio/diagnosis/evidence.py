@@ -19,11 +19,10 @@ from bms_studio.pack.health import Health
 
 Array = NDArray[np.float64]
 
-# Beyond this score a cell is named; a level alone is never more than something to watch. Capacity
-# is pulled towards the mean by the fit's own caution and takes less; an imbalance is a consequence
-# of other things and of the last charge, and takes more.
+# Beyond this score a cell is named; a level alone is never more than something to watch. An
+# imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
-NAMED_OF = {"capacity": 2.6, "sensor": 3.5, "imbalance": 8.0}
+NAMED_OF = {"sensor": 3.5, "imbalance": 8.0}
 _SHARE = 0.5
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
