@@ -295,7 +295,7 @@ def _words(view: _View, k: int, mechanism: str, lead: bool) -> tuple[Item, Item]
         return ("risk.trend", {"visits": visits}), _remedy(view, k, mechanism)
     if view.passage is not None and view.passage.quantiles[1, k] <= 0:
         return ("risk.beyond_limit", {}), _remedy(view, k, mechanism)
-    if view.passage is None:
+    if view.passage is None or visits < LEAST_VISITS:
         return ("risk.no_trend", {"days": 7}), ("remedy.measure_again", {"days": 7})
     return ("risk.steady", {"visits": visits}), _remedy(view, k, mechanism)
 
