@@ -11,6 +11,8 @@ from pathlib import Path
 from bms_studio.jobs import Job
 
 _MARK = "ready"
+# The title of the job meanwhile; the window says it in the reader's language.
+PREPARING = "Getting ready for the first time (a minute, once)"
 
 
 def kernels_ready() -> bool:
@@ -31,7 +33,7 @@ def prepare_kernels(job: Job) -> None:
     fails the program goes on and compiles when it first needs a kernel."""
     if kernels_ready():
         return
-    title, job.title = job.title, "Getting ready for the first time (a minute, once)"
+    title, job.title = job.title, PREPARING
     try:
         job.run_process(["bms_studio.gui.warm"])
     except RuntimeError as problem:

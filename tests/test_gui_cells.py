@@ -441,3 +441,15 @@ def test_health_of_another_moment_is_not_shown() -> None:
     timeline.append("cells", np.array([10, 30], np.int64), np.full((2, 4), 3.6, np.float32))
     assert read_estimates(timeline, 25, "", status).known("resistance_ohm")
     assert not read_estimates(timeline, 15, "", status).known("resistance_ohm")
+
+
+def test_estimates_speak_of_as_many_cells_as_the_readings_beside_them() -> None:
+    timeline = Timeline()
+    time = np.array([10], np.int64)
+    timeline.append("cells", time, np.full((1, 4), 3.7, np.float32))
+    timeline.append("health/resistance_ohm", time, np.full((1, 4), 0.002, np.float32))
+    for shown in (0, 3, 4, 6):
+        found = read_estimates(timeline, 20, "", AnalysisStatus(), shown)
+        assert found.count == shown
+        assert found.values("resistance_ohm").shape == (shown,)
+        assert found.values("soc").shape == (shown,)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bms_studio import language, merge, messages, phrases
+from bms_studio import kernels, language, merge, messages, phrases
 from bms_studio.gui.actions import ACTIONS, SECTIONS
 from bms_studio.receipt import UNLOCKS
 from protocols.registry import available, load
@@ -34,7 +34,7 @@ def literal_calls(path: Path) -> Iterator[str]:
 def all_keys() -> set[str]:
     keys = {key for path in SOURCES for key in literal_calls(path)}
     keys |= set(messages.TEMPLATES.values())
-    keys |= {*UNLOCKS.values(), merge.SAME, merge.APART, merge.UNDATED}
+    keys |= {kernels.PREPARING, *UNLOCKS.values(), merge.SAME, merge.APART, merge.UNDATED}
     keys |= {action.label for action in ACTIONS} | set(SECTIONS)
     keys |= {field.long_name for field in (*PACK_FIELDS, *LOCATION_FIELDS)}
     keys |= {*phrases.TEMPLATES, *phrases.NOUNS, *phrases.NUMBERED}

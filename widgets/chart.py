@@ -57,7 +57,8 @@ class Bar:
 class Chart:
     """All of a chart. axis: how x is written ("number", "share" 0..1 as per cent, "days" unix
     seconds as dates, "clock" unix seconds as time of day, "seconds"). limit: a dashed level (NaN:
-    none). zero: whether y begins at zero, so that flat looks flat. shaded: x0, x1 of the evidence. moment: t0, t1 in ns that a click leads to."""
+    none). zero: whether y begins at zero, so that flat looks flat. shaded: x0, x1 of the evidence.
+    moment: t0, t1 in ns that a click leads to."""
 
     title: str = ""
     unit: str = ""

@@ -110,10 +110,15 @@ class Estimates:
 
 
 def read_estimates(
-    timeline: Timeline, t: int, prefix: str, status: AnalysisStatus | None
+    timeline: Timeline,
+    t: int,
+    prefix: str,
+    status: AnalysisStatus | None,
+    cells_shown: int | None = None,
 ) -> Estimates:
-    """Everything estimated of the pack whose groups begin with `prefix`, as known at t (ns)."""
-    count = len(timeline.columns(prefix + "cells"))
+    """Everything estimated of the pack whose groups begin with `prefix`, as known at t (ns).
+    cells_shown: how many cells to tell of (None: all that the timeline has)."""
+    count = len(timeline.columns(prefix + "cells")) if cells_shown is None else cells_shown
     groups = set(timeline.groups())
     health = status.health if status is not None else None
     if health is not None and health.time > t:

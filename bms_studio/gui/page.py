@@ -105,15 +105,19 @@ class Context:
         return self._readings
 
     def estimates(self) -> Estimates | None:
-        """What is estimated at the present moment, at most 0.5 s old; None without a view."""
+        """What is estimated at the present moment, at most 0.5 s old, of as many cells as the
+        newest readings have (both are shown together); None without a view."""
         view = self.view
         if view is None:
             return None
+        same = self._key[:2] == (id(view), self.pack)
+        readings = self._readings if same else self.readings()
+        count = len(readings.cells_v) if readings is not None else 0
         t, status = self.present_ns, self.analysis()
         rows = view.timeline.rows(self.prefix + "health/soc")
-        key = (id(view), self.pack, t // _ESTIMATES_NS, rows, id(status and status.health))
+        key = (id(view), self.pack, t // _ESTIMATES_NS, rows, id(status and status.health), count)
         if key != self._estimates_key or self._estimates is None:
-            self._estimates = read_estimates(view.timeline, t, self.prefix, status)
+            self._estimates = read_estimates(view.timeline, t, self.prefix, status, count)
             self._estimates_key = key
         return self._estimates
 
