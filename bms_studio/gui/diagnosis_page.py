@@ -182,7 +182,7 @@ class DiagnosisPage(Page):
         risk = self._risk()
         self.risks.set_selected(risk.cell if risk and risk.mechanism != "none" else 0)
         self.certainty.show_risk(risk, analysis)
-        self.visits.show_visits(analysis, risk)
+        self.visits.show_visits(analysis, verdict.code if verdict is not None else "")
         self._show_middle(risk)
 
     def _risk(self) -> CellRisk | None:

@@ -4,6 +4,7 @@ Reads `AnalysisStatus`; two rows chosen are compared. Nothing is computed here.
 """
 
 import math
+from dataclasses import replace
 
 from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
@@ -70,16 +71,16 @@ class VisitsPanel(QWidget):
         """Where there is less room the panel is lower; the rows scroll."""
         self.setFixedHeight(148 if narrow else 176)
 
-    def show_visits(self, analysis: AnalysisStatus, risk: CellRisk | None) -> None:
-        """Bring the rows up to date."""
-        key = (analysis.health, analysis.visits, tuple(analysis.risks))
+    def show_visits(self, analysis: AnalysisStatus, verdict: str) -> None:
+        """Bring the rows up to date; verdict: code of the present one."""
+        key = (analysis.health, analysis.visits, tuple(analysis.risks), verdict)
         if key == self._shown:
             return
         self._shown = key
         cells = with_evidence(analysis.risks, 2)
         rows = [_head(cells)]
         if analysis.health is not None:
-            rows.append(_row(analysis.health, cells, present=True))
+            rows.append(_row(replace(analysis.health, verdict=verdict), cells, present=True))
         rows += [
             _row(visit, cells, present=False) for visit in reversed(analysis.visits[-_MOST_VISITS:])
         ]
