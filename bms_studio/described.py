@@ -52,3 +52,16 @@ def _signal(value: Mapping[str, Any]) -> Signal:
     choices = {int(raw): text for raw, text in value["choices"].items()}
     invalid = tuple(value["invalid"])
     return Signal(**{**value, "mux": conditions, "choices": choices, "invalid": invalid})
+
+
+def origin_of(attributes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Where a recording comes from, (English name, value): files with their digests, software."""
+    files = zip(attributes["source_names"], attributes["source_sha256"], strict=False)
+    facts = [
+        ("Recorded with", attributes["software"]),
+        ("Created", attributes["created"]),
+        *((f"SHA-256 {name}", digest) for name, digest in files),
+        ("SHA-256 of the frames", attributes["frames_sha256"]),
+        ("Identifier of the recording", attributes["uuid"]),
+    ]
+    return tuple((name, str(value)) for name, value in facts if value)

@@ -18,7 +18,7 @@ import numpy as np
 
 from bms_studio.analysis.background import Background
 from bms_studio.analysis.runs import Runs
-from bms_studio.described import databases_from
+from bms_studio.described import databases_from, origin_of
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.frame_log import FrameLog
@@ -236,7 +236,7 @@ class Replay(ReplayAnalysis):
         return self._snapshot[1]
 
     def _status(self) -> Status:
-        attributes, checked = self._described["attributes"], self._monitor.checked
+        attributes = self._described["attributes"]
         kept = self._monitor.extremes
         return Status(
             link=LinkStatus(
@@ -253,7 +253,7 @@ class Replay(ReplayAnalysis):
             runner_up=attributes["protocol_runner_up"],
             verdict=judge(
                 self.findings,
-                checked,
+                self._checked,
                 bool(self.timeline.groups()),
                 self.analysis.health,
                 self._monitor.sign.state == "contradicts",
@@ -262,6 +262,7 @@ class Replay(ReplayAnalysis):
                 Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
             ),
             scan_s=self._scan_s(),
+            origin=origin_of(attributes),
         )
 
     def _rate(self) -> float:

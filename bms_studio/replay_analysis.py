@@ -12,6 +12,7 @@ from bms_studio.analysis.background import AnalysedView, Order
 from bms_studio.analysis.contract import AnalysisStatus, Settings
 from bms_studio.analysis.run import Analysed, chunks
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.diagnosis.verdict import STREAM_CHECKS
 from bms_studio.history import earlier, keep
 from bms_studio.pack.profile import Profile
 from bms_studio.replay_mapping import ReplayMapping
@@ -25,6 +26,7 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
     _profile: Profile
     _corrected: bool
     _start: int
+    _stored_checks: tuple[str, ...] = ()
     path: Path
 
     @property
@@ -36,13 +38,21 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
         """What is estimated, as of the playhead; from any thread."""
         return self._runs.status(self.now_ns, self._background)
 
+    @property
+    def _checked(self) -> tuple[str, ...]:
+        """Checks on the rows that had data: here, and when the recording was analysed."""
+        return tuple(dict.fromkeys((*self._monitor.checked, *self._stored_checks)))
+
     def _first_analysis(self) -> None:
         """Those that the recording carries; where there is none, one is made."""
         runs, damaged = stored_runs(self._folder, self._described.get("analyses", []))
         for run in runs:
             self._runs.keep(run)
         if runs and 1 in runs[-1].packs:
-            self._hear(runs[-1].packs[1].findings)
+            told = runs[-1].packs[1]
+            done = [code for code, _ in told.verdict.checked] if told.verdict else []
+            self._stored_checks = tuple(code for code in done if code in STREAM_CHECKS)
+            self._hear(told.findings)
         else:
             self._background.ask(self._order(Settings()))
         self._background.error = " ".join(damaged)

@@ -47,7 +47,7 @@ _STEPS = {
     "need.capacity": "action.state_capacity",
 }
 # What can be checked on the rows themselves, in the order people read it.
-_STREAM = (
+STREAM_CHECKS = (
     "check.cell_limits",
     "check.temperature_limits",
     "check.current_limits",
@@ -134,7 +134,7 @@ def judge(
     if sign_contradicts:
         missing += (("check.sign", {"why": "why.sign_contradicts"}),)
     done = tuple((code, {}) for code in checked) + done
-    for check in _STREAM:
+    for check in STREAM_CHECKS:
         if check not in checked:
             missing += ((check, {"why": _WHY.get(check, "why.no_data")}),)
     code, cause = _worst(findings)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
 from bms_studio.gui.diagnosis_parts import items_of
@@ -205,8 +208,23 @@ def _cell_map(report: Report) -> str:
     for row in layout:
         cells = "".join(_cell_box(report, cell, risks.get(cell)) for cell in row)
         rows.append(f"<tr>{cells}</tr>")
-    signs = text("✕ act   ! watch   no sign: nothing found")
+    health = report.analysis.health
+    rest = health is not None and np.isfinite(health.values("rest_voltage_v")).any()
+    volts = text("volts at rest") if rest else text("volts as last measured")
+    signs = volts + " · " + text("✕ act   ! watch   no sign: nothing found")
     return f'<table cellspacing="3">{"".join(rows)}</table><p class="muted">{escape(signs)}</p>'
+
+
+def _map_volts(report: Report) -> NDArray[np.float64]:
+    """Voltage at rest where all that is known, else as last measured."""
+    health = report.analysis.health
+    rest = health.values("rest_voltage_v") if health is not None else np.zeros(0)
+    if np.isfinite(rest).any():
+        return rest
+    values, times = report.evidence.view.timeline.held(
+        f"{report.evidence.prefix}cells", report.evidence.until_ns
+    )
+    return np.where(times > 0, values, np.nan)
 
 
 def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
@@ -218,9 +236,8 @@ def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
         sign = _MARKS.get(severity, "!")
         ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
         edge = "#16202b"
-    health = report.analysis.health
-    volts = health.values("rest_voltage_v") if health is not None else None
-    words = number(float(volts[cell - 1]), 3) if volts is not None and cell <= len(volts) else ""
+    volts = _map_volts(report)
+    words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
     return (
         f'<td align="center" bgcolor="{ground}" style="border:1px solid {edge};padding:3px 8px">'
         f'<b>{cell} {sign}</b><br><span class="muted">{escape(words)}</span></td>'

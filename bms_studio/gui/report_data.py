@@ -44,7 +44,7 @@ def quality_rows(view: PackView) -> list[list[str]]:
     notable = [e for e in timeline.events if e.kind in _EVENTS]
     rows.append([text("Gaps and interruptions"), str(len(notable))])
     rows += [["", event.text] for event in notable[:_MOST_EVENTS]]
-    rows += [[text(name), value] for name, value in status.origin]
+    rows += [[name, value] for name, value in status.origin]
     return rows
 
 
