@@ -116,3 +116,20 @@ def test_a_picture_that_cannot_be_written_ends_with_a_sentence(log: Path, tmp_pa
     taken = tmp_path / "p.png"
     taken.mkdir()
     assert "folder" in run("open", str(rec), "--screenshot", str(taken), status=1).stderr
+
+
+def test_a_report_is_written_from_a_recording_with_and_without_a_display(
+    log: Path, tmp_path: Path
+) -> None:
+    run("import", str(log), "-o", str(tmp_path / "a.h5"))
+    for name in ("r.pdf", "r.html"):
+        done = run("report", str(tmp_path / "a.h5"), "-o", str(tmp_path / name), "--job", "4711")
+        assert done.stdout.strip() == str(tmp_path / name)
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF-")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "4711" in page
+    assert "SHA-256" in page
+    run("report", str(tmp_path / "a.h5"), "-o", str(tmp_path / "r.docx"), status=2)
+    run("report", str(tmp_path / "no.h5"), "-o", str(tmp_path / "r.pdf"), status=3)
+    run("report", str(log), "-o", str(tmp_path / "s.pdf"), status=3)
+    assert not (tmp_path / "s.pdf").exists()
