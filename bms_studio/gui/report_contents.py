@@ -296,7 +296,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         for item in risk.evidence[:4]:
             parts.append(f"<p>{escape(evidence_words(item))}</p>")
         drawn = [c for c in charts(report.evidence, risk) if has_content(c)]
-        parts.append(_pairs([image(chart, 325, 190) for chart in drawn]))
+        parts.append(_pairs([image(chart, 316, 190) for chart in drawn]))
         for title, items in (
             (text("Rival explanations"), items_of(risk.rivals)),
             (text("What would change this"), remedy_words(risk)),

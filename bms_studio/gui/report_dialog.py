@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -48,9 +48,10 @@ class ReportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(text("Report"))
-        self.resize(1080, 760)
+        self.resize(1140, 780)
         self._view, self._settings, self._choose_target = view, settings, choose_target
         self.preview = QTextBrowser()
+        self.preview.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.preview.setStyleSheet("background: #ffffff; color: #16202b;")
         self._renew = QTimer(self, singleShot=True, interval=_RENEW_MS)
         self._renew.timeout.connect(self.show_preview)
