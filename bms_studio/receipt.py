@@ -258,7 +258,9 @@ def _meaning(receipt: Receipt) -> list[str]:
     meaning = receipt.meaning
     lines = []
     if not meaning.protocol:
-        lines.append(text("No data of a BMS were recognised"))
+        lines.append(
+            text("No BMS data: an inverter's or a vehicle's bus, or its database is missing")
+        )
     elif meaning.protocol == "samples":
         lines.append(text("Columns read by their names and units"))
     else:

@@ -20,6 +20,7 @@ from bms_studio.gui.cells_table import (
     search,
 )
 from bms_studio.gui.estimate_words import hint
+from bms_studio.gui.no_cells import no_cells
 from bms_studio.gui.page import Context, Page
 from bms_studio.language import text
 from widgets.action_button import ActionButton
@@ -159,7 +160,7 @@ class CellsPage(Page):
     def _show_table(self) -> None:
         context = self.context
         readings, estimates = context.readings(), context.estimates()
-        if readings is None or estimates is None:
+        if readings is None or estimates is None or context.view is None:
             return
         count, pack = len(readings.cells_v), context.pack_status()
         shape = (count, pack.layout, pack.labels, context.pack)
@@ -172,7 +173,7 @@ class CellsPage(Page):
             self.panel.segment(), readings, estimates, context.extremes(), context.findings()
         )
         self.table.set_data(shown.data, shown.worst, shown.flags)
-        self.panel.set_note("" if count else text("no cell found yet: name a database or profile"))
+        self.panel.set_note("" if count else no_cells(context.view.status))
 
     def _preset_chosen(self, preset: str) -> None:
         self.panel.set_segment(preset)

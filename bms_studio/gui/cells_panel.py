@@ -17,6 +17,7 @@ from bms_studio.gui.cell_view import (
     estimated_values,
 )
 from bms_studio.gui.estimates import Estimates
+from bms_studio.gui.no_cells import no_cells
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
 from bms_studio.language import text
@@ -114,11 +115,12 @@ class CellsPanel(QWidget):
         else:
             values = estimated_values(mode, readings, estimates, findings)
         self.grid.set_values(values)
-        self.panel.set_note(self._note(readings, estimates, view.status.scan_s))
+        if len(readings.cells_v):
+            self.panel.set_note(self._note(readings, estimates, view.status.scan_s))
+        else:
+            self.panel.set_note(no_cells(view.status))
 
     def _note(self, readings: Readings, estimates: Estimates, scan_s: float) -> str:
-        if not len(readings.cells_v):
-            return text("no cell found yet: name a database or profile, or look at the frames")
         parts = self._layer_note(estimates)
         if parts:
             return "  ·  ".join(parts)
