@@ -120,3 +120,22 @@ def test_absurd_stamps_overflow_nothing() -> None:
     running, _ = unbroken(time)
     assert len(running) == 120
     assert np.abs(running.astype(float)).max() <= 8e18
+
+
+def test_numbers_that_only_python_would_read_are_bad_lines_in_trc(tmp_path: Path) -> None:
+    path = tmp_path / "odd.trc"
+    lines = [
+        ";$FILEVERSION=2.0",
+        ";$STARTTIME=1e999999",
+        ";$COLUMNS=N,O,T,I,d,l,D",
+        "1 1.0 DT 0100 Rx 1 AA",
+        "2 1e99999999 DT 0100 Rx 1 AA",
+        "3 3.0 DT -1A8 Rx 1 AA",
+        "4 4.0 DT 0100 Rx -1 AA",
+        "5 5.0 DT 0100 Rx 1 BB",
+    ]
+    path.write_text("\n".join(lines), encoding="latin-1")
+    reader = read_log(path)
+    found = concatenate(list(reader))
+    assert found.data[:, 0].tolist() == [0xAA, 0xBB]
+    assert reader.report.bad_lines == [5, 6, 7]

@@ -38,6 +38,9 @@ _KNOWN_COLUMNS = set("NOTBIdRLlD")
 _FD_TYPES = {"FD": FD, "FB": FD | BIT_RATE_SWITCH, "FE": FD | BIT_RATE_SWITCH, "BI": FD}
 _NO_FRAMES = {"ST", "EC", "EV", "Warng", "Error", "Event"}
 _LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
+# What PEAK writes; Python's own readers also take signs, exponents and a million digits.
+_NUMBER = re.compile(r"\d{1,15}(\.\d{0,15})?", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]{1,8}")
 _VERSION_1_0 = re.compile(rb"^\s*\d+\)\s+\d+(\.\d+)?\s+[0-9A-F]{4,8}\s+\d\s", re.M)
 
 
@@ -84,12 +87,18 @@ def _header(path: Path) -> _Header:
 
 def _start(days: str) -> int | None:
     try:
-        micro = int(Decimal(days) * 86_400_000_000)
+        micro = int(_decimal(days) * 86_400_000_000)
         moment = (datetime(1899, 12, 30) + timedelta(microseconds=micro)).astimezone()
         ns = int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
         return ns if is_date(ns) else None
     except (InvalidOperation, ValueError, OverflowError, OSError):
         return None
+
+
+def _decimal(word: str) -> Decimal:
+    if not _NUMBER.fullmatch(word):
+        raise ValueError(f"no number: {word[:40]}")
+    return Decimal(word)
 
 
 def _read(path: Path, report: LogReport) -> Iterator[Frames]:
@@ -127,7 +136,7 @@ def _row(text: str, header: _Header) -> _Row | None:
     kind = at.get("T", "DT")
     if kind in _NO_FRAMES or at.get("d") in _NO_FRAMES or at["I"] == "FFFFFFFF":
         return None
-    ns = int(Decimal(at["O"]) * 1_000_000)
+    ns = int(_decimal(at["O"]) * 1_000_000)
     flags = _FD_TYPES.get(kind, 0)
     if kind == "ER":
         return _Row(ns, 0, ERROR, at.get("B", "1"), b"")
@@ -135,6 +144,8 @@ def _row(text: str, header: _Header) -> _Row | None:
         raise ValueError(f"unknown type {kind}")
     if at.get("d", "Rx") not in ("Rx", "Tx"):
         raise ValueError("neither Rx nor Tx")
+    if not _HEX.fullmatch(at["I"]):
+        raise ValueError("no identifier")
     identifier = int(at["I"], 16)
     if len(at["I"]) > 4:
         flags |= EXTENDED
@@ -142,7 +153,7 @@ def _row(text: str, header: _Header) -> _Row | None:
         raise ValueError("out of range")
     if at.get("d") == "Tx":
         flags |= TRANSMITTED
-    code = int(at["l"] if "l" in at else at["L"])
+    code = int(_decimal(at["l"] if "l" in at else at["L"]))
     length = code if "l" in at else _LENGTHS[code] if flags & FD else min(code, 8)
     if kind == "RR" or at.get("D", "").startswith("RTR"):
         return _Row(ns, identifier, flags | REMOTE, at.get("B", "1"), b"")
