@@ -6,7 +6,8 @@ and time, and prints JSON lines for `bms_studio.jobs`. No Qt, no adapter.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from bms_studio.requests import is_database, request_for
 from bms_studio.timeline import Event
 from bms_studio.worker import limit, say, say_progress
 from protocols.frames import Frames
-from recordings.errors import Cancelled
+from recordings.errors import Cancelled, UnreadableLog
 from recordings.formats import read_log
 from recordings.layout import RecordingAttributes
 from recordings.logs import LogReader, LogReport
+from recordings.packed_log import plain_log
 
 _LOOK_SHARE = 0.25
 _READING_SHARE = 0.6
@@ -54,16 +56,41 @@ def import_logs(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Imported:
-    """Merge logs by time into `target`; channels as `merge` says.
+    """Merge logs by time into `target`; channels as `merge` says. Logs in gzip and zip are
+    unpacked beside `target` while they are read; digests and names are those of what was given.
 
     Raises UnreadableLog, ValueError, OSError, Cancelled.
     """
-    steps = _Steps(progress, cancelled, sum(path.stat().st_size for path in logs))
+    with ExitStack() as unpacked:
+        plain = [unpacked.enter_context(plain_log(p, target.parent, cancelled)) for p in logs]
+        steps = _Steps(progress, cancelled, sum(path.stat().st_size for path, _ in plain))
+        try:
+            return _import_plain(logs, plain, target, request, format_name, signals, steps)
+        except UnreadableLog as problem:
+            said = str(problem)
+            for given, (unpacked_path, _) in zip(logs, plain, strict=True):
+                said = said.replace(str(unpacked_path), str(given))
+            raise UnreadableLog(said) from problem
+
+
+def _import_plain(
+    logs: Sequence[Path],
+    plain: Sequence[tuple[Path, tuple[str, ...]]],
+    target: Path,
+    request: Request,
+    format_name: str | None,
+    signals: bool,
+    steps: "_Steps",
+) -> Imported:
+    """plain: for each log the file to read, and what is to be told of it."""
     merging = len(logs) > 1
-    parts = [_look(path, format_name, steps) for path in logs] if merging else []
-    readers = [read_log(path, format_name) for path in logs]
+    parts = [_look(path, format_name, steps) for path, _ in plain] if merging else []
+    parts = [replace(part, path=given) for part, given in zip(parts, logs, strict=False)]
+    readers = [read_log(path, format_name) for path, _ in plain]
     digests = [sha256(path) for path in logs]
     reports = tuple(reader.report for reader in readers)
+    for report, (_, notes) in zip(reports, plain, strict=True):
+        report.notes += notes
     steps.begin(_LOOK_SHARE if merging else 0.0, _READING_SHARE)
     channels, streams = _streams(readers, parts, steps)
     blocks = merged(streams, steps.check)
@@ -109,7 +136,7 @@ def import_logs(
         watch=facts.add_rows,
         closing=lambda built: {"receipt": to_json(receipt(built))},
         progress=lambda share: steps.tell(_READING_SHARE + (1 - _READING_SHARE) * share),
-        cancelled=cancelled,
+        cancelled=steps.cancelled,
     )
     return Imported(built, reports, receipt(built))
 
@@ -123,7 +150,7 @@ class _Steps:
         cancelled: Callable[[], bool] | None,
         size: int,
     ) -> None:
-        self._progress, self._cancelled, self._size = progress, cancelled, max(size, 1)
+        self._progress, self.cancelled, self._size = progress, cancelled, max(size, 1)
         self._from, self._to, self._done = 0.0, _LOOK_SHARE, 0
 
     def begin(self, start: float, end: float) -> None:
@@ -138,7 +165,7 @@ class _Steps:
 
     def check(self) -> None:
         """Raise Cancelled if somebody asked to stop."""
-        if self._cancelled is not None and self._cancelled():
+        if self.cancelled is not None and self.cancelled():
             raise Cancelled("the import was cancelled")
 
     def tell(self, share: float) -> None:

@@ -23,7 +23,7 @@ _FREE_BYTES = 1 << 20
 _BLOCK_BYTES = 4 << 20
 _PIECE_BYTES = 1 << 16
 _TABLES = (".csv", ".txt", ".tsv", ".dat")
-_DAMAGED = (zlib.error, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)
+DAMAGED = (zlib.error, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Plain:
             try:
                 # In small pieces: what a damaged archive gave before its damage is kept.
                 piece = self.file.read(min(wanted, _PIECE_BYTES))
-            except _DAMAGED as error:
+            except DAMAGED as error:
                 self.truncated = f"the archive is damaged behind {self.done} bytes: {error}"
                 break
             except UnicodeError:
@@ -145,7 +145,7 @@ class _Recoded(io.RawIOBase):
 def _utf8(file: io.BufferedReader) -> IO[bytes]:
     try:
         head = file.peek(4)[:4]
-    except _DAMAGED:
+    except DAMAGED:
         return file  # the first read says so
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return _Recoded(file)  # type: ignore[return-value]
