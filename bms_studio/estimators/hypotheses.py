@@ -26,8 +26,8 @@ from bms_studio.estimators.kernel import (
     look_up,
     slope_at,
 )
-from bms_studio.estimators.pack_filter import table_sigma
 from bms_studio.estimators.soc_state import (
+    C_BESIDE,
     C_ERR,
     C_Q,
     C_R0,
@@ -35,6 +35,7 @@ from bms_studio.estimators.soc_state import (
     C_R2,
     C_SHARE,
     C_SM,
+    C_SOCV,
     INDEPENDENT,
     R_DOUBT,
     R_SCALE,
@@ -61,14 +62,21 @@ def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True)
-def blur(belief: NDArray[np.float64], variance: float) -> None:
-    """What capacity and offset may have moved the truth against the hypotheses."""
+def blur(belief: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
+    """What capacity and offset may have moved the truth against the hypotheses; probabilities."""
     n = len(belief)
     share = min(0.5 * variance * (n - 1) ** 2, 0.25)
     p = believe(belief) + 1e-12
+    out = np.empty(n)
+    total = 0.0
     for i in range(n):
         low, high = max(i - 1, 0), min(i + 1, n - 1)
-        belief[i] = math.log((1 - 2 * share) * p[i] + share * (p[low] + p[high]))
+        out[i] = (1 - 2 * share) * p[i] + share * (p[low] + p[high])
+        belief[i] = math.log(out[i])
+        total += out[i]
+    for i in range(n):
+        out[i] /= total
+    return out
 
 
 @njit(nogil=True, cache=True)
@@ -82,8 +90,9 @@ def weigh(
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
     belief: NDArray[np.float64],
-) -> None:
-    """One window: open_v, its mean voltage less polarisation; moved, charge over capacity."""
+) -> NDArray[np.float64]:
+    """One window: open_v, its mean voltage less polarisation; moved, charge over capacity. The
+    probabilities of all hypotheses after it."""
     scale = min(r[R_SCALE], 3.0)
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
     circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
@@ -91,22 +100,32 @@ def weigh(
     circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
     circuit += (c[C_R1] * factor) ** 2 * cov[D, D] * r[R_SQUARE]
     circuit += (c[C_R2] * factor) ** 2 * cov[W, W] * r[R_SQUARE]
+    # As `table_sigma` has it, squared.
+    level = circuit + (scale * c[C_SOCV]) ** 2
+    steep = (scale * c[C_BESIDE]) ** 2
     weight = abs(moved) / INDEPENDENT
+    shift = r[R_SHIFT]
+    # The curve at every hypothesis and two beyond: a slope is then a difference of two of them.
+    curve = np.empty(HYPOTHESES + 4)
+    for i in range(HYPOTHESES + 4):
+        curve[i] = look_up(ocv, (i - 2) / (HYPOTHESES - 1) + shift)
+    width = 4.0 / (HYPOTHESES - 1)
     for i in range(HYPOTHESES):
-        z = i / (HYPOTHESES - 1) + r[R_SHIFT]
+        z = i / (HYPOTHESES - 1) + shift
         if z < -MARGIN or z > 1 + MARGIN:
             belief[i] -= 1.0
             continue
-        slope = slope_at(ocv, z, 0.01)
-        variance = circuit + table_sigma(slope, scale, c) ** 2
-        apart = open_v - look_up(ocv, min(max(z, 0.0), 1.0))
+        inside = 0.5 * width <= z <= 1 - 0.5 * width
+        slope = (curve[i + 4] - curve[i]) / width if inside else slope_at(ocv, z, 0.5 * width)
+        variance = steep * slope * slope + level
+        apart = open_v - (curve[i + 2] if inside else look_up(ocv, min(max(z, 0.0), 1.0)))
         belief[i] -= weight * (
             min(0.5 * apart * apart / variance, LOUDEST) + 0.5 * math.log(variance)
         )
     hours = dt / 3600.0
     drift = STRAY**2 * (moved * moved + 0.3 * abs(moved))
     drift += cov[B, B] / c[C_Q] ** 2 * hours
-    blur(belief, drift)
+    return blur(belief, drift)
 
 
 @njit(nogil=True, cache=True)
@@ -114,27 +133,26 @@ def compare(
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
-    belief: NDArray[np.float64],
+    p: NDArray[np.float64],
 ) -> tuple[bool, float, float]:
     """Whether the filter is lost, and mean and sigma of the cluster that has most belief; the
-    variance that belief elsewhere adds goes to the state."""
-    p = believe(belief)
+    variance that belief elsewhere adds goes to the state. p: what `weigh` answered."""
     reach = 3 * math.sqrt(cov[Z, Z]) + MARGIN
     near, outside = 0.0, 0.0
+    so_far = np.zeros(HYPOTHESES + 1)
     for i in range(HYPOTHESES):
         apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
         if abs(apart) <= reach:
             near += p[i]
         else:
             outside += p[i] * apart * apart
+        so_far[i + 1] = so_far[i] + p[i]
     r[R_DOUBT] = outside
     best = 0
     best_mass = 0.0
     half = (HYPOTHESES - 1) // 20
     for i in range(HYPOTHESES):
-        mass = 0.0
-        for j in range(max(i - half, 0), min(i + half + 1, HYPOTHESES)):
-            mass += p[j]
+        mass = so_far[min(i + half + 1, HYPOTHESES)] - so_far[max(i - half, 0)]
         if mass > best_mass:
             best, best_mass = i, mass
     total, first, second = 0.0, 0.0, 0.0

@@ -71,6 +71,8 @@ from bms_studio.estimators.soc_state import (
 )
 from bms_studio.estimators.startup import begin_again, judge, listen, seat
 
+# Below this share of 1C a window is one of a rest.
+CALM_C = 0.01
 SUMS = 3
 _COUNT, _SUM_V, _SUM_BAL = range(3)
 
@@ -133,10 +135,14 @@ def _close(
     z = min(max(x[Z], 0.0), 1.0)
     here = look_up(ocv, z)
     running = integers[I_MODE] == 1
-    if running and r[R_WIN_N] > 0:
+    # A rest says the same in every window: one in twelve speaks for all of them.
+    calm = abs(moved) < CALM_C * dt / 3600.0
+    alone = 1 if not calm else 12
+    if running and r[R_WIN_N] > 0 and integers[I_WINDOW] % alone == 0:
         open_v = r[R_WIN_U] / r[R_WIN_N]
-        weigh(open_v, moved, dt, temperature_factor, c, r, cov, ocv, belief)
-        lost, mean, sigma = compare(r, x, cov, belief)
+        many = float(alone)
+        chances = weigh(open_v, many * moved, many * dt, temperature_factor, c, r, cov, ocv, belief)
+        lost, mean, sigma = compare(r, x, cov, chances)
         if lost:
             seat(c, r, x, cov, ocv, mean, sigma, c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2)
             x[O] = 0.0
