@@ -39,8 +39,8 @@ from protocols.roles import PACK_FIELDS
 _SETTLE_NS = 3_000_000_000
 # Live rows come every 20 ms: a second of them costs as much as one.
 _AT_ONCE_NS = 1_000_000_000
-# Evaluations: after a minute, then ever rarer, at least daily.
-_FIRST_NS, _MOST_NS, _GROWTH = 60_000_000_000, 86_400_000_000_000, 0.3
+# Evaluations: when a person has just looked the pack over, then ever rarer, at least daily.
+_FIRST_NS, _MOST_NS, _GROWTH = 20_000_000_000, 86_400_000_000_000, 0.3
 # Usable charge and power: every window at first, then every minute.
 _OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 60_000_000_000
 _OUTLOOK = (
