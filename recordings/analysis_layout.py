@@ -67,6 +67,7 @@ OUTLOOK = (
             ),
         )
     ),
+    ("hysteresis", "1", False, "Share of the hysteresis, -1 after discharge, 1 after charge"),
 )
 CELL_NUMBERS = (
     ("limiting_cell", "Number of the cell that is empty first, 0 unknown"),

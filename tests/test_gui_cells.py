@@ -289,7 +289,7 @@ def test_live_shows_charge_usable_and_power_beside_what_the_bms_says(
     assert "possible 41 A (cell 13)" in power
     assert "possible 19 A (heat)" in power
     assert "BMS " in power
-    assert "rest 1 day" in page.right.data.meters.accessibleDescription()
+    assert "rest 1 day" in page.right.quality.meters.accessibleDescription()
     for mode, words in (("SOC", "40."), ("Resistance", "+9"), ("Risk", "#1")):
         page.cells._mode_chosen(mode)
         page.cells.panel.set_segment(mode)

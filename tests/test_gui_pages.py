@@ -22,7 +22,7 @@ from recordings.layout import RecordingAttributes
 from recordings.writer import RecordingWriter
 from widgets.text_line import TextLine
 
-PAGES = ("live", "plots", "trace")
+PAGES = ("live", "cells", "plots", "diagnosis", "trace")
 
 
 @pytest.fixture(scope="module")

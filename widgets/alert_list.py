@@ -132,6 +132,8 @@ class AlertRows(QAbstractScrollArea):
         return row if below < _ROW and 0 <= row < len(self._alerts) else -1
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        if self.height() > _ROW:  # whole rows only
+            self.setViewportMargins(0, 0, 0, (self.height() + _GAP) % (_ROW + _GAP))
         self._set_range()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -111,6 +111,8 @@ class BalanceStrip(QAbstractScrollArea):
         self.verticalScrollBar().setSingleStep(_ROW)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        if self.height() > _ROW:  # whole rows only
+            self.setViewportMargins(0, 0, 0, self.height() % _ROW)
         self._set_range()
 
     def paintEvent(self, event: QPaintEvent) -> None:

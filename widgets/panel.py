@@ -30,7 +30,8 @@ class Panel(QWidget):
         pad = current_theme().sizes.pad
         self._title = TextLine(title, size=14, bold=True, least=60)
         self._caption = TextLine("", tone="muted", size=12)
-        self._note = TextLine(note, tone="muted", size=12, align=Qt.AlignmentFlag.AlignRight)
+        right = Qt.AlignmentFlag.AlignRight
+        self._note = TextLine(note, tone="muted", size=12, align=right, parts=True)
         self._note.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._buttons: dict[str, ActionButton] = {}
         self._segment = ""

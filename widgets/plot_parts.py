@@ -200,6 +200,14 @@ def paint_time_axis(
             end = left + width
 
 
+def fitting_value(value: float, decimals: int, theme: Theme) -> str:
+    """A number for the right gutter, with as many decimals as there is room for."""
+    metrics = QFontMetricsF(semibold(theme.sizes.small))
+    while decimals and metrics.horizontalAdvance(format_value(value, decimals)) > RIGHT - 10:
+        decimals -= 1
+    return format_value(value, decimals)
+
+
 def paint_end_labels(
     painter: QPainter, plot: QRectF, labels: Sequence[tuple[float, str, QColor]], theme: Theme
 ) -> None:

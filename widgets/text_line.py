@@ -3,7 +3,9 @@
     TextLine(text="", tone="text", size=13, bold=False, mono=False, align=Left, steady=False)
       .set_text(str); .set_tone(str)      tone: a colour of the theme ("text", "muted", "warn", …)
     elided(text, font, width) -> str
-`least`: the width in pixels that eliding may go down to; `middle`: cut there, keep both ends.
+    fitted(text, font, width) -> str      whole parts ("a  ·  b") go first, from the end, then letters
+`least`: the width in pixels that eliding may go down to; `middle`: cut there, keep both ends;
+`parts`: whole parts go first, as in `fitted`.
 A steady line asks for the widest text it has had, so that neighbours do not jump.
 Colours come from the theme while painting: nothing to do when the theme changes.
 """
@@ -14,11 +16,23 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.theme import current_theme, font, semibold
 
+PART = "  ·  "  # between the parts of a line, of which the last may be left out
+
 
 def elided(text: str, shape: QFont, width: float, *, middle: bool = False) -> str:
     """`text` cut with an ellipsis, at its end or in its middle, to fit into `width` pixels."""
     mode = Qt.TextElideMode.ElideMiddle if middle else Qt.TextElideMode.ElideRight
     return QFontMetricsF(shape).elidedText(text, mode, width)
+
+
+def fitted(text: str, shape: QFont, width: float) -> str:
+    """`text` without as many of its last parts as it takes to fit into `width` pixels; the first
+    part is cut with an ellipsis where even that is too long."""
+    metrics = QFontMetricsF(shape)
+    parts = text.split(PART)
+    while len(parts) > 1 and metrics.horizontalAdvance(PART.join(parts)) > width:
+        parts.pop()
+    return elided(PART.join(parts), shape, width)
 
 
 class TextLine(QWidget):
@@ -36,12 +50,13 @@ class TextLine(QWidget):
         steady: bool = False,
         least: int = 24,
         middle: bool = False,
+        parts: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._text, self._tone, self._align, self._steady = text, tone, align, steady
         self._font = QFont(semibold(size) if bold else font(size, mono=mono))
-        self._widest, self._least, self._middle = 0, least, middle
+        self._widest, self._least, self._middle, self._parts = 0, least, middle, parts
         self._tip = ""
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
@@ -80,6 +95,8 @@ class TextLine(QWidget):
         return QSize(min(hint.width(), self._least), hint.height())
 
     def _cut(self) -> str:
+        if self._parts:
+            return fitted(self._text, self._font, self.width())
         return elided(self._text, self._font, self.width(), middle=self._middle)
 
     def paintEvent(self, event: QPaintEvent) -> None:

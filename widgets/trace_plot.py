@@ -24,6 +24,7 @@ from widgets.plot_content import PlotContent
 from widgets.plot_data import Ink
 from widgets.plot_parts import (
     Header,
+    fitting_value,
     notes_of_lines,
     paint_end_labels,
     paint_grid,
@@ -272,7 +273,7 @@ class TracePlot(PlotContent):
             decimals = self.decimals
             if decimals is None:
                 decimals = decimals_for(self._ticks(plot).step)
-            text = label if label is not None else format_value(value, decimals)
+            text = label if label is not None else fitting_value(value, decimals, theme)
             y = min(max(y_of(value, plot, self._y_range), plot.top()), plot.bottom())
             rows.append((y, text, color))
         return rows

@@ -31,7 +31,8 @@ _PAD = 14
 
 @dataclass(frozen=True, slots=True)
 class TileText:
-    """What a tile shows. reason: what would make an unknown value known."""
+    """What a tile shows. reason: what would make an unknown value known; short: said in place of
+    `sub` where that does not fit."""
 
     caption: str
     value: str = ""
@@ -39,6 +40,7 @@ class TileText:
     sub: str = ""
     state: str = ""
     reason: str = ""
+    short: str = ""
 
 
 class ValueTile(QWidget):
@@ -69,6 +71,13 @@ class ValueTile(QWidget):
     def _below(self) -> str:
         return self._text.sub if self._text.value else self._text.reason
 
+    def _fitting_below(self) -> str:
+        below, room = self._below(), self.width() - 2 * _PAD
+        cut = elided(below, font(12), room)
+        if cut == below or not (self._text.value and self._text.short):
+            return cut
+        return elided(self._text.short, font(12), room)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         theme = current_theme()
         painter = QPainter(self)
@@ -81,8 +90,7 @@ class ValueTile(QWidget):
         self._paint_value(painter, theme)
         painter.setFont(font(12))
         painter.setPen(theme.muted)
-        below = elided(self._below(), font(12), self.width() - 2 * _PAD)
-        painter.drawText(QPointF(_PAD, 70), below)
+        painter.drawText(QPointF(_PAD, 70), self._fitting_below())
         painter.end()
 
     def _paint_caption(self, painter: QPainter, theme: Theme) -> None:
@@ -121,7 +129,7 @@ class ValueTile(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            cut = elided(self._below(), font(12), self.width() - 2 * _PAD) != self._below()
+            cut = self._fitting_below() != self._below()
             lines = (self._below() if cut else "", self.toolTip())
             QToolTip.showText(event.globalPos(), "\n".join(filter(None, lines)), self)
             return True

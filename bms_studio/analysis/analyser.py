@@ -286,6 +286,7 @@ class Analyser:
             pack[:, AT["soc"]] = answers["pack_soc"]
             pack[:, AT["soc_sigma"]] = answers["pack_soc_sigma"]
             pack[:, AT["correcting"]] = answers["correcting"]
+            pack[:, AT["hysteresis"]] = answers["hysteresis"]
             if self.ground.charge:
                 pack[:, AT["coulomb_soc"]] = answers["coulomb_soc"]
                 pack[:, AT["offset_a"]] = answers["offset_a"]

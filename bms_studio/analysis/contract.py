@@ -41,6 +41,7 @@ PACK_COLUMNS = (
         for seconds in (2, 10, 30)
         for what in ("a", "w", "w_sigma", "cell", "cause")
     ),
+    "hysteresis",  # -1 after discharge .. 1 after charge
 )
 
 

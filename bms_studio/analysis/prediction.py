@@ -4,18 +4,20 @@ To be compared with what was measured. Reads a Timeline and the shared cell mode
 estimated here, and no window enters.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.analysis.contract import ESTIMATES, HEALTH, AnalysisStatus
+from bms_studio.analysis.contract import ESTIMATES, HEALTH, PACK_GROUP, AnalysisStatus
 from bms_studio.estimators.model import (
     CellModel,
     cell_model,
     ocv_at,
     relaxed_current,
     resistance_factor,
+    warmth,
 )
 from bms_studio.pack.chemistry import load_chemistry
 from bms_studio.timeline import Timeline
@@ -23,6 +25,8 @@ from bms_studio.timeline import Timeline
 _BEFORE_NS = 900_000_000_000  # three times the slow time constant: what polarisation remembers
 _BEFORE_POINTS = 300
 _USUAL_DEGC = 25.0
+_TEN_S = 10.0
+_LEAST_SLOW = 0.3  # the difference of two uncertain resistances says no more than that
 Array = NDArray[np.float64]
 
 
@@ -57,8 +61,10 @@ def predicted_voltage(
     """Times (ns, at most about `points`) and voltage (V) that the model gives for `cell` (from 1)
     between t0 and t1; empty where SOC, current or the model are unknown.
 
-    V = OCV(z, T) - f (R0 I + R1 x1 + R2 x2), the model of `estimators.model` without hysteresis
-    and with the cell's own resistance where it is known. R1 and R2 go in proportion to R0.
+    V = OCV(z, T) + M h - f (R0 I + R1 x1 + R2 x2), the model of `estimators.model` with the
+    hysteresis h of the filter's state (zero in analyses that were kept without it) and with the
+    cell's own resistances where they are known: R0 the ohmic one, R1 and R2 by what ten seconds
+    of load add to it, else in proportion to R0.
     """
     nothing = np.zeros(0, np.int64), np.zeros(0)
     model = model_of(status)
@@ -73,16 +79,46 @@ def predicted_voltage(
         return nothing
     z = np.interp(time, soc_time, soc, left=np.nan)
     degc = _temperature(timeline, prefix, time)
-    own = _held(timeline, f"{prefix}{HEALTH}resistance_ohm", cell, t1)
-    share = own / model.r0_ohm if own > 0 else 1.0
+    ohmic, slow = _shares(timeline, prefix, cell, t1, model)
     seconds = (time - time[0]) * 1e-9
-    factor = resistance_factor(model, z, degc) * share
-    drop = model.r0_ohm * amps
-    drop = drop + model.r1_ohm * relaxed_current(seconds, amps, model.tau1_s)
-    drop = drop + model.r2_ohm * relaxed_current(seconds, amps, model.tau2_s)
-    volts = ocv_at(model, z, degc) - factor * drop
+    drop = ohmic * model.r0_ohm * amps
+    drop = drop + slow * model.r1_ohm * relaxed_current(seconds, amps, model.tau1_s)
+    drop = drop + slow * model.r2_ohm * relaxed_current(seconds, amps, model.tau2_s)
+    volts = ocv_at(model, z, degc) - resistance_factor(model, z, degc) * drop
+    volts = volts + _hysteresis_v(model, timeline, prefix, time, degc)
     inside = (time >= t0) & (time <= t1)
     return time[inside], np.asarray(volts[inside], np.float64)
+
+
+def _shares(
+    timeline: Timeline, prefix: str, cell: int, t: int, model: CellModel
+) -> tuple[float, float]:
+    """Of the model's ohmic resistance and of its RC pairs, what this cell has; 1 where unknown. A
+    bad joint raises the first alone."""
+    ohmic = _held(timeline, f"{prefix}{HEALTH}resistance_ohm", cell, t)
+    if not ohmic > 0:
+        return 1.0, 1.0
+    ten = _held(timeline, f"{prefix}{HEALTH}ten_second_ohm", cell, t)
+    usual = model.r1_ohm * (1 - math.exp(-_TEN_S / model.tau1_s))
+    usual += model.r2_ohm * (1 - math.exp(-_TEN_S / model.tau2_s))
+    slow = (ten - ohmic) / usual if ten > ohmic else ohmic / model.r0_ohm
+    return ohmic / model.r0_ohm, min(max(slow, _LEAST_SLOW), 1 / _LEAST_SLOW)
+
+
+def _hysteresis_v(
+    model: CellModel, timeline: Timeline, prefix: str, time: NDArray[np.int64], degc: Array
+) -> Array:
+    """How far the curve lies from the mean of charge and discharge, in V at each time."""
+    columns = timeline.columns(prefix + PACK_GROUP)
+    if "hysteresis" not in columns:
+        return np.zeros(len(time))
+    at = [columns.index("hysteresis")]
+    t0, t1 = int(time[0]), int(time[-1])
+    then, share = _reduced(timeline, prefix + PACK_GROUP, at, t0, t1, len(time))
+    if not len(then):
+        return np.zeros(len(time))
+    swing = model.hysteresis_v * warmth(model.hysteresis_j_per_mol, degc)
+    return np.asarray(swing * np.interp(time, then, share), np.float64)
 
 
 def _joined(

@@ -82,7 +82,7 @@ class CellsPage(Page):
         self.panel.set_segment(stored if stored in PRESETS else "overview")
         self.panel.segment_changed.connect(self._preset_chosen)
         self.search = SearchLine()
-        self.search.setPlaceholderText(text("Search: 13, 5-9, label"))
+        self.search.setPlaceholderText(text("13, 5-9 or a label"))
         self.search.setFixedWidth(190)
         self.search.textChanged.connect(self._searched)
         self.worst = ActionButton(text("Worst first"), size=12)

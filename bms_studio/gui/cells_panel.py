@@ -126,14 +126,14 @@ class CellsPanel(QWidget):
             return "  ·  ".join(parts)
         if not math.isnan(readings.median_v):
             parts.append(text("median {volts} V", volts=number(readings.median_v, 3)))
+        missing = len(readings.cells_v) - readings.known_cells
+        if missing:
+            parts.append(text("{count} cells without a value", count=missing))
         colour = text("colour full at ±{mv} mV", mv=number(1000 * self._scale_v, 0))
         if self.mode == "Deviation":
             parts += [text("deviation from the median, raw"), colour]
         elif self.mode == "Extreme":
             parts += [text("largest deviation since connect, raw"), colour]
-        missing = len(readings.cells_v) - readings.known_cells
-        if missing:
-            parts.append(text("{count} cells without a value", count=missing))
         if not math.isnan(scan_s):
             parts.append(text("scan {ms} ms", ms=number(1000 * scan_s, 0)))
         return "  ·  ".join(parts)

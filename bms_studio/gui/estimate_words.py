@@ -214,7 +214,7 @@ def run_words(status: AnalysisStatus) -> str:
     name = status.runs[status.shown] if 0 <= status.shown < len(status.runs) else ""
     return text(
         "{name} ({number} of {count})",
-        name=name or text("automatic"),
+        name=settings_words(status.settings) if not name or name.isdigit() else name,
         number=status.shown + 1,
         count=len(status.runs),
     )

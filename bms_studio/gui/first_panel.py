@@ -15,7 +15,7 @@ from widgets.panel import Panel
 from widgets.risk_list import RiskList
 from widgets.text_line import TextLine
 
-_MOST = 3
+_MOST, _MOST_IF_LOW = 3, 2
 
 
 class FirstPanel(QWidget):
@@ -23,6 +23,7 @@ class FirstPanel(QWidget):
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.most = _MOST
         self.panel = Panel(text("First to fail"))
         self.list = RiskList()
         selection = context.selection
@@ -37,23 +38,29 @@ class FirstPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.panel)
 
+    def set_low(self, low: bool) -> None:
+        """Little height: one cell less, from the next `show_risks` on."""
+        self.most = _MOST_IF_LOW if low else _MOST
+
     def show_risks(
         self, risks: Sequence[CellRisk], findings: Sequence[Finding], visits: int
     ) -> None:
         """Bring the list up to date; visits: how many stand behind the ranges."""
         found = with_evidence(risks)
-        self.list.set_items(risk_items(risks, findings, _MOST))
+        self.list.set_items(risk_items(risks, findings, self.most))
         self.list.set_empty(
             text("Nothing found that would make a cell fail first.")
             if risks
             else text("No cell has been judged yet.")
         )
         healthy = len(risks) - len(found)
-        self.rest.set_text(
-            text("{count} cells: nothing found", count=healthy) if found and healthy else ""
-        )
-        self.rest.setVisible(bool(found and healthy))
-        ranged = any(risk.lead_time for risk in found[:_MOST])
+        more = len(found) - self.most
+        rest = [text("{count} more on Diagnosis", count=more)] if more > 0 else []
+        if found and healthy:
+            rest.append(text("{count} cells: nothing found", count=healthy))
+        self.rest.set_text(" · ".join(rest))
+        self.rest.setVisible(bool(rest))
+        ranged = any(risk.lead_time for risk in found[: self.most])
         self.panel.set_note(
             text("probability · if used as in these {count} visits", count=visits + 1)
             if ranged

@@ -17,9 +17,10 @@ from PySide6.QtWidgets import (
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.gui.cells_panel import CellsPanel
 from bms_studio.gui.first_panel import FirstPanel
-from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel, ExtremesPanel, LinkPanel
+from bms_studio.gui.live_panels import AlertsPanel, BalancingPanel
 from bms_studio.gui.live_plots import LivePlots
-from bms_studio.gui.live_power import DataPanel, PowerPanel
+from bms_studio.gui.live_power import PowerPanel
+from bms_studio.gui.live_quality import QualityPanel
 from bms_studio.gui.live_tiles import TileRow
 from bms_studio.gui.page import Context, Page
 from bms_studio.language import text
@@ -30,13 +31,15 @@ from widgets.theme import current_theme
 DRAWER_BELOW_PX = 1400
 _DRAWER_WIDTH = 420
 _LOW_HEIGHT = 640
+_THREE_SUSPECTS_PX = 780  # with less height the column would scroll
 _SIX_TILES_PX = 1800  # with less width their words would be cut
 _SLOW_TICKS = 5
 _GRID_TICKS = 3  # eight times a second: as fast as numbers can be read
 
 
 class RightColumn(QWidget):
-    """Alerts, power, balancing, data, extremes, link; beside the page, or over it as a drawer."""
+    """First to fail, alerts, power, balancing, how good the data are; beside the page, or over it
+    as a drawer."""
 
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__(parent)
@@ -44,15 +47,13 @@ class RightColumn(QWidget):
         self.first = FirstPanel(context)
         self.alerts = AlertsPanel(context)
         self.balancing = BalancingPanel(context)
-        self.extremes = ExtremesPanel(context)
-        self.link = LinkPanel()
         self.power = PowerPanel()
-        self.data = DataPanel()
+        self.quality = QualityPanel(context)
         inside = QWidget()
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
-        self.alerts.setMinimumHeight(150)
+        self.alerts.setMinimumHeight(102)
         self.balancing.setMinimumHeight(96)
         # Where the window is low, the column scrolls rather than squeezes.
         area = QScrollArea()
@@ -67,15 +68,17 @@ class RightColumn(QWidget):
         self._column.addWidget(self.alerts, 5)
         self._column.addWidget(self.power)
         self._column.addWidget(self.balancing, 3)
-        self._column.addWidget(self.data)
-        self._column.addWidget(self.extremes)
-        self._column.addWidget(self.link)
+        self._column.addWidget(self.quality)
 
     def set_floating(self, floating: bool) -> None:
         """As a drawer it has a ground and a margin of its own."""
         self.floating = floating
         margin = 10 if floating else 0
         self._column.setContentsMargins(margin, margin, margin, margin)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.first.set_low(self.height() < _THREE_SUSPECTS_PX)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.floating:
@@ -169,10 +172,7 @@ class LivePage(Page):
         right.alerts.show_findings(findings)
         right.power.show_readings(readings, estimates)
         right.balancing.show_readings(view, readings)
-        right.data.setVisible(estimates.status is not None)
-        right.data.show_estimates(estimates)
-        right.extremes.show_extremes(context.extremes())
-        right.link.show_status(view, readings)
+        right.quality.show_readings(view, readings, estimates)
 
     def autorange(self) -> None:
         self.plots.autorange()

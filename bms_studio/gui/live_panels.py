@@ -1,9 +1,8 @@
-"""The right column of the Live page: alerts, balancing, extreme deviations, link and data quality.
+"""The right column of the Live page: alerts, balancing; and rows of facts for any panel.
 
 Each panel takes readings and a view, and wires clicks to the selection or to an action.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,18 +13,16 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWi
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import PackView
-from bms_studio.gui.header import grouped
 from bms_studio.gui.page import Context
-from bms_studio.gui.readings import Readings, age_words, number
+from bms_studio.gui.readings import Readings
 from bms_studio.language import text
 from bms_studio.messages import render
-from bms_studio.status import Extreme
-from widgets.action_button import ActionButton
 from widgets.alert_list import Alert, AlertList
 from widgets.balance_strip import BalanceRow, BalanceStrip
 from widgets.panel import Panel
 from widgets.text_line import TextLine
 
+Fact = tuple[str, str, str, str]  # name, value, remark, tone of the value
 _ORDER = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 _MOST_BALANCING_ROWS = 12
 _FACT_PX = 20
@@ -151,97 +148,6 @@ def on_intervals(time: NDArray[np.int64], on: NDArray[np.bool_]) -> NDArray[np.i
     return np.stack([time[starts], time[ends]], axis=1).astype(np.int64)
 
 
-class ExtremesPanel(QWidget):
-    """The cells that have been farthest from the median since connect, with when; reset."""
-
-    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.panel = Panel(text("Extreme deviations"))
-        reset = ActionButton(text("Reset"), tone="link", size=12)
-        reset.clicked.connect(lambda: context.do("reset_extremes"))
-        self.panel.add_to_header(reset)
-        self.rows = FactRows(4, first_width=64)
-        self.panel.add(self.rows)
-        _fill(self, self.panel)
-
-    def show_extremes(self, extremes: Sequence[Extreme]) -> None:
-        """Bring the rows up to date."""
-        known = [
-            (abs(extreme.deviation_v), cell, extreme)
-            for cell, extreme in enumerate(extremes, start=1)
-            if extreme.time and not math.isnan(extreme.deviation_v)
-        ]
-        known.sort(key=lambda item: item[0], reverse=True)
-        rows = [
-            (
-                text("cell {cell}", cell=cell),
-                text("{mv} mV", mv=number(1000 * extreme.deviation_v, 0, sign=True)),
-                text("at {time}", time=clock(extreme.time)),
-                "text",
-            )
-            for _, cell, extreme in known[:4]
-        ]
-        self.rows.set_rows(rows or [("–", text("no scan yet"), "", "muted")])
-
-
-class LinkPanel(QWidget):
-    """How good the data are: rates, losses per stage, scan, protocol, sign of the current."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.panel = Panel(text("Link and data quality"))
-        self.rows = FactRows(5, first_width=96)
-        self.panel.add(self.rows)
-        _fill(self, self.panel)
-
-    def show_status(self, view: PackView, readings: Readings) -> None:
-        """Bring the rows up to date."""
-        status = view.status
-        link = status.link
-        lost = ", ".join(f"{stage} {grouped(count)}" for stage, count in link.dropped if count)
-        newest = readings.newest_cell_age_s
-        stale = newest > readings.stale_cell_s
-        missing = len(readings.cells_v) - readings.known_cells
-        scan = _or_dash(status.scan_s, text("{ms} ms", ms=number(1000 * status.scan_s, 0)))
-        sure = text("{percent} % sure", percent=number(100 * status.confidence, 0))
-        sign = {
-            "agrees": text("agrees with the voltages"),
-            "contradicts": text("contradicts the voltages"),
-        }.get(status.pack.sign, text("unverified"))
-        rows = [
-            (
-                text("newest cell"),
-                _or_dash(newest, text("{age} old", age=age_words(newest))),
-                "",
-                _tone(stale),
-            ),
-            (
-                text("scan"),
-                scan,
-                text("{count} cells missing", count=missing) if missing else "",
-                _tone(missing > 0),
-            ),
-            (text("lost frames"), grouped(link.lost), lost, "high" if link.lost else "text"),
-            (
-                text("protocol"),
-                status.protocol or "–",
-                sure if status.protocol else "",
-                _tone(0 < status.confidence < 0.8),
-            ),
-            (text("current sign"), sign, "", _tone(status.pack.sign == "contradicts")),
-        ]
-        self.panel.set_note(link.message, "warn")
-        self.rows.set_rows(rows)
-
-
-def _or_dash(value: float, words: str) -> str:
-    return "–" if math.isnan(value) else words
-
-
-def _tone(doubtful: bool) -> str:
-    return "warn" if doubtful else "text"
-
-
 class FactRows(QWidget):
     """Rows of name, value and remark, aligned; values keep their place. fit: as high as the rows
     that are there, else as `most` of them."""
@@ -266,10 +172,9 @@ class FactRows(QWidget):
             self._lines.append((name, value, remark))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(most * _FACT_PX)
-        grid.setColumnStretch(1, 3)
-        grid.setColumnStretch(2, 2)
+        grid.setColumnStretch(2, 1)  # the value has the room it needs, the remark the rest
 
-    def set_rows(self, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    def set_rows(self, rows: Sequence[Fact]) -> None:
         """(name, value, remark, tone of the value); missing rows are empty."""
         if self._fit:
             self.setFixedHeight(_FACT_PX * max(1, min(len(rows), len(self._lines))))

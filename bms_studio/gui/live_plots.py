@@ -93,6 +93,7 @@ class LivePlots(QWidget):
         self.current.set_minimum_span(2.0)
         self.temperature.set_minimum_span(4.0)
         self._colours = CellColours()
+        self._has: tuple[bool, ...] = ()
         self._named: tuple[object, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -134,7 +135,7 @@ class LivePlots(QWidget):
             return
         pack = self.context.pack_status()
         cells, probes = len(readings.cells_v), len(readings.probes_degc)
-        remark = text("{cells} cells, outliers named", cells=cells) if cells else ""
+        remark = text("{cells} cells, outliers named", cells=cells) if cells > 1 else ""
         self.voltage.set_header(text("Cell voltage"), "V", remark)
         self.current.set_header(text("Current"), "A", text("+ discharge"))
         self.temperature.set_header(
@@ -149,7 +150,19 @@ class LivePlots(QWidget):
             1,
         )
         self.voltage.set_lines(self._limit_lines(pack.cell_voltage_min, pack.cell_voltage_max))
+        self._say_what_is_missing(readings)
         self._name_outliers(readings)
+
+    def _say_what_is_missing(self, readings: Readings) -> None:
+        """An empty plot says whether the bus lacks it, or only this span."""
+        has = (readings.field("current").known, len(readings.probes_degc) > 0)
+        if has != self._has:
+            self._has = has
+            absent = (text("no current on this bus"), text("no probe on this bus"))
+            for plot, known, words in zip(
+                (self.current, self.temperature), has, absent, strict=True
+            ):
+                plot.set_texts(plot_texts() if known else plot_texts() | {"empty": words})
 
     def _limit_lines(self, low_v: float, high_v: float) -> list[Line]:
         lines = []

@@ -1,4 +1,4 @@
-"""Panels of the Live page: possible against allowed power, and whether the data are good enough.
+"""The power panel of the Live page: possible against allowed.
 
 Words and bars from estimates and readings; judges nothing.
 """
@@ -7,11 +7,10 @@ import math
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from bms_studio.gui.estimate_words import METERED, foundation, meter_rows
+from bms_studio.gui.estimate_words import foundation
 from bms_studio.gui.estimates import Estimates
 from bms_studio.gui.readings import Readings, number
 from bms_studio.language import text
-from widgets.meters import Meters
 from widgets.panel import Panel
 from widgets.power_bars import PowerBars, PowerRow
 
@@ -102,24 +101,6 @@ def _hint(way: str, estimates: Estimates) -> str:
             words += f" ± {number(sigma / 1000, 2)}"
         lines.append(words)
     return "\n".join([*lines, *foundation(estimates)]) if lines else ""
-
-
-class DataPanel(QWidget):
-    """Is the data good enough? A meter per quantity, and what to do next."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.panel = Panel(text("Is the data good enough?"))
-        self.meters = Meters()
-        self.panel.add(self.meters)
-        _fill(self, self.panel)
-
-    def show_estimates(self, estimates: Estimates) -> None:
-        """Bring the meters up to date."""
-        rows = meter_rows(estimates)
-        self.meters.set_rows(rows)
-        good = sum(row.share >= 1 for row in rows)
-        self.panel.set_note(text("{count} of {all} good", count=good, all=len(METERED)))
 
 
 def _fill(outer: QWidget, inner: QWidget) -> None:

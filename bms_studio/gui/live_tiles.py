@@ -199,9 +199,10 @@ def _usable(estimates: Estimates, cut_off: float) -> TileText:
     usable, cell = estimates.of_pack("usable_soc"), estimates.of_pack("limiting_cell")
     if math.isnan(usable):
         return TileText(caption, reason=estimates.need("soc"))
-    parts = []
+    parts, short = [], []
     if cell > 0:
         volts = number(cut_off, 2)
+        short.append(text("cell {cell} first", cell=int(cell)))
         parts.append(
             text("cell {cell} is empty first", cell=int(cell))
             if math.isnan(cut_off)
@@ -210,11 +211,13 @@ def _usable(estimates: Estimates, cut_off: float) -> TileText:
     costs = estimates.of_pack("costs_wh")
     if costs >= 1:
         parts.append(text("costs {energy} Wh", energy=number(costs, 0)))
+        short.append(parts[-1])
     lost = estimates.of_pack("soc") - usable
     sigma = estimates.of_pack("usable_soc_sigma")
     state = "watch" if lost > max(_APART, 3 * sigma if math.isfinite(sigma) else 0.0) else ""
     sub, state = _old(" · ".join(parts), state, estimates)
-    return TileText(caption, number(100 * usable, 0), "%", sub, state)
+    brief = " · ".join(short) if state != "stale" else ""
+    return TileText(caption, number(100 * usable, 0), "%", sub, state, short=brief)
 
 
 def _lowest(cut_off: float, readings: Readings, findings: Sequence[Finding]) -> TileText:
