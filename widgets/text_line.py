@@ -3,7 +3,7 @@
     TextLine(text="", tone="text", size=13, bold=False, mono=False, align=Left, steady=False)
       .set_text(str); .set_tone(str)      tone: a colour of the theme ("text", "muted", "warn", …)
     elided(text, font, width) -> str
-    fitted(text, font, width) -> str      whole parts ("a  ·  b") go first, from the end, then letters
+    fitted(text, font, width) -> str      the last of the parts ("a  ·  b") go first
 `least`: the width in pixels that eliding may go down to; `middle`: cut there, keep both ends;
 `parts`: whole parts go first, as in `fitted`.
 A steady line asks for the widest text it has had, so that neighbours do not jump.

@@ -1,6 +1,6 @@
 """How good the data are, on the Live page: enough for each quantity, extremes so far, the link.
 
-Three answers in one panel, so that the column fits the page: words and bars only, nothing is judged.
+Three answers in one panel, so that the column fits the page. Words and bars; nothing is judged.
 """
 
 import math
