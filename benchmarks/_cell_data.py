@@ -119,6 +119,7 @@ class Pack:
     shunt_ohm: NDArray[np.float64]
     offset_v: NDArray[np.float64]
     labels: NDArray[np.str_]
+    probes_degc: NDArray[np.float64]
 
 
 def simulated(name: str, week: int = 0) -> Pack:
@@ -145,4 +146,5 @@ def simulated(name: str, week: int = 0) -> Pack:
         shunt[min(week, len(shunt) - 1)],
         d["v_offset"],
         d["labels"],
+        d["T_meas"][rows].astype(np.float64),
     )

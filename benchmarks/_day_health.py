@@ -13,6 +13,7 @@ from bms_studio.analysis.basis import Ground, Known, settle
 from bms_studio.analysis.contract import Settings
 from bms_studio.analysis.evaluate import Evaluation
 from bms_studio.analysis.tally import COLUMNS
+from bms_studio.analysis.warmth import WarmthWindows, own_probes
 from bms_studio.estimators import leak, resistance, sag, soc
 from bms_studio.estimators.contract import Samples
 from bms_studio.pack.health import Health
@@ -27,7 +28,11 @@ def ground_of(chemistry: str, capacity_ah: float) -> Ground:
 
 
 def health_of_day(
-    data: Samples, ground: Ground, serial: str = "", bleed_a: float = math.nan
+    data: Samples,
+    ground: Ground,
+    serial: str = "",
+    bleed_a: float = math.nan,
+    probes_degc: Array | None = None,
 ) -> Health:
     """The summary of these samples (N cells); the state of charge at the start is unknown."""
     model, cells = ground.model, data.cells_v.shape[1]
@@ -55,7 +60,18 @@ def health_of_day(
         float(peaks[-1]) if len(peaks) else math.nan,
         serial,
         bleed_a=bleed_a,
+        warm=_warm(data, probes_degc),
+        probes=own_probes(0 if probes_degc is None else probes_degc.shape[1], cells, ()),
     ).health()
+
+
+def _warm(data: Samples, probes_degc: Array | None) -> dict[str, Array]:
+    """Temperatures and heat of the day, as the program collects them."""
+    windows = WarmthWindows()
+    if probes_degc is not None:
+        windows.push_probes(data.time_ns, probes_degc)
+        windows.push_current(data.time_ns, data.current_a)
+    return windows.until(int(data.time_ns[0]), int(data.time_ns[-1]))
 
 
 def _tally(data: Samples) -> Array:

@@ -46,7 +46,8 @@ def simulated() -> None:
 def _health(pack: Pack, chemistry: str, day: int) -> Health:
     time = START_NS + day * DAY_NS + np.round(pack.time_s * 1e9).astype(np.int64)
     data = samples(time, pack.current_a, pack.voltage_v, pack.temperature_degc)
-    return health_of_day(data, ground_of(chemistry, {"NMC": 5.0, "LFP": 2.3}[chemistry]))
+    ground = ground_of(chemistry, {"NMC": 5.0, "LFP": 2.3}[chemistry])
+    return health_of_day(data, ground, probes_degc=pack.probes_degc)
 
 
 def _print_day(pack: Pack, days: list[Health], chemistry: str) -> None:

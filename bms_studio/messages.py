@@ -137,6 +137,7 @@ TEMPLATES: dict[str, str] = {
     "need.more_cells": "needs more cells",
     "need.full_charge": "one full charge",
     "need.ride": "ride one minute",
+    "need.own_probes": "a temperature probe at every cell",
     "basis.no_chemistry": "The chemistry is unknown: name it, or let the pack rest at two charges",
     "basis.no_capacity": "The capacity is unknown: state it; until then only voltages are judged",
     "basis.no_current": "No current on this bus: charge is known at rest only",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.analysis.align import Aligned, Aligner, widened
+from bms_studio.analysis.align import CURRENT, Aligned, Aligner, widened
 from bms_studio.analysis.basis import Ground, Known, settle, with_chemistry
 from bms_studio.analysis.contract import (
     ESTIMATES,
@@ -28,6 +28,7 @@ from bms_studio.analysis.outlook import AT, Moment, ohmic_reference, pack_limits
 from bms_studio.analysis.steps import Answer, Steps
 from bms_studio.analysis.tally import COLUMNS as TALLY
 from bms_studio.analysis.tally import Tally
+from bms_studio.analysis.warmth import WarmthWindows, own_probes
 from bms_studio.analysis.windows import Windows
 from bms_studio.estimators import leak, sag, soc
 from bms_studio.estimators.contract import Outputs, State
@@ -88,6 +89,7 @@ class Analyser:
         self.count = 0
         self.health: list[Health] = []
         self._aligner = Aligner()
+        self._warmth = WarmthWindows()
         self._first = 0
         self._begun = False
         self._done_until = 0
@@ -111,6 +113,9 @@ class Analyser:
             return
         if kind == "pack":
             self._learn(time, rows)
+            self._warmth.push_current(time, rows[:, CURRENT])
+        elif kind == "probe":
+            self._warmth.push_probes(time, rows)
         elif kind == "cell" and not self._first:
             self._first = int(time[0])
         self._aligner.push(kind, time, rows, age_s)
@@ -387,5 +392,7 @@ class Analyser:
                 self.serial,
                 {n: float(self._outlook[AT[n]]) for n in _OUTLOOK},
                 self.settings.bleed_a,
+                self._warmth.until(self._visit, now),
+                own_probes(self._warmth.probes, self.count, self.profile.probes),
             )
         )

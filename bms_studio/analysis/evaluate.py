@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from bms_studio.analysis.basis import Ground
 from bms_studio.analysis.tally import COLUMNS
+from bms_studio.analysis.warmth import add_warmth
+from bms_studio.analysis.windows import STEPS as _STEPS
+from bms_studio.analysis.windows import drift
 from bms_studio.estimators import capacity, leak, sag
 from bms_studio.estimators.contract import Outputs, frozen
 from bms_studio.pack.health import Health
@@ -33,7 +36,6 @@ _RELAX_V, _RELAX_S, _REST_NOISE_V = 0.010, 900.0, 0.0005
 _SHORT_REST_S, _REST_S = 120.0, 1800.0
 # Leak, capacity and offset are told apart only by time and by charge moved.
 _LEAK_HOURS, _SWING = 6.0, 0.3
-_STEPS = 20
 _SIGN = 0.5
 _STILL = 0.01
 _TOLD = 0.5
@@ -47,6 +49,7 @@ class Evaluation:
     (empty before the first); windows: half-minute windows of the visit; tally: newest row, and the
     one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge;
     bleed_a: of a bleed resistor, NaN unknown (what came after it first drew is then left out).
+    warm: temperatures and heat (`analysis.warmth`), empty without probes; probes: whose (N,).
     """
 
     time: int
@@ -63,6 +66,8 @@ class Evaluation:
     serial: str = ""
     outlook: Mapping[str, float] = field(default_factory=dict)
     bleed_a: float = math.nan
+    warm: Mapping[str, Floats] = field(default_factory=dict)
+    probes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def health(self) -> Health:
         """Judge. Pure; takes a second for 100 cells and a week."""
@@ -91,6 +96,7 @@ class _Judge:
         self._differences()
         self._capacity()
         self._sag()
+        add_warmth(given.warm, given.probes, self.cells, self.pack, self.needs)
         return Health(
             time=given.time,
             start=given.start,
@@ -112,7 +118,7 @@ class _Judge:
         r, count = self.given.correlation
         if count >= _STEPS:
             return r < -_SIGN
-        return _drift(self.windows, 0.02 * self.model.capacity_ah) < -_SIGN
+        return drift(self.windows, 0.02 * self.model.capacity_ah) < -_SIGN
 
     def _blocked(self) -> str:
         """Why current cannot be used; "" when it can."""
@@ -126,6 +132,8 @@ class _Judge:
     def _use(self) -> None:
         now, before = self.given.tally, self.given.tally_before
         moved = float(now[_AT["throughput_ah"]] - before[_AT["throughput_ah"]])
+        if math.isfinite(self.given.bleed_a):
+            self.pack["bleed_a"] = self.given.bleed_a
         self.pack["observed_s"] = float(now[_AT["observed_s"]] - before[_AT["observed_s"]])
         self.pack["temperature_degc"] = float(now[_AT["mean_temperature_degc"]])
         if now[_AT["current_known"]] > 0:
@@ -380,20 +388,3 @@ def _extent(windows: Outputs, capacity_ah: float) -> tuple[float, float]:
     hours = float(windows["time_ns"][-1] - windows["time_ns"][0]) * (1e-9 / 3600)
     moved = windows["moved_ah"]
     return hours, float(np.max(moved) - np.min(moved)) / capacity_ah
-
-
-def _drift(windows: Outputs, least_a: float) -> float:
-    """Correlation of current with the change of voltage from window to window, NaN unknown."""
-    if not len(windows) or len(windows["time_ns"]) < _STEPS:
-        return math.nan
-    always = ~np.isnan(windows["cell_v"]).any(axis=0)
-    if not always.any():
-        return math.nan
-    change = np.diff(windows["cell_v"][:, always].mean(axis=1))
-    current = windows["current_a"]
-    # Only where the current stays: a step's own drop is not charge.
-    steady = np.abs(np.diff(current)) < 0.1 * np.abs(current[1:])
-    steady &= np.abs(current[1:]) > least_a
-    x, y = current[1:][steady], change[steady]
-    power = math.sqrt(float(x @ x) * float(y @ y))
-    return float(x @ y) / power if len(x) >= _STEPS and power > 0 else math.nan

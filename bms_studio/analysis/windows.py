@@ -4,6 +4,7 @@ A visit is a span in which the charge is accounted for; where something happened
 What is kept is bounded: beyond `MOST` windows neighbours are joined. Arrays only.
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,8 @@ from bms_studio.analysis.align import padded
 from bms_studio.estimators.contract import Outputs, frozen
 
 MOST = 2880
+# Fewer steps do not show the sign of a current.
+STEPS = 20
 # In two days a BMS balances, and others ride. A shorter gap over which the voltage moved by this
 # much had a charge or a ride that nobody saw.
 _GAP_NS = 120_000_000_000
@@ -84,3 +87,20 @@ class Windows:
                 joined = np.where(np.isnan(first), second, np.where(np.isnan(second), first, mean))
             self._columns[name] = [np.concatenate([joined, values[even:]])]
         self.count = len(self._columns["time_ns"][0])
+
+
+def drift(windows: Outputs, least_a: float) -> float:
+    """Correlation of current with the change of voltage from window to window, NaN unknown."""
+    if not len(windows) or len(windows["time_ns"]) < STEPS:
+        return math.nan
+    always = ~np.isnan(windows["cell_v"]).any(axis=0)
+    if not always.any():
+        return math.nan
+    change = np.diff(windows["cell_v"][:, always].mean(axis=1))
+    current = windows["current_a"]
+    # Only where the current stays: a step's own drop is not charge.
+    steady = np.abs(np.diff(current)) < 0.1 * np.abs(current[1:])
+    steady &= np.abs(current[1:]) > least_a
+    x, y = current[1:][steady], change[steady]
+    power = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / power if len(x) >= STEPS and power > 0 else math.nan

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 # imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
 NAMED_OF = {"sensor": 3.5, "imbalance": 8.0}
+# Voltage under load of healthy cells differs by this; a margin below is as good as none.
+SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
 _SHARE = 0.5
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
@@ -53,7 +55,7 @@ class Measure:
 
 
 def measures(health: Health, limits: FailureLimits) -> tuple[Measure, ...]:
-    """Resistance, capacity, self-discharge, imbalance of one day, against the median cell."""
+    """Resistance, capacity, self-discharge, imbalance, cooling of one day, against the median."""
     capacity = health.scale_ah
     rows = [
         _resistance(health, limits),
@@ -78,7 +80,53 @@ def measures(health: Health, limits: FailureLimits) -> tuple[Measure, ...]:
             "imbalance", "imbalance", np.abs(imbalance.values), imbalance.sigma, imbalance.spread
         )
     )
+    rows.append(_warmth(health, limits))
     return tuple(rows)
+
+
+def _warmth(health: Health, limits: FailureLimits) -> Measure:
+    """Of the cells that have a probe; where the pack hardly warms up, probes differ by more."""
+    rise = health.of_pack("rise_k")
+    spread = limits.spread_warmth
+    if rise > 0:
+        spread = float(np.hypot(spread, limits.probe_k / rise))
+    return _measure(health, "thermal", "warmth_difference", 1.0, limits.warmth, spread)
+
+
+def consequences(
+    visits: Sequence[Health], limits: FailureLimits
+) -> tuple[tuple[Measure, ...], ...]:
+    """Per visit the ways to fail that follow from others, for first passage only: the margin to the
+    cut-off under the rider's peak current, and a leak that the balancer cannot make up for. The
+    margin that is lost counts against what the pack had where it was emptiest."""
+    middles = [_median(h.values("sag_margin_v")) for h in visits]
+    known = [v for v in middles if np.isfinite(v)]
+    least = max(min(known) - limits.sag_margin_v, LEAST_MARGIN_V) if known else float("nan")
+    out = []
+    for health in visits:
+        margin, sigma = health.values("sag_margin_v"), health.sigma("sag_margin_v")
+        # What the open-circuit table is wrong by is common to all cells.
+        some = sigma[np.isfinite(sigma)]
+        common = float(some.min()) if len(some) else 0.0
+        own = np.hypot(np.sqrt(np.maximum(sigma**2 - common**2, 0.0)), SPREAD_MARGIN_V)
+        rows = [
+            Measure(
+                "sag",
+                "sag_margin_v",
+                (_median(margin) - margin) / least,
+                own / least,
+                SPREAD_MARGIN_V / least,
+            )
+        ]
+        balancer_a = health.of_pack("bleed_a")
+        if np.isfinite(limits.balancer_a):
+            balancer_a = limits.balancer_a
+        can_a = balancer_a * limits.balancer_h_per_day / 24
+        if can_a > 0:
+            spread = limits.spread_leak_per_h * max(health.scale_ah, 0.0)
+            rows.append(_measure(health, "balancing", "leak_a", 1.0, can_a, spread))
+        out.append(tuple(rows))
+    return tuple(out)
 
 
 def offsets(health: Health, limits: FailureLimits) -> Measure:

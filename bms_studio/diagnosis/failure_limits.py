@@ -15,12 +15,13 @@ class FailureLimits:
     Limits: resistance_growth: of the 10 s resistance, relative (1 = doubled); sag_margin_v: voltage
     left to the cut-off at the rider's peak current; capacity_loss: relative, against new or, where
     new is not known, against the mean cell; imbalance: state of charge beyond the median;
-    leak_per_h: self-discharge as a share of capacity (0.001 = 1 mA/Ah).
+    leak_per_h: self-discharge as a share of capacity (0.001 = 1 mA/Ah); warmth: temperature rise
+    beyond what the cell's heat explains, as a share of the middle rise (1 = twice as warm).
     Spread of healthy cells (1 sigma): spread_resistance, spread_capacity (relative),
-    spread_imbalance, spread_leak_per_h, spread_offset_v.
+    spread_imbalance, spread_leak_per_h, spread_offset_v, spread_warmth (relative), probe_k.
     Usual life: life_cycles and life_years until a limit of ageing is reached, life_spread: relative
     sigma of the batch, cell_spread: relative sigma between cells of one pack.
-    balancer_a, balancer_h_per_day: what the bleeders can take out; NaN unknown.
+    balancer_a, balancer_h_per_day: what the bleeders can take out; NaN: as the recording says.
     """
 
     chemistry: str = ""
@@ -40,6 +41,9 @@ class FailureLimits:
     cell_spread: float = 0.2
     balancer_a: float = float("nan")
     balancer_h_per_day: float = 2.0
+    warmth: float = 1.0
+    spread_warmth: float = 0.10
+    probe_k: float = 0.15
 
 
 # Full cycles to 80 % that makers' data sheets promise and long tests show, in round numbers, and

@@ -15,6 +15,7 @@ from bms_studio.diagnosis.evidence import (
     NAMED,
     NAMED_OF,
     Measure,
+    consequences,
     found_scores,
     measures,
     offsets,
@@ -37,7 +38,10 @@ FAULTS_PER_DAY = (1 / 600, 1 / 200, 1 / 60, 1 / 20)
 SURE = 0.95
 LEAST_VISITS = 3
 # An imbalance is mostly a consequence: it is named where nothing else explains it.
-_WEIGHT = {"imbalance": 0.3, "sensor": 0.8}
+_WEIGHT = {"imbalance": 0.3, "sensor": 0.8, "thermal": 0.7}
+# What a fault makes larger and nothing smaller; and what follows from others, which has no name.
+_LASTING = ("resistance", "capacity", "self-discharge")
+_FOLLOWS = ("sag", "balancing")
 Item = tuple[str, dict[str, float | str | int]]
 
 
@@ -105,10 +109,13 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     scores["resistance"] = np.where(joint, told, scores["resistance"])
     for mechanism, found in found_scores(findings, newest.count).items():
         scores[mechanism] = np.fmax(scores.get(mechanism, np.full(newest.count, np.nan)), found)
-    history = [[_by_name(measures(h, limits)).get(row.mechanism) for h in visits] for row in rows]
+    follow = consequences(visits, limits)
+    days_rows = [_by_name((*measures(h, limits), *f)) for h, f in zip(visits, follow, strict=True)]
+    rows = (*rows, *follow[-1])
+    history = [[named.get(row.mechanism) for named in days_rows] for row in rows]
     values = np.array([[_of(m, newest.count, "values") for m in line] for line in history])
     sigma = np.array([[_of(m, newest.count, "sigma") for m in line] for line in history])
-    lasting = [i for i, row in enumerate(rows) if row.mechanism != "imbalance"]
+    lasting = [i for i, row in enumerate(rows) if row.mechanism in _LASTING]
     begins, swapped = began_anew(values[lasting], sigma[lasting])
     days = np.array([(h.time - visits[0].time) / DAY_NS for h in visits])
     rate = _cycles_per_day(visits)
@@ -230,6 +237,8 @@ def _growing(view: _View, k: int) -> tuple[float, str] | None:
     visits, and by more than healthy cells differ in."""
     best: tuple[float, str] | None = None
     for row, trend in zip(view.rows, view.trends, strict=False):
+        if row.mechanism in _FOLLOWS:
+            continue
         likely = int(np.argmax(trend.weight[1:, k])) + 1
         gained = float(trend.slope[likely, k] * trend.span[k])
         enough = trend.span[k] >= LEAST_DAYS and trend.visits[k] >= LEAST_VISITS

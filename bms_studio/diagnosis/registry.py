@@ -9,7 +9,16 @@ plausibility work on the rows of a single group and are wired in `monitor`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from bms_studio.diagnosis import capacity, connection, drift, resistance, sag, self_discharge, sense
+from bms_studio.diagnosis import (
+    capacity,
+    connection,
+    cooling,
+    drift,
+    resistance,
+    sag,
+    self_discharge,
+    sense,
+)
 from bms_studio.diagnosis.balancer import BalancerWatch
 from bms_studio.diagnosis.bms import BmsWatch
 from bms_studio.diagnosis.contract import Finding
@@ -39,6 +48,7 @@ HEALTH: Mapping[str, Find] = {
     "sag": sag.find,
     "sense": sense.find,
     "balance": drift.find,
+    "cooling": cooling.find,
 }
 ROWS: Mapping[str, Callable[[], Watch]] = {"shifts": ShiftWatch, "sensors": SensorWatch}
 WINDOWS: Mapping[str, Callable[[], Watch]] = {

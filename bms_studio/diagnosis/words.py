@@ -125,6 +125,16 @@ CODES: dict[str, Words] = {
         "action.stop_charging",
         "Probe {probe}: rises by {kelvin_per_minute:.1f} K a minute while the others do not",
     ),
+    "thermal.cooling": Words(
+        "thermal",
+        "action.check_cooling",
+        "Cell {cell}: becomes {kelvin:.1f} K warmer under load than its own heat explains",
+    ),
+    "thermal.cooling_worse": Words(
+        "thermal",
+        "action.check_cooling",
+        "Cell {cell}: its cooling has become {percent:.0f} % worse in {days:.0f} days",
+    ),
     "thermal.efficiency": Words(
         "thermal",
         "action.check_joint",

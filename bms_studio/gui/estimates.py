@@ -206,4 +206,5 @@ def quantity_name(name: str) -> str:
         "sag_margin_v": text("Sag margin"),
         "lag_s": text("Measured late by"),
         "risk": text("Risk"),
+        "warmth_difference": text("Warmer than its heat explains"),
     }.get(name, BY_NAME[name].long_name if name in BY_NAME else name)

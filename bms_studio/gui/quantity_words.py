@@ -14,6 +14,12 @@ def quantity_words(name: str) -> tuple[str, str, float, int]:
         "leak_a": (text("Self-discharge"), text("mA beyond the mean cell"), 1e3, 2),
         "offset_v": (text("Sensor offset"), "mV", 1e3, 1),
         "imbalance": (text("Charge against the median"), text("points of SOC"), 1e2, 2),
+        "warmth_difference": (
+            text("Warmer than its heat explains"),
+            text("% of the pack's rise"),
+            1e2,
+            0,
+        ),
         "sag_margin_v": (text("Margin to the cut-off"), text("mV at peak current"), 1e3, 0),
     }
     return table.get(name, (name, "", 1.0, 3))

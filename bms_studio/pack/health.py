@@ -40,6 +40,7 @@ QUANTITIES = (
     Quantity("sag_margin_v", "V", True, "that voltage above the cut-off"),
     Quantity("lag_s", "s", False, "how much later than the current this cell is measured"),
     Quantity("risk", "1", False, "how likely this cell fails first, 0 none"),
+    Quantity("warmth_difference", "1", True, "temperature rise beyond what its heat explains"),
 )
 NAMES = tuple(q.name for q in QUANTITIES)
 BY_NAME = {q.name: q for q in QUANTITIES}
@@ -61,6 +62,8 @@ PACK_QUANTITIES = (
     Quantity("throughput_ah", "Ah", False, "charge moved in the span, both ways"),
     Quantity("observed_s", "s", False, "time with samples in the span"),
     Quantity("cycles", "1", False, "throughput as full cycles in the span"),
+    Quantity("bleed_a", "A", False, "current of a bleed resistor"),
+    Quantity("rise_k", "K", False, "how much the hardest load of the span warms the middle probe"),
 )
 
 
