@@ -38,7 +38,7 @@ _SHORT_REST_S, _REST_S = 120.0, 1800.0
 _LEAK_HOURS, _SWING = 6.0, 0.3
 _SIGN = 0.5
 _STILL = 0.01
-_TOLD = 0.5
+_TOLD, _TOLD_ALL, _TOLD_ONE = 0.5, 0.8, 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,8 +257,11 @@ class _Judge:
         )
         for name, key, prior in priors:
             sigma = self._wide(found[f"{key}_sigma"])
-            # What is no surer than before any data is not known.
+            # What is no surer than before any data is not known. The sigma of a faulty cell grows
+            # with its fault: where the pack's cells are known it is told, with that sigma.
             told = sigma < _TOLD * prior
+            if np.isfinite(sigma).any() and np.nanmedian(sigma) < _TOLD_ALL * prior:
+                told = sigma < _TOLD_ONE * prior
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
         if hours >= _LEAK_HOURS:
             self.needs.pop("leak_a")

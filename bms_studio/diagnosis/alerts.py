@@ -38,6 +38,7 @@ _EXPLAINED = {
     "thermal.efficiency": ("resistance", "connection"),
     "imbalance.": ("capacity", "self-discharge", "internal-short", "sensor", "balancing"),
     "capacity.first": ("capacity",),
+    "balancing.too_weak": ("self-discharge", "internal-short"),
     "resistance.": ("connection",),
     "self-discharge.": ("balancing", "internal-short"),
 }

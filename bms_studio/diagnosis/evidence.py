@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 # Beyond this score a cell is named; a level alone is never more than something to watch. An
 # imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
-NAMED_OF = {"sensor": 3.5, "imbalance": 8.0}
+NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.5, "imbalance": 8.0}
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
 SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
 _SHARE = 0.5
@@ -157,6 +157,18 @@ def _resistance(health: Health, limits: FailureLimits) -> Measure:
         (value / middle - 1) / growth,
         sigma / middle / growth,
         limits.spread_resistance / growth,
+    )
+
+
+def ohmic_part(health: Health, limits: FailureLimits) -> Measure:
+    """Of the ohmic resistance alone, which is where a joint adds."""
+    return _measure(
+        health,
+        "connection",
+        "resistance_difference",
+        1.0,
+        limits.resistance_growth,
+        limits.spread_resistance,
     )
 
 

@@ -20,6 +20,7 @@ from bms_studio.diagnosis.evidence import (
     measures,
     offsets,
     ohmic_only,
+    ohmic_part,
     score,
 )
 from bms_studio.diagnosis.failure_limits import FailureLimits
@@ -105,7 +106,9 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     # Where nothing tells them apart it is called the cell's; the advice is to check the joint.
     joint = np.nan_to_num(ohmic, nan=-1.0) > 0.5
     told = np.where(np.isnan(scores["resistance"]), np.nan, 0.0)
-    scores["connection"] = np.where(joint, scores["resistance"], told)
+    # A joint is a larger share of the ohmic part than of what ten seconds show.
+    either = np.fmax(scores["resistance"], score(ohmic_part(newest, limits)))
+    scores["connection"] = np.where(joint, either, told)
     scores["resistance"] = np.where(joint, told, scores["resistance"])
     for mechanism, found in found_scores(findings, newest.count).items():
         scores[mechanism] = np.fmax(scores.get(mechanism, np.full(newest.count, np.nan)), found)

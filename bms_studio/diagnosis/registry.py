@@ -25,6 +25,7 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.efficiency import EfficiencyWatch
 from bms_studio.diagnosis.exposure import ExposureWatch
 from bms_studio.diagnosis.moments import Moments
+from bms_studio.diagnosis.order import OrderWatch
 from bms_studio.diagnosis.sensors import SensorWatch
 from bms_studio.diagnosis.shifts import ShiftWatch
 from bms_studio.diagnosis.thermal import ThermalWatch
@@ -55,6 +56,7 @@ WINDOWS: Mapping[str, Callable[[], Watch]] = {
     "drift": drift.DriftWatch,
     "efficiency": EfficiencyWatch,
     "joint": connection.JointWatch,
+    "order": OrderWatch,
     "thermal": ThermalWatch,
     "balancer": BalancerWatch,
     "exposure": ExposureWatch,

@@ -5,7 +5,7 @@ short that carries more each visit ends in heat.
 Evidence: leak_a of `Health` (per cell, balancing given back) on one or several days, and the state
 of charge against the median at two visits weeks apart, capacity differences allowed for.
 A leak seen on one day is "watch"; on two days, or growing, "warn"; above 20 mA/Ah on two days
-"stop".
+"stop". Beside it stands whether the balancer (its current for two hours a day) can make up for it.
 Blind: a load on one cell (a tap, a stuck bleeder) leaks as well; the flat part of LFP needs full
 charges days apart; between visits unknown balancing hides a leak of a high cell.
 """
@@ -24,6 +24,8 @@ from bms_studio.pack.health import Health
 NATURAL_A, NOTABLE_A, SHORT_A, DANGEROUS_A = 5e-5, 3e-4, 3e-3, 2e-2
 LEVEL_Z = 4.5
 GROWTH = 1.5
+# As in `failure_limits`: a charger's hours with cells high enough for the bleeders.
+BALANCER_H_PER_DAY = 2.0
 # Between two visits: least days, what an imbalance is known to (SOC), what capacities differ in.
 # Over weeks less is worth a word (per Ah: 11 % a month); healthy cells differ by 2 % a month.
 VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
@@ -46,6 +48,7 @@ def find(history: Sequence[Health], now: Health) -> list[Finding]:
             chosen = [days[i] for i in seen]
             values = leaks[seen, k]
             out.append(_leaking(chosen, now, k, values, float(sigma[k]), float(z[-1, k]), capacity))
+            out += _too_weak(now, k, float(values[-1]), float(sigma[k]), len(seen))
         else:
             out += _between_visits(days, now, k, capacity)
     return out
@@ -86,6 +89,28 @@ def _leaking(
         code = "self-discharge.strong"
     parameters = {"milliampere": 1e3 * newest, "count": len(seen)}
     return found(code, now.time, span, k + 1, severity, z, parameters, tuple(items), len(seen))
+
+
+def _too_weak(now: Health, k: int, leak_a: float, sigma: float, count: int) -> list[Finding]:
+    """What the bleeders of all other cells can take away in a day, against what this cell loses."""
+    can_a = now.of_pack("bleed_a") * BALANCER_H_PER_DAY / 24
+    if not leak_a - 3 * sigma > can_a:
+        return []
+    text = f"{1e3 * leak_a:.1f} mA lost, {1e3 * can_a:.1f} mA of balancing"
+    item = evidence("leak_a", leak_a, sigma, can_a, now.start, now.time, text)
+    return [
+        found(
+            "balancing.too_weak",
+            now.time,
+            (now.start, now.time),
+            k + 1,
+            "watch" if count >= 2 else "info",
+            (leak_a - can_a) / sigma,
+            {"milliampere": 1e3 * leak_a, "can_ma": 1e3 * can_a},
+            (item,),
+            count,
+        )
+    ]
 
 
 def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float) -> list[Finding]:

@@ -100,6 +100,16 @@ CODES: dict[str, Words] = {
         "action.replace_cell",
         "Cell {cell}: has sunk by {millivolt:.0f} mV against its neighbours in {days:.0f} days",
     ),
+    "imbalance.first_full_last_empty": Words(
+        "imbalance",
+        "action.leave_charging",
+        "Cell {cell} is first full and last empty: it holds more charge, balancing helps",
+    ),
+    "imbalance.last_full_first_empty": Words(
+        "imbalance",
+        "action.leave_charging",
+        "Cell {cell} is last full and first empty: it holds less charge, balancing helps",
+    ),
     "imbalance.charge": Words(
         "imbalance",
         "action.leave_charging",
@@ -202,6 +212,11 @@ CODES: dict[str, Words] = {
         "balancing",
         "action.check_balancer",
         "Cell {cell}: stands {millivolt:.0f} mV above the others but is never balanced",
+    ),
+    "balancing.too_weak": Words(
+        "balancing",
+        "action.replace_cell",
+        "Cell {cell}: loses {milliampere:.1f} mA, the balancer can make up for {can_ma:.1f} mA",
     ),
     "balancing.hours": Words(
         "balancing",

@@ -1,10 +1,10 @@
 """How much warmer a cell becomes than its heat explains: cooling that fails, told from resistance.
 
-The middle temperature follows the heat of the current (I^2) with one time constant tau. A cell that
-makes more heat rises more, at the same pace: its excess has the shape X of the pack's own rise. One
-that is cooled less rises more and later: its excess has the shape of X once more delayed by tau (the
-derivative of K/(1 + s tau) by the cooling h, with K and tau both as 1/h). What the place of a probe
-does is a constant. `collect` reduces rows to windows, `solve` fits. Arrays in, arrays out.
+The middle temperature follows the heat of the current (I^2) with one time constant tau. A cell
+that makes more heat rises more, at the same pace: its excess has the shape X of the pack's rise.
+One that is cooled less rises more and later: its excess has the shape of X delayed by tau once more
+(the derivative of K/(1 + s tau) by the cooling h, with K and tau both as 1/h). What the place of a
+probe does is a constant. `collect` reduces rows to windows, `solve` fits. Arrays in, arrays out.
 """
 
 import math
