@@ -22,6 +22,7 @@ PER_CELL = (
     ("sag_margin_v", "V", True, "That voltage above the cut-off"),
     ("lag_s", "s", False, "How much later than the current this cell is measured"),
     ("risk", "1", True, "How likely this cell fails first, 0 none"),
+    ("warmth_difference", "1", True, "Temperature rise beyond what its heat explains"),
 )
 # In /health, named pack_<name>.
 OF_PACK = (
@@ -40,6 +41,8 @@ OF_PACK = (
     ("throughput_ah", "Ah", False, "Charge moved in the span, both ways"),
     ("observed_s", "s", False, "Time with samples in the span"),
     ("cycles", "1", False, "Throughput as full cycles in the span"),
+    ("bleed_a", "A", False, "Current of a bleed resistor"),
+    ("rise_k", "K", False, "How much the hardest load of the span warms the middle probe"),
 )
 # In /estimates beside soc and soc_sigma; limiting_cell and other cell numbers are uint16 there.
 OUTLOOK = (

@@ -9,6 +9,7 @@ probe does is a constant. `collect` reduces rows to windows, `solve` fits. Array
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -154,7 +155,8 @@ def _own(columns: Array, apart: Array, step_k: float, expected: float) -> tuple[
     spread[:2] = HEAT_SIGMA if known else HEAT_UNKNOWN, COOLING_SIGMA
     precision = np.diag(1 / spread**2)
     noise, alike = max(step_k, 0.05), 1.0
-    answer, inverse = mean, precision
+    answer: Array = mean
+    inverse: NDArray[np.floating[Any]] = precision
     for _ in range(3):
         weight = 1 / (noise * noise * alike)
         inverse = np.linalg.inv(weight * columns.T @ columns + precision)
