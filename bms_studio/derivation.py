@@ -45,6 +45,7 @@ class Derivation:
         self.meaning: Interpretation | None = None
         self._visits: tuple[Health, ...] = ()
         self.monitor = Monitor(self.limits, self._visits)
+        self._further: dict[int, Monitor] = {}  # of the other packs on this bus
         self.runs = Runs(timeline)
         self.analysis = LiveAnalysis(self.runs, self._monitor_of, Settings())
         self.question = ""
@@ -194,7 +195,7 @@ class Derivation:
         for group in self.timeline.groups():
             if not group.startswith("signals/"):  # those do not depend on roles
                 self.timeline.forget(group)
-        self.monitor = Monitor(self.limits, self._visits)
+        self.monitor, self._further = Monitor(self.limits, self._visits), {}
         self.analysis.reset()
         log = self.timeline.frames
         held_back = self._continuity.held_back if self._continuity else 0
@@ -233,7 +234,7 @@ class Derivation:
         for group in self.timeline.groups():
             self.timeline.forget(group)
         self._visits = self.runs.visits = ()
-        self.monitor = Monitor(self.limits, self._visits)
+        self.monitor, self._further = Monitor(self.limits, self._visits), {}
         self.analysis.reset()
 
     def order(self, settings: Settings, done: Callable[[Analysed], None], ends: bool) -> Order:
@@ -260,8 +261,10 @@ class Derivation:
         history = {1: list(self._visits)}
         return Order(source, settings, profiles, self.serial, done, ends, history=history)
 
-    def _monitor_of(self, pack: int) -> Monitor | None:
-        return self.monitor if pack == 1 else None
+    def _monitor_of(self, pack: int) -> Monitor:
+        if pack != 1 and pack not in self._further:
+            self._further[pack] = Monitor(resolve_limits(Limits(), self.chemistry))
+        return self.monitor if pack == 1 else self._further[pack]
 
     def _derive(self, frames: Frames) -> None:
         if self._pipeline is not None:
@@ -282,8 +285,8 @@ class Derivation:
                 else self._labels(part)
             )
             self.timeline.append(part.name, scans.time, scans.rows, names)
-            if part.pack == 1:
-                self.monitor.push(part.kind, scans.time, scans.rows)
+            found = self._monitor_of(part.pack).push(part.kind, scans.time, scans.rows)
+            self.analysis.heard(part.pack, found)
             ages = scans.age_s if part.kind == "cell" else None
             self.analysis.push(
                 part.pack, part.kind, scans.time, scans.rows, ages, self.profile, self.serial

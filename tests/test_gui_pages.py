@@ -230,6 +230,42 @@ def test_values_that_have_grown_old_say_so(
     view.disconnect()
 
 
+def test_a_second_pack_has_its_own_verdict_and_alerts(
+    open_window: Callable[..., Window], tmp_path: Path
+) -> None:
+    target = tmp_path / "two.h5"
+    time = 1_700_000_000_000_000_000 + np.arange(900, dtype=np.int64) * 100_000_000
+    good = np.full((900, 8), 3.7, np.float32)
+    low = np.full((900, 6), 3.7, np.float32)
+    low[300:, 2] = 2.4
+    profile = demo_profile(8)
+    with RecordingWriter(target, RecordingAttributes("import", profile=profile.text)) as writer:
+        writer.rows("/cells", time, {"voltage": good})
+        writer.rows("/packs/2/cells", time, {"voltage": low})
+        writer.close()
+    view = replay_of(target)
+    assert view.analysed.wait(60)
+    window = open_window(view)
+    view.seek(int(time[-1]))
+    window.show_page("live")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, LivePage)
+    words = window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert "ell 3" not in words
+    assert not page.right.alerts.list.accessibleName().count("ell 3")
+    window.packs.activated.emit(1)
+    tick(window, 12)
+    words = window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert "Pack 2" in words
+    assert "ell 3" in words
+    assert {f.cell for f in window.context.findings()} == {3}
+    view.seek(int(time[200]))
+    tick(window, 12)
+    assert not window.context.findings()
+    view.disconnect()
+
+
 def test_an_alert_leads_to_its_moment_and_its_cell(
     open_window: Callable[..., Window], tmp_path: Path
 ) -> None:

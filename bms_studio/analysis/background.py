@@ -14,7 +14,7 @@ from typing import Any
 
 from bms_studio.analysis.analyser import Block
 from bms_studio.analysis.basis import Known, settle
-from bms_studio.analysis.contract import Analysis, Settings
+from bms_studio.analysis.contract import Analysis, AnalysisStatus, Settings
 from bms_studio.analysis.run import Analysed, Ears, Piece, analyse
 from bms_studio.analysis.runs import Run, Runs
 from bms_studio.pack.health import Health
@@ -166,6 +166,15 @@ class AnalysedView:
                 self._runs.show(number)
 
         self._later(show)
+
+    @property
+    def now_ns(self) -> int:
+        """The live edge, or the playhead."""
+        raise NotImplementedError
+
+    def analysis_of(self, pack: int) -> AnalysisStatus:
+        """What is estimated and judged of any pack on the bus, as of the present moment."""
+        return self._runs.status(self.now_ns, self._background, pack)
 
     def analysis_run(self, number: int, pack: int = 1) -> Analysis | None:
         """All results of one of `analysis.runs` as arrays, to be compared; None if there is none

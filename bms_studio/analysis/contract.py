@@ -123,7 +123,8 @@ class AnalysisStatus:
     analyses kept, oldest first; shown: which one the timeline shows. busy: 0..1 while one is
     running in the background, NaN when none is. visits: earlier visits of the same pack (its
     serial number), oldest first, without the present one. error: one
-    sentence about a background analysis that failed, "" when none did.
+    sentence about a background analysis that failed, "" when none did. verdict, findings (newest
+    states): of a further pack on the bus; those of the first stand in the view.
     """
 
     basis: Basis = Basis()
@@ -135,3 +136,5 @@ class AnalysisStatus:
     busy: float = float("nan")
     visits: tuple[Health, ...] = ()
     error: str = ""
+    verdict: Verdict | None = None
+    findings: tuple[Finding, ...] = ()

@@ -20,6 +20,7 @@ from bms_studio.analysis.evaluate import Evaluation
 from bms_studio.analysis.run import Analysed, Piece, further_pack
 from bms_studio.analysis.runs import Run, Runs
 from bms_studio.analysis.warm import is_ready, warm_estimators
+from bms_studio.diagnosis.contract import Finding
 from bms_studio.monitor import Monitor
 from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Profile
@@ -94,6 +95,11 @@ class LiveAnalysis:
         analyser.serial = serial
         analyser.push(piece.kind, piece.time, piece.rows, piece.age_s)
         self._collect(self._run, pack, analyser)
+
+    def heard(self, pack: int, found: list[Finding]) -> None:
+        """What the rows of a pack raised or resolved; of the first its monitor is asked."""
+        if self._run is not None and pack != 1:
+            self._run.pack(pack).findings += found
 
     def turn(self) -> bool:
         """Bring in what has been judged; True when something was."""

@@ -23,6 +23,7 @@ from bms_studio.analysis.contract import (
     Settings,
 )
 from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
+from bms_studio.diagnosis.verdict import STREAM_CHECKS, judge
 from bms_studio.pack.health import Health
 from bms_studio.timeline import Timeline
 
@@ -49,6 +50,22 @@ class PackRun:
     verdict: Verdict | None = None
     risks: tuple[CellRisk, ...] = ()
     ranked: list[tuple[int, tuple[CellRisk, ...]]] = field(default_factory=list)
+
+    def findings_at(self, now_ns: int) -> tuple[Finding, ...]:
+        """Newest state of every finding as of a moment, worst and newest first."""
+        newest = {f.id: f for f in sorted(self.findings, key=lambda f: f.time) if f.time <= now_ns}
+        rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
+        states = newest.values()
+        return tuple(
+            sorted(states, key=lambda f: (f.state == "resolved", rank[f.severity], -f.time))
+        )
+
+    def verdict_at(self, now_ns: int, health: Health | None) -> Verdict | None:
+        """What was to be said of the pack then; None before anything was judged."""
+        if self.verdict is None:
+            return None
+        checked = [code for code, _ in self.verdict.checked if code in STREAM_CHECKS]
+        return judge(self.findings_at(now_ns), checked, True, health)
 
     def risks_at(self, now_ns: int) -> tuple[CellRisk, ...]:
         """Risks as they were known at a moment."""
@@ -182,13 +199,13 @@ class Runs:
         self.all, self.shown = [], 0
         forget_results(self._timeline)
 
-    def status(self, now_ns: int, work: Work | None = None) -> AnalysisStatus:
-        """What the window polls, as of `now_ns`; work: what runs beside."""
+    def status(self, now_ns: int, work: Work | None = None, pack: int = 1) -> AnalysisStatus:
+        """What the window polls of a pack, as of `now_ns`; work: what runs beside. Any thread."""
         busy, error = (work.busy, work.error) if work is not None else (float("nan"), "")
         if not self.all:
             return AnalysisStatus(busy=busy, error=error)
         run = self.all[self.shown]
-        told = run.pack(1)
+        told = run.packs.get(pack) or PackRun()
         health = next((h for h in reversed(told.health) if h.time <= now_ns), None)
         return AnalysisStatus(
             basis=told.basis,
@@ -199,7 +216,9 @@ class Runs:
             shown=self.shown,
             busy=busy,
             error=error,
-            visits=self.visits,
+            visits=self.visits if pack == 1 else (),
+            verdict=told.verdict_at(now_ns, health) if pack != 1 else None,
+            findings=told.findings_at(now_ns) if pack != 1 else (),
         )
 
     def _append(self, block: Block) -> None:

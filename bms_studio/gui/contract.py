@@ -127,6 +127,10 @@ class Analysed(Estimated, Protocol):
         result joins `analysis.runs` and is shown. ValueError, one sentence, for settings that
         cannot be used."""
 
+    def analysis_of(self, pack: int) -> AnalysisStatus:
+        """The same of any pack on the bus, with its verdict and findings where it is not the
+        first."""
+
     def cancel_analysis(self) -> None:
         """End what runs in the background; what was found before stays."""
 

@@ -58,10 +58,11 @@ class AlertsPanel(QWidget):
         view = self.context.view
         found = None
         if view is not None:
-            found = next((f for f in view.findings if f.id == finding_id), None)
+            found = next((f for f in self.context.findings() if f.id == finding_id), None)
         if view is None or found is None:
             return
-        view.acknowledge(finding_id)
+        if self.context.pack == 1:  # those of further packs are told, not kept
+            view.acknowledge(finding_id)
         if found.cell:
             self.context.selection.choose(found.cell)
         span = self.context.time.t1_ns - self.context.time.t0_ns

@@ -71,7 +71,10 @@ class QualityPanel(QWidget):
         if self.panel.segment() == LINK and view.status.link.message:
             note, tone = view.status.link.message, "warn"
         self.panel.set_note(note, tone)
-        self.extremes.set_rows(extreme_rows(self.context.extremes()))
+        rows_of = extreme_rows(self.context.extremes())
+        if self.context.pack != 1:
+            rows_of = [("–", text("kept of the first pack only"), "", "muted")]
+        self.extremes.set_rows(rows_of)
         self.link.set_rows(link_rows(view, readings))
 
     def _chosen(self, segment: str) -> None:

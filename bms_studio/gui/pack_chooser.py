@@ -1,16 +1,18 @@
 """Which pack of a bus is looked at: a small list beside the verdict, only where there are several.
 
-Changes `context.pack`; the pages then show that pack. Only the first is judged, and it says so.
+Changes `context.pack`; the pages then show that pack, with its own estimates and verdict.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from bms_studio.gui.header import identity_words
+from bms_studio.gui.header import verdict_text
 from bms_studio.gui.page import Context
 from bms_studio.language import text
+from bms_studio.status import Status
 from widgets.verdict_strip import VerdictText
 
 
@@ -49,20 +51,20 @@ class PackChooser(QComboBox):
         if at != self.currentIndex():
             self.setCurrentIndex(at)
 
-    def verdict(self, first: VerdictText) -> VerdictText:
-        """The strip's words: those of the first pack, or that this pack is not judged."""
+    def verdict(self, status: Status, evidence: str, has_current: bool) -> VerdictText:
+        """The strip's words for the pack looked at."""
         number = self.context.pack
         if number == 1:
-            return first
-        return VerdictText(
-            word=text("NOT ENOUGH DATA"),
-            headline=text(
-                "Pack {number} of this bus: shown and estimated, not judged", number=number
-            ),
-            identity=identity_words(self.context.pack_status()).replace(
-                text("Unknown pack"), text("Pack {number}", number=number)
-            ),
-            tag=first.tag,
+            return verdict_text(status, evidence, has_current)
+        pack = replace(self.context.pack_status(), name=str(number))
+        told = self.context.analysis()
+        verdict = told.verdict if told is not None else None
+        words = verdict_text(replace(status, pack=pack, verdict=verdict), evidence, False)
+        if verdict is not None:
+            return words
+        return replace(
+            words,
+            headline=text("Pack {number} of this bus: shown, not judged so far", number=number),
         )
 
     def _chosen(self, index: int) -> None:

@@ -4,13 +4,12 @@ The base of a page and its context; nothing of a particular page may enter.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from PySide6.QtWidgets import QWidget
 
-from bms_studio.analysis.contract import Basis
 from bms_studio.diagnosis.contract import Finding
-from bms_studio.gui.contract import AnalysisStatus, Estimated, PackView
+from bms_studio.gui.contract import Analysed, AnalysisStatus, Estimated, PackView
 from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.readings import Readings, read
 from bms_studio.gui.selection import Selection
@@ -19,6 +18,7 @@ from bms_studio.status import Extreme, PackStatus
 from widgets.time_view import TimeView
 
 _ESTIMATES_NS = 500_000_000  # estimates are renewed every few seconds
+_JUDGED_NS = 200_000_000  # of a further pack
 
 
 @dataclass(eq=False)
@@ -36,6 +36,8 @@ class Context:
     pack: int = 1  # the pack looked at, where a bus has several
     _estimates: Estimates | None = field(default=None, repr=False)
     _estimates_key: tuple[object, ...] = field(default=(), repr=False)
+    _judged: AnalysisStatus | None = field(default=None, repr=False)
+    _judged_key: tuple[object, ...] = field(default=(), repr=False)
 
     @property
     def prefix(self) -> str:
@@ -68,22 +70,27 @@ class Context:
         )
 
     def findings(self) -> Sequence[Finding]:
-        """Findings of the pack looked at; only the first pack of a bus is judged."""
-        return self.view.findings if self.view is not None and self.pack == 1 else ()
+        """Findings of the pack looked at."""
+        if self.view is None:
+            return ()
+        told = self.analysis() if self.pack != 1 else None
+        return self.view.findings if told is None else told.findings
 
     def extremes(self) -> tuple[Extreme, ...]:
-        """Extreme deviations of the pack looked at."""
+        """Extreme deviations of the pack looked at; kept of the first only."""
         return self.view.status.extremes if self.view is not None and self.pack == 1 else ()
 
     def analysis(self) -> AnalysisStatus | None:
-        """What is known of the analysis; None where nothing is analysed. Of further packs only the
-        estimates are kept, not what they stand on."""
+        """What is known of the analysis of the pack looked at; None where nothing is analysed."""
         view = self.view
         if not isinstance(view, Estimated):
             return None
-        if self.pack == 1:
+        if self.pack == 1 or not isinstance(view, Analysed):
             return view.analysis
-        return replace(view.analysis, basis=Basis(), health=None, risks=(), visits=())
+        key = (id(view), self.pack, self.present_ns // _JUDGED_NS, len(view.analysis.runs))
+        if key != self._judged_key or self._judged is None:
+            self._judged, self._judged_key = view.analysis_of(self.pack), key
+        return self._judged
 
     @property
     def present_ns(self) -> int:

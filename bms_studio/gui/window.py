@@ -24,7 +24,7 @@ from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
 from bms_studio.gui.diagnosis_page import DiagnosisPage
-from bms_studio.gui.header import hms, no_pack, top_bar, verdict_text
+from bms_studio.gui.header import hms, no_pack, top_bar
 from bms_studio.gui.jobs import JobFollower, JobStrip
 from bms_studio.gui.leftover_strip import LeftoverStrip
 from bms_studio.gui.live_page import LivePage
@@ -292,8 +292,7 @@ class Window(QMainWindow):
         readings = self.context.readings()
         has_current = readings is not None and readings.field("current").known
         self.packs.refresh()
-        words = verdict_text(status, self._evidence(view), has_current)
-        self.verdict.set(self.packs.verdict(words))
+        self.verdict.set(self.packs.verdict(status, self._evidence(view), has_current))
         self.question.ask(status.question, view)
         self._follow_building(view)
         name = status.pack.serial or status.pack.name or status.link.interface
