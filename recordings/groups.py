@@ -18,6 +18,8 @@ Array = NDArray[Any]
 
 _CHUNK_BYTES = 512 * 1024
 _MIN_ROWS, _MAX_ROWS = 256, 65536
+# Up to here a dataset lies in the file as it is: the index of its one chunk alone takes 2 kB.
+_PLAIN_BYTES = 4096
 MAX_COLUMNS = 4096
 
 
@@ -153,6 +155,12 @@ class GroupWriter:
 
     def _flush_stream(self, stream: _Stream, first: int, rows: int) -> None:
         wide = stream.column.wide
+        if stream.dataset is None and not first and self._filled < self._chunk:
+            values = stream.buffer[: self._filled] if wide else stream.buffer[: self._filled, 0]
+            if values.nbytes <= _PLAIN_BYTES:
+                stream.dataset = self._group.create_dataset(stream.column.name, data=values)
+                _describe(stream.dataset, stream.column)
+                return
         if stream.dataset is None:
             # A group that ends within its first chunk gets a chunk of exactly its size.
             length = self._chunk if first or self._filled == self._chunk else self._filled
