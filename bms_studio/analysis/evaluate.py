@@ -29,8 +29,6 @@ _AT = {name: i for i, name in enumerate(COLUMNS)}
 # A week of windows says what there is to say; older ones have been judged before.
 _SPAN_NS = 7 * 86_400_000_000_000
 _LEAST_WINDOWS = 20
-# More do not make a fit surer (their residuals are alike), only slower.
-_FIT_WINDOWS = 480
 # What is still relaxing in a rest: 10 mV at first, with the slow pair's and diffusion's time.
 _RELAX_V, _RELAX_S, _REST_NOISE_V = 0.010, 900.0, 0.0005
 _SHORT_REST_S, _REST_S = 120.0, 1800.0
@@ -245,7 +243,7 @@ class _Judge:
         params = leak.Params(self.model, bleed_a=self.given.bleed_a)
         found = leak.solve(
             params,
-            _coarser(self.windows),
+            self.windows,
             min(max(first, 0.0), 1.0),
             float(soc["pack_soc_sigma"]),
             float(soc["offset_a"]),
@@ -364,26 +362,6 @@ def _recent(windows: Outputs) -> Outputs:
     time = windows["time_ns"]
     first = int(np.searchsorted(time, time[-1] - _SPAN_NS))
     return frozen(**{name: values[first:] for name, values in windows.items()})
-
-
-def _coarser(windows: Outputs) -> Outputs:
-    """No more windows than a fit needs: means of neighbours. Only what is known counts."""
-    rows = len(windows["time_ns"])
-    join = -(-rows // _FIT_WINDOWS)
-    if join < 2:
-        return windows
-    even = rows // join * join
-    out: dict[str, NDArray[Any]] = {}
-    for name, values in windows.items():
-        parts = values[:even].reshape(even // join, join, *values.shape[1:])
-        if values.dtype == np.int64:
-            out[name] = parts[:, 0] + (parts - parts[:, :1]).mean(axis=1).astype(np.int64)
-        else:
-            known = ~np.isnan(parts)
-            count = known.sum(axis=1)
-            total = np.where(known, parts, 0.0).sum(axis=1)
-            out[name] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return frozen(**out)
 
 
 def _extent(windows: Outputs, capacity_ah: float) -> tuple[float, float]:

@@ -2,9 +2,10 @@
 
 `step` reduces a stream to windows (means of half a minute); `solve` fits to them, per cell, what a
 day or a week of windows tell: start difference, ohmic and slow resistance, 1/capacity, leak and
-offset, by Gauss-Newton on the cell's own SOC (the open-circuit voltage is taken where that cell
-is, not where the mean is, so that a large leak is not underestimated). What bleeders took is given
-back first. Errors that all cells share cancel. Arrays in, arrays out.
+offset, on the cell's own SOC (the open-circuit voltage is taken where that cell is, not where the
+mean is, so that a large leak is not underestimated). What bleeders took is given
+back first. Errors that all cells share cancel. `kinds` says how one fault is told from another.
+Arrays in, arrays out.
 """
 
 import math
@@ -16,25 +17,31 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
+from bms_studio.estimators.difference import LEAK, TERMS, groups
 from bms_studio.estimators.kernel import known
-from bms_studio.estimators.model import GAS_J_PER_MOL_K, CellModel, ocv_at
-from bms_studio.estimators.pack_curve import hat, own_curve
+from bms_studio.estimators.kinds import Beliefs, Course, beside, judged
+from bms_studio.estimators.model import CellModel
+from bms_studio.estimators.pack_curve import own_curve, softened
 
-TERMS = 6  # start, ohmic, slow, 1/capacity, leak, offset
-CURVE_KNOTS = 16
-MERGED = 10
+# A row of the fit: hardly any charge moves in it.
+MOVED, LONGEST_NS, MOST_ROWS = 0.005, 1_800_000_000_000, 600
+# A bleed resistor nobody stated, and how much of the capacity it may take unseen.
+USUAL_BLEED_A, UNSEEN = 0.1, 0.0005
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
     """window_s: length of a window. gap_s: beyond it the current between two scans is unknown and
     taken for zero. bleed_a: current of a bleed resistor, NaN unknown (its time is then left out of
-    the fit). Sigmas of what cells differ in before anything is known: SOC (5 %), resistance (half
-    of R0), 1/capacity (5 %), leak (20 mA/Ah: a cell that is empty after two days), sensor offset
-    (5 mV). spread_curve_v, curve_length: the open-circuit curves of two cells of one batch differ
-    by 2 mV, alike over 20 % of SOC (0.3 % between their electrodes). split_share: of a resistance
-    difference, how much the fit may put into the slow part. temperature_spread_k: how
-    much warmer one cell is than another unnoticed. noise_v: one window's mean."""
+    the fit).
+
+    What one cell may differ in that is not as the others (sigma): SOC (5 %), resistance (half of
+    R0), 1/capacity (5 %), leak (20 mA/Ah: empty after two days), sensor offset (10 mV); and what
+    healthy ones do (healthy_, where the pack does not say otherwise): 0.5 %, 5 %, 0.8 %,
+    0.05 mA/Ah, 1.5 mV.
+    spread_curve_v, curve_length, slip: the open-circuit curves of two cells of one batch differ by
+    1.5 mV and their electrodes by 0.3 % of SOC, alike over 30 %; the pack itself says whether by
+    less or more. slope_share: how well the slope of the pack's curve is known. noise_v: one row."""
 
     model: CellModel
     window_s: float = 30.0
@@ -44,12 +51,17 @@ class Params:
     spread_r: float = 0.5
     spread_capacity: float = 0.05
     spread_leak_per_h: float = 0.02
-    spread_curve_v: float = 0.002
-    curve_length: float = 0.2
-    split_share: float = 0.05
-    temperature_spread_k: float = 0.5
-    spread_offset_v: float = 0.005
-    noise_v: float = 0.0005
+    spread_curve_v: float = 0.0015
+    curve_length: float = 0.3
+    spread_offset_v: float = 0.010
+    noise_v: float = 0.0003
+    healthy_imbalance: float = 0.005
+    healthy_r: float = 0.05
+    healthy_capacity: float = 0.008
+    healthy_leak_per_h: float = 0.00005
+    healthy_offset_v: float = 0.0015
+    slip: float = 0.003
+    slope_share: float = 0.2
 
 
 def start(params: Params, cells: int) -> State:
@@ -182,32 +194,9 @@ def solve(
     offset_v, each with `_sigma`; residual_v, their root mean square. NaN where fewer than 20
     windows are known.
     """
-    model = params.model
     few = np.isfinite(windows["cell_v"]).sum(0) < 20
-    windows = _merged(windows, 0.02 * model.capacity_ah)
-    hours = (windows["time_ns"] - windows["time_ns"][:1]) * 1e-9 / 3600
-    moved = (windows["moved_ah"] - windows["moved_ah"][:1] - offset_a * hours) / model.capacity_ah
-    current = windows["current_a"] - offset_a
-    slow = windows["slow_a"] - offset_a
-    z = mean_soc - moved
-    volts = windows["cell_v"]
-    there = ~np.isnan(volts)
-    # The mean of those that are always known, so that a silent cell does not move it.
-    always = there.all(0) if there.all(0).any() else there.any(0)
-    mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
-    volts_mean = (volts, mean_v, there)
-    warm = windows["temperature_degc"]
-    run = (hours, z, moved, current, slow)
-    params = replace(params, model=own_curve(model, hours, z, mean_v, current, slow, warm))
-    table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
-    # The mean cell leaks with its cells: more than the median one, which is taken not to.
-    leaking = np.nanmean(table[4]) - np.nanmedian(table[4]) if np.isfinite(table[4]).any() else 0.0
-    if len(hours) and abs(leaking) * hours[-1] > 0.002 * model.capacity_ah:
-        own_way = z - leaking * hours / model.capacity_ah
-        run = (hours, own_way, moved, current, slow)
-        curve = own_curve(model, hours, own_way, mean_v, current, slow, warm)
-        params = replace(params, model=curve)
-        table = _all_cells(params, windows, run, volts_mean, mean_soc_sigma)
+    windows = condensed(windows, params.model.capacity_ah)
+    table = _judged(params, windows, mean_soc, mean_soc_sigma, offset_a)
     table[:, few] = np.nan
     names = ("imbalance", "resistance_ohm", "slow_ohm", "inverse_capacity", "leak_a", "offset_v")
     out = {name: table[i] for i, name in enumerate(names)}
@@ -218,178 +207,122 @@ def solve(
     return out
 
 
-def _merged(windows: Outputs, still_a: float) -> Outputs:
-    """The windows with those of a rest taken together, ten at a time: nothing happens in them."""
-    count = len(windows["time_ns"])
-    if count < 2:
+def condensed(windows: Outputs, capacity_ah: float) -> Outputs:
+    """Rows for the fit: windows taken together while hardly any charge moves, 600 at most."""
+    if len(windows["time_ns"]) < 2:
         return windows
-    calm = np.abs(windows["current_a"]) < still_a
-    calm &= np.append(0.0, np.diff(windows["bled_s"].sum(1))) == 0
-    run = np.cumsum(np.append(True, calm[1:] != calm[:-1]))
-    place = np.arange(count) - np.flatnonzero(np.append(True, run[1:] != run[:-1]))[run - 1]
-    group = np.where(calm, place // MERGED, place)
-    first = np.flatnonzero(np.append(True, (run[1:] != run[:-1]) | (group[1:] != group[:-1])))
-    size = np.diff(np.append(first, count))
+    calm = np.abs(windows["current_a"]) < 0.02 * capacity_ah
+    bled = windows["bled_s"].sum(1)
+    calm &= np.append(0.0, np.diff(bled)) == 0
+    moved = windows["moved_ah"] / capacity_ah
+    most, longest = MOVED, LONGEST_NS
+    group = groups(windows["time_ns"], moved, calm, most, longest)
+    while group[-1] >= MOST_ROWS:
+        most, longest = 2 * most, 2 * longest
+        group = groups(windows["time_ns"], moved, calm, most, longest)
+    first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    size = np.diff(np.append(first, len(group)))
     out: dict[str, NDArray[Any]] = {}
     for name, values in windows.items():
         if name == "time_ns":
-            ages = values - values[0]
-            out[name] = values[0] + np.add.reduceat(ages, first) // size
+            out[name] = values[0] + np.add.reduceat(values - values[0], first) // size
             continue
-        known = np.isfinite(values)
-        total = np.add.reduceat(np.where(known, values, 0.0), first, axis=0)
-        many = np.add.reduceat(known.astype(np.float64), first, axis=0)
+        there = np.isfinite(values)
+        total = np.add.reduceat(np.where(there, values, 0.0), first, axis=0)
+        many = np.add.reduceat(there.astype(np.float64), first, axis=0)
         out[name] = np.divide(total, many, out=np.full(total.shape, np.nan), where=many > 0)
     return frozen(**out)
 
 
-def _all_cells(
-    params: Params,
-    windows: Outputs,
-    run: tuple[NDArray[np.float64], ...],
-    volts_mean: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]],
-    mean_soc_sigma: float,
+def _run_of(params: Params, windows: Outputs, mean_soc: float, offset_a: float) -> Course:
+    capacity_ah = params.model.capacity_ah
+    hours = (windows["time_ns"] - windows["time_ns"][:1]) * 1e-9 / 3600
+    moved = (windows["moved_ah"] - windows["moved_ah"][:1] - offset_a * hours) / capacity_ah
+    volts = windows["cell_v"]
+    there = ~np.isnan(volts)
+    # The mean of those that are always known, so that a silent cell does not move it.
+    always = there.all(0) if there.all(0).any() else there.any(0)
+    mean_v = np.nanmean(np.where(always, volts, np.nan), axis=1)
+    # Against the mean cell, which loses what bleeders take on average.
+    bled = windows["bled_s"] / 3600
+    own = bled - bled.mean(1, keepdims=True)
+    unknown = math.isnan(params.bleed_a)
+    z = mean_soc - moved
+    use = there & ~np.isnan(mean_v)[:, None] & (z > 0.02)[:, None] & (z < 1.04)[:, None]
+    if unknown:
+        use &= np.abs(own) * USUAL_BLEED_A < UNSEEN * capacity_ah
+    return Course(
+        hours,
+        z,
+        moved,
+        windows["current_a"] - offset_a,
+        windows["slow_a"] - offset_a,
+        windows["temperature_degc"],
+        mean_v,
+        volts - mean_v[:, None],
+        np.zeros(own.shape) if unknown else own * (params.bleed_a / capacity_ah),
+        use,
+    )
+
+
+def _judged(
+    params: Params, windows: Outputs, mean_soc: float, mean_soc_sigma: float, offset_a: float
 ) -> NDArray[np.float64]:
     """(2 TERMS + 1, N): answers, their sigmas, residual."""
-    model = params.model
-    hours, z, moved, current, slow = run
-    volts, mean_v, there = volts_mean
-    cells = volts.shape[1]
-    table = np.full((2 * TERMS + 1, cells), np.nan)
-    bled = windows["bled_s"] / 3600
-    for k in range(cells):
-        rows = there[:, k] & ~np.isnan(mean_v) & (z > 0.02) & (z < 1.02)
-        if math.isnan(params.bleed_a) and len(bled):
-            rows &= bled[:, k] == bled[0, k]
-        if rows.sum() < 4:
-            continue
-        # Against the mean cell, which loses what bleeders take on average.
-        own_bled = (bled[rows] - bled[rows].mean(1, keepdims=True))[:, k]
-        taken = 0.0 if math.isnan(params.bleed_a) else params.bleed_a * own_bled
-        rest = (
-            windows["temperature_degc"][rows],
-            volts[rows, k] - mean_v[rows],
-            np.asarray(taken / model.capacity_ah),
-            1.0 - 1.0 / cells,
-        )
-        chosen = (hours[rows], z[rows], moved[rows], current[rows], slow[rows], *rest)
-        answer, covariance, rms = _fit(params, *chosen)
-        variance = np.diag(covariance).copy()
-        if mean_soc_sigma > 0:
-            # What the answer would be if the mean cell were one sigma higher.
-            shifted = _fit(
-                params, chosen[0], np.minimum(z[rows] + mean_soc_sigma, 1.02), *chosen[2:]
-            )
-            variance += (shifted[0] - answer) ** 2
-        warmer = params.temperature_spread_k * model.activation_j_per_mol / GAS_J_PER_MOL_K
-        warmer *= model.r0_ohm / 298.15**2
-        variance[1] += (params.split_share * answer[1]) ** 2 + warmer**2
-        table[:TERMS, k] = answer
-        table[TERMS:-1, k] = np.sqrt(np.maximum(variance, 0.0))
-        table[-1, k] = rms
+    run = _run_of(params, windows, mean_soc, offset_a)
+    beliefs = _beliefs(params, run.difference.shape[1])
+    found = judged(beliefs, _curve_of(params.model, run), run)
+    # The mean cell leaks with its cells: more than the median one, which is taken not to.
+    leaks = found.table[LEAK][np.isfinite(found.table[LEAK])]
+    leaking = float(leaks.mean() - np.median(leaks)) if len(leaks) else 0.0
+    if len(leaks) and abs(leaking) * run.hours[-1] > 0.002 * params.model.capacity_ah:
+        run = replace(run, z=run.z - leaking * run.hours / params.model.capacity_ah)
+        found = judged(beliefs, _curve_of(params.model, run), run)
+    table = found.table
+    if mean_soc_sigma > 0 and len(leaks):
+        # What the answer would be if the mean cell were one sigma nearer to half.
+        way = mean_soc_sigma if float(np.mean(run.z)) < 0.5 else -mean_soc_sigma
+        other = replace(run, z=run.z + way)
+        apart = beside(found, beliefs, _curve_of(params.model, other), other)
+        table[TERMS:-1] = np.hypot(table[TERMS:-1], apart)
     return table
 
 
-def _fit(
-    params: Params,
-    hours: NDArray[np.float64],
-    z: NDArray[np.float64],
-    moved: NDArray[np.float64],
-    current: NDArray[np.float64],
-    slow: NDArray[np.float64],
-    temperature: NDArray[np.float64],
-    difference_v: NDArray[np.float64],
-    taken: NDArray[np.float64],
-    own: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Answer (TERMS,), its covariance, and the residual's root mean square, of one cell.
+def _curve_of(model: CellModel, run: Course) -> CellModel:
+    return softened(own_curve(model, run.hours, run.z, run.mean_v, run.current, run.slow, run.warm))
 
-    Beside the terms the fit carries an unknown difference of two cells' open-circuit curves, so
-    that what is seen twice at the same charge tells a leak from a curve.
-    """
+
+def _beliefs(params: Params, cells: int) -> Beliefs:
     model = params.model
-    prior = np.array(
+    units = np.array([1.0, model.r0_ohm, model.r2_ohm, 1.0, model.capacity_ah, 1.0])
+    healthy = np.array(
+        [
+            params.healthy_imbalance,
+            params.healthy_r,
+            params.healthy_r,
+            params.healthy_capacity,
+            params.healthy_leak_per_h,
+            params.healthy_offset_v,
+        ]
+    )
+    faulty = np.array(
         [
             params.imbalance_sigma,
-            params.spread_r * model.r0_ohm,
-            params.spread_r * model.r2_ohm,
+            params.spread_r,
+            params.spread_r,
             params.spread_capacity,
-            params.spread_leak_per_h * model.capacity_ah,
+            params.spread_leak_per_h,
             params.spread_offset_v,
         ]
-    ) ** 2 * max(own, 1e-6)
-    knots = np.linspace(max(float(z.min()), 0.0), min(float(z.max()), 1.0) + 1e-3, CURVE_KNOTS)
-    curve = hat(knots, z)
-    apart = np.abs(knots[:, None] - knots) / params.curve_length
-    alike = params.spread_curve_v**2 * (np.exp(-apart) + 1e-6 * np.eye(CURVE_KNOTS))
-    precision = np.zeros((TERMS + CURVE_KNOTS, TERMS + CURVE_KNOTS))
-    precision[:TERMS, :TERMS] = np.diag(1 / prior)
-    precision[TERMS:, TERMS:] = np.linalg.inv(alike)
-    answer = np.zeros(TERMS + CURVE_KNOTS)
-    here = ocv_at(model, z, temperature)
-    correlated = 1.0
-    normal = precision
-    rms = 0.0
-    for turn in range(12):
-        u, leak = answer[3], answer[4] / model.capacity_ah
-        dz = answer[0] - moved * u - leak * hours * (1 + u) - taken
-        own_z = np.clip(z + dz, 0.0, 1.0)
-        reach = np.maximum(np.abs(dz), 0.01)
-        slope = _slope(model, own_z, reach)
-        terms = np.stack(
-            [
-                slope,
-                -current,
-                -slow,
-                -slope * (moved + leak * hours),
-                -slope * hours * (1 + u) / model.capacity_ah,
-                np.ones(len(z)),
-            ],
-            1,
-        )
-        columns = np.concatenate([terms, curve], axis=1)
-        expected = ocv_at(model, own_z, temperature) - here
-        expected = expected - current * answer[1] - slow * answer[2] + answer[5]
-        residual = difference_v - expected - curve @ answer[TERMS:]
-        # The curve's slope is known to a tenth: rows far from the mean cell count less.
-        sigma = np.sqrt(
-            max(float(np.mean(residual**2)), params.noise_v**2) + (0.1 * slope * dz) ** 2
-        )
-        weight = 1 / sigma**2 / correlated
-        normal = columns.T @ (weight[:, None] * columns) + precision
-        right = columns.T @ (weight * residual) - precision @ answer
-        move = np.linalg.solve(normal, right)
-        answer = answer + move
-        rms = float(np.sqrt(np.mean(residual**2)))
-        settled = np.all(np.abs(move[:TERMS]) < 1e-3 * np.sqrt(prior))
-        if correlated > 1 and settled:
-            break
-        # Residuals of a fit that has not settled would look alike without being so.
-        if turn >= 5 or settled:
-            correlated = max(_correlation(residual / sigma), 1.0 + 1e-9)
-    covariance = np.linalg.inv(normal)[:TERMS, :TERMS]
-    return answer[:TERMS], np.asarray(covariance, np.float64), rms
-
-
-def _slope(
-    model: CellModel, z: NDArray[np.float64], reach: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    low, high = np.maximum(z - reach, 0.0), np.minimum(z + reach, 1.0)
-    rise = np.interp(high, model.soc, model.ocv_v) - np.interp(low, model.soc, model.ocv_v)
-    return np.asarray(rise / np.maximum(high - low, 1e-6), np.float64)
-
-
-def _correlation(residual: NDArray[np.float64]) -> float:
-    """1 + 2 sum of the residual's autocorrelation, up to its first zero: how many windows say what
-    one independent one would."""
-    r = residual - residual.mean()
-    power = float(r @ r)
-    if power <= 0:
-        return 1.0
-    total = 1.0
-    for lag in range(1, len(r) // 3):
-        rho = float(r[:-lag] @ r[lag:]) / power
-        if rho <= 0.05:
-            break
-        total += 2 * rho
-    return total
+    )
+    # A mean of N cells takes 1/N of each cell's difference with it.
+    own = math.sqrt(max(1.0 - 1.0 / cells, 1e-6))
+    return Beliefs(
+        healthy * units * own,
+        faulty * units * own,
+        params.spread_curve_v,
+        params.curve_length,
+        params.slip,
+        params.slope_share,
+        params.noise_v,
+    )
