@@ -33,21 +33,36 @@ def bitmap_bindings(
     listed = sorted(_numbers(databases), key=lambda item: (item[2], item[0].id, item[1].start))
     bits = sum(signal.length for _, signal, _ in listed)
     widest = max((signal.length for _, signal, _ in listed), default=0)
-    if not cells or not cells <= bits < cells + max(widest, 8):
+    each = _of_each(listed, cells, bits) if cells else -1
+    spare = max(widest, 8) if each == 0 else 8 * len(listed)
+    if each < 0 or not cells <= bits < cells + spare:
         return ()
     bindings = []
     number = 0
     for message, signal, _ in listed:
-        if values is not None and _beyond(values(message.name, signal.name), cells - number):
+        mine = min(signal.length, each or signal.length, cells - number)
+        if values is not None and _beyond(values(message.name, signal.name), mine):
             return ()
-        for bit in range(min(signal.length, cells - number)):
+        for bit in range(mine):
             why = f"bit {bit} of {signal.name}"
             role = Role("balancing", number + bit + 1)
             bindings.append(
                 Binding(message.name, signal.name, role, valid=(0.0, 1.0), why=why, bit=bit)
             )
-        number += signal.length
+        number += mine
     return tuple(bindings)
+
+
+def _of_each(listed: Sequence[tuple[Message, Signal, object]], cells: int, bits: int) -> int:
+    """Cells of each number where modules have one each and bits to spare; 0: they follow on from
+    one another; -1 cannot be told."""
+    messages = {message.name for message, _, _ in listed}
+    if not listed:
+        return -1
+    if len(messages) == 1 or bits == cells:
+        return 0
+    each, rest = divmod(cells, len(listed))
+    return each if not rest and all(signal.length >= each for _, signal, _ in listed) else -1
 
 
 def _numbers(

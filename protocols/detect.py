@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from protocols.contract import Protocol
 from protocols.evidence import Bus, Cells
-from protocols.families import Family
+from protocols.family import Family
 from protocols.frames import EXTENDED, Frames
 from protocols.mapping import map_database
 from protocols.registry import available, load

@@ -5,14 +5,13 @@ Names are guesses; frames decide between rivals. Loads numba (by decoding).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocols.bytecheck import LARGEST_STEP_V
 from protocols.decode import compile_messages, decode
-from protocols.families import Family, with_index
+from protocols.family import Family
 from protocols.frames import ERROR, EXTENDED, REMOTE, Frames
 from protocols.packfields import Candidate
 from protocols.polled import Decoder, decode_transfers
@@ -120,6 +119,14 @@ class Bus:
         return Cells(numbers.astype(np.int64) + 1, medians, wild, usual, jumps)
 
 
+    def numbers(self, family: Family) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers from 1 that a family decodes to, and how often each came."""
+        samples = Decoder(self.databases, Mapping("trial", family.bindings)).push(self.frames)
+        _, index, _ = samples.group(family.bindings[0].role.group)
+        seen, counts = np.unique(index, return_counts=True)
+        return seen.astype(np.int64) + 1, counts
+
+
 def _thinned(frames: Frames, step: int) -> Frames:
     """Whole stretches of a long recording, so that rounds of cells stay together."""
     if step == 1:
@@ -140,27 +147,6 @@ def _counts(messages: Sequence[Message], frames: Frames) -> dict[str, int]:
         known, counts = (wide_ids, wide_counts) if message.extended else (short_ids, short_counts)
         found[message.name] = int(counts[(known & message.id_mask) == message.id].sum())
     return found
-
-
-def learn_index(bus: Bus, family: Family) -> Family:
-    """Start (0 or 1) and stride of the number in the payload, from the values that occur."""
-    binding = family.bindings[0]
-    index = binding.index
-    if index is None:
-        return family
-    seen = np.unique(bus.values(binding.message, index.signal)).astype(np.int64)
-    if not len(seen):
-        return family
-    lowest = int(seen[0])
-    first = lowest if lowest in (0, 1) else index.first
-    together = len({b.index.position for b in family.bindings if b.index})
-    stride = index.stride
-    if together > 1 and len(seen) > 1:
-        step = 0
-        for value in np.diff(seen).tolist():
-            step = gcd(step, int(value))
-        stride = 1 if step % together == 0 else together
-    return with_index(family, first, stride)
 
 
 def rescale(bus: Bus, family: Family) -> tuple[Family, Cells]:

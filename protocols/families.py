@@ -2,98 +2,38 @@
 
 Three ways in which senders write them are known: a name per cell, plain or multiplexed; the same
 names in several messages, with the module's number in the message's name; and one signal beside
-an index signal ("index in payload"). No frame is looked at here.
+an index signal ("index in payload", `indexed.py`). No frame is looked at here.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
-from protocols.names import Name, message_words, take_apart
-from protocols.plausibility import (
-    CELL_V,
-    PROBE_DEGC,
-    cell_factor,
-    ones_excluded,
-    temperature_change,
-    unit_of,
-)
-from protocols.roles import Binding, Index, Role
-from protocols.signals import Database, Message, Signal
+from protocols.family import Family, Item, bound, items_of, why
+from protocols.indexed import across_messages, in_payload
+from protocols.plausibility import unit_of
+from protocols.roles import Role
+from protocols.signals import Database, Message
+
+__all__ = ["Family", "families"]
 
 MOST_NUMBERS = 1000
 MOST_PACKS = 16
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_NEVER = _words(
-    "max min avg delta limit threshold command fault flag warning checksum machine history time "
-    "cycle twelve count"
-)
 _FEWEST_BARE = 6
-_STOPS = {
-    "cell": _NEVER
-    + _words(
-        "state temperature thermistor probe balancing resistance open current soc soh capacity "
-        "power energy total remaining charge discharge display"
-    ),
-    "probe": _NEVER
-    + _words("state voltage current balancing resistance soc soh power energy capacity"),
-    "balancing": _NEVER
-    + _words("id voltage temperature current resistance power energy capacity soc"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A signal that may be a cell, probe or balancing flag."""
-
-    message: Message
-    signal: Signal
-    name: Name
-    context: Name
-    factor: float
-    shift: float
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Numbers of the signal's name; a last letter counts as one."""
-        return self.name.numbers + ((ord(self.name.letter) - 64,) if self.name.letter else ())
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One possible source of all cells (or probes, or flags) of a pack.
-
-    indexed: the number comes from the payload. size: how many numbers (0 where unknown).
-    """
-
-    kind: str
-    pack: int
-    bindings: tuple[Binding, ...]
-    size: int
-    score: float
-    indexed: bool = False
-
-    @property
-    def messages(self) -> tuple[str, ...]:
-        """Names of the messages it needs."""
-        return tuple(dict.fromkeys(binding.message for binding in self.bindings))
 
 
 def families(databases: Sequence[Database], kind: str) -> list[Family]:
     """All possible sources of a kind ("cell", "probe", "balancing"), the best by name first."""
-    items = [item for m in _messages(databases) for item in _items(m, kind)]
+    items = [item for m in _messages(databases) for item in items_of(m, kind)]
     found: list[Family] = []
-    indexed: set[str] = set()
-    for message, listed in _by_message(items):
-        family = _in_payload(kind, message, listed)
+    grouped = {message.name: listed for message, listed in _by_message(items)}
+    for listed in grouped.values():
+        family = in_payload(kind, listed[0].message, listed)
         if family:
             found.append(family)
-            indexed.add(message.name)
+    indexed = {message for family in found for message in family.messages}
+    joined = across_messages(found, grouped)
+    boards = {message for family in joined for message in family.messages}
+    found = [*joined, *(f for f in found if f.messages[0] not in boards)]
     keyed: dict[tuple[int, tuple[str, ...]], list[Item]] = defaultdict(list)
     for item in items:
         if item.numbers and item.message.name not in indexed:
@@ -112,50 +52,6 @@ def _by_message(items: Sequence[Item]) -> list[tuple[Message, list[Item]]]:
     for item in items:
         grouped[item.message.name].append(item)
     return [(listed[0].message, listed) for listed in grouped.values()]
-
-
-def _items(message: Message, kind: str) -> list[Item]:
-    context = message_words(message)
-    found = []
-    for signal in message.signals:
-        name = take_apart(signal.name)
-        change = _change(kind, signal, name, context)
-        if change is not None:
-            found.append(Item(message, signal, name, context, *change))
-    return found
-
-
-def _change(kind: str, signal: Signal, name: Name, context: Name) -> tuple[float, float] | None:
-    """Factor and shift to the canonical unit if the signal may be of this kind."""
-    if name.has(*_STOPS[kind]) or name.twelve_volt:
-        return None
-    if kind == "cell":
-        return _cell_change(signal, name, context)
-    if kind == "probe":
-        subjects = ("cell", "module", "pack", "bms", "probe", "thermistor", "string")
-        about = name.has(*subjects) or context.has(*subjects)
-        thermal = name.has("temperature", "thermistor")
-        thermal = thermal or unit_of(signal.unit).quantity == "temperature"
-        if not (about and thermal) or context.has("machine", "history") or name.has("id"):
-            return None
-        return temperature_change(signal)
-    if signal.length > 2 or not name.has("balancing"):
-        return None
-    return 1.0, 0.0
-
-
-def _cell_change(signal: Signal, name: Name, context: Name) -> tuple[float, float] | None:
-    voltage = name.has("voltage") or unit_of(signal.unit).quantity == "voltage"
-    if not name.has("cell") and not (context.has("cell") and voltage):
-        return None
-    if name.has("pack", "string") and not name.has("cell"):
-        return None
-    if name.has("id") and not (voltage and name.numbers):
-        return None
-    if name.unknown and not voltage:
-        return None
-    factor = cell_factor(signal)
-    return None if factor is None else (factor, 0.0)
 
 
 # --- a name per cell ------------------------------------------------------------------------
@@ -214,10 +110,10 @@ def _family(
         return []
     if len(set(numbers)) < len(numbers) or len(numbers) < 2:
         return []
-    if any(item.name.weak for item in items) and not _surely_cells(items):
+    if any(item.weak or item.name.weak for item in items) and not _surely_cells(items):
         return []
     bindings = tuple(
-        _binding(item, Role(kind, number, pack=pack), _why(item, kind, number))
+        bound(item, Role(kind, number, pack=pack), why(item, kind, number))
         for number, item in sorted(zip(numbers, items, strict=True), key=lambda pair: pair[0])
     )
     return [Family(kind, pack, bindings, len(bindings), _score(kind, items))]
@@ -261,120 +157,3 @@ def _score(kind: str, items: list[Item]) -> float:
     return score
 
 
-def _why(item: Item, kind: str, number: int) -> str:
-    noun = {"cell": "cell", "probe": "probe", "balancing": "balancing of cell"}[kind]
-    reason = f"name says {noun} {number}"
-    if item.numbers and number != item.numbers[-1]:
-        reason = f"{item.message.name}.{item.signal.name} counts as {noun} {number}"
-    return f"{reason}, {_unit_words(item)}"
-
-
-def _unit_words(item: Item) -> str:
-    unit = item.signal.unit.strip()
-    if unit and unit_of(unit).quantity not in ("", "other"):
-        return f"unit {unit}"
-    if item.factor == 1.0:
-        return "no unit given"
-    return f"no unit, range fits 1/{round(1 / item.factor)}"
-
-
-def _binding(item: Item, role: Role, why: str, index: Index | None = None) -> Binding:
-    limits = {"cell": CELL_V, "probe": PROBE_DEGC, "balancing": (0.0, 1.0)}[role.kind]
-    if role.kind != "balancing":
-        limits = ones_excluded(item.signal, item.factor, item.shift, limits)
-    return Binding(
-        item.message.name,
-        item.signal.name,
-        role,
-        item.factor,
-        item.shift,
-        limits,
-        index,
-        why=why,
-    )
-
-
-# --- index in payload -----------------------------------------------------------------------
-
-
-def _in_payload(kind: str, message: Message, items: list[Item]) -> Family | None:
-    """The signals of one message whose number another signal of it carries."""
-    listed = [item for item in items if len(item.numbers) <= 1]
-    if not 1 <= len(listed) <= 8 or len(listed) != len(items):
-        return None
-    if len(listed) > 1 and any(not item.numbers for item in listed):
-        return None
-    ordered = sorted(listed, key=lambda item: item.numbers)
-    paired = _paired(kind, message, ordered)
-    if paired:
-        return paired
-    carrier = _index_signal(kind, message, ordered)
-    if carrier is None or (kind != "cell" and carrier.name == ordered[0].signal.name):
-        return None
-    name = take_apart(carrier.name)
-    stride = 1 if name.has("first") or len(ordered) == 1 else len(ordered)
-    first = 1 if carrier.minimum == 1.0 and not carrier.offset else 0
-    bindings = []
-    for position, item in enumerate(ordered):
-        index = Index(carrier.name, first, stride, position)
-        why = f"number from {carrier.name}, {_unit_words(item)}"
-        bindings.append(_binding(item, Role(kind), why, index))
-    score = 9.0 + (2.0 if ordered[0].name.has("cell") else 0.0)
-    return Family(kind, 1, tuple(bindings), 0, score, indexed=True)
-
-
-def _paired(kind: str, message: Message, items: Sequence[Item]) -> Family | None:
-    """Values that each have an index of their own: Id_1 with Value_1, Id_2 with Value_2."""
-    carriers: dict[tuple[int, ...], Signal] = {}
-    for signal in message.signals:
-        name = take_apart(signal.name)
-        if _is_small_count(signal) and name.has("id") and not name.has(*_NEVER):
-            carriers[name.numbers] = signal
-    if len(items) < 2 or any(item.numbers not in carriers for item in items):
-        return None
-    bindings = []
-    for item in items:
-        carrier = carriers[item.numbers].name
-        why = f"number from {carrier}, {_unit_words(item)}"
-        bindings.append(_binding(item, Role(kind), why, Index(carrier)))
-    return Family(kind, 1, tuple(bindings), 0, 11.0, indexed=True)
-
-
-def _index_signal(kind: str, message: Message, items: Sequence[Item]) -> Signal | None:
-    """The one small whole number that says which cell or probe the frame is about."""
-    own = {item.signal.name for item in items}
-    selectors = {condition.selector for item in items for condition in item.signal.mux}
-    best: tuple[float, Signal] | None = None
-    for signal in message.signals:
-        name = take_apart(signal.name)
-        if signal.name in own or signal.name in selectors or not _is_small_count(signal):
-            continue
-        if not name.has("id", "first", "group") or name.has(*_NEVER, "fault", "module", "string"):
-            continue
-        score = 2.0 * name.has("cell" if kind != "probe" else "probe")
-        score += 1.0 * name.has("id") - 0.5 * len(name.unknown)
-        if kind == "probe" and name.has("cell") and not items[0].name.has("cell"):
-            continue
-        if best is None or score > best[0]:
-            best = (score, signal)
-    return best[1] if best else None
-
-
-def _is_small_count(signal: Signal) -> bool:
-    return (
-        3 <= signal.length <= 16
-        and not signal.signed
-        and not signal.is_float
-        and abs(signal.scale) == 1.0
-    )
-
-
-def with_index(family: Family, first: int, stride: int) -> Family:
-    """The same family with another start and stride, as learned from frames."""
-    bindings = []
-    for binding in family.bindings:
-        if binding.index is None:
-            raise ValueError(f"{binding.signal} has no index in the payload")
-        index = replace(binding.index, first=first, stride=stride)
-        bindings.append(replace(binding, index=index))
-    return replace(family, bindings=tuple(bindings))

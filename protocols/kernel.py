@@ -24,6 +24,8 @@ from protocols.tables import (
     EXTENDED_MASK,
     FACTOR,
     FIRST,
+    FLAG,
+    FLAG_GOOD,
     HIGH,
     INDEX,
     INVALID_FROM,
@@ -31,6 +33,9 @@ from protocols.tables import (
     KIND,
     LENGTH,
     LOW,
+    MODULE,
+    MODULE_FIRST,
+    MODULE_STRIDE,
     NEED,
     OFFSET,
     PLUS,
@@ -200,7 +205,7 @@ def _column(
 ) -> Any:
     """Column of an entry in this frame; -1 if its number is unknown or beyond the count."""
     column = np.int64(entries[at, COLUMN])
-    index, count = entries[at, INDEX], entries[at, COUNT]
+    index, count, module = entries[at, INDEX], entries[at, COUNT], entries[at, MODULE]
     if index >= 0:
         there, value = _whole(words, row, size, fields, index)
         mask = ~np.uint64(0) >> np.uint64(64 - fields[index, LENGTH])
@@ -209,6 +214,12 @@ def _column(
         column = (value - entries[at, FIRST]) * entries[at, STRIDE] + entries[at, POSITION]
         if not there or column < 0 or column >= MAX_NUMBER:
             return np.int64(-1)
+        if module >= 0:
+            there, value = _whole(words, row, size, fields, module)
+            before = (value - entries[at, MODULE_FIRST]) * entries[at, MODULE_STRIDE]
+            if not there or before < 0 or column + before >= MAX_NUMBER:
+                return np.int64(-1)
+            column += before
     if count >= 0:
         there, value = _whole(words, row, size, fields, count)
         most = value * field_scales[count, SCALE] + field_scales[count, ADD]
@@ -275,6 +286,7 @@ def _careful(
     least, most = scales[at, LOW], scales[at, HIGH]
     first_invalid, last_invalid = e[at, INVALID_FROM], e[at, INVALID_TO]
     numbered = e[at, INDEX] >= 0 or e[at, COUNT] >= 0
+    flag, good = e[at, FLAG], np.int64(e[at, FLAG_GOOD])
     fixed = np.int64(e[at, COLUMN])
     unknown: Any = 0
     for k in range(len(rows)):
@@ -297,6 +309,9 @@ def _careful(
                 known = least <= amount <= most
                 for i in range(first_invalid, last_invalid):
                     known = known and invalid[i] != raw
+                if known and flag >= 0:
+                    there, said = _whole(words, row, size, fields, flag)
+                    known = there and said == good
                 if known and numbered:
                     column = _column(words, row, size, e, at, fields, field_scales, invalid)
                 if not known:

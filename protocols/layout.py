@@ -15,6 +15,7 @@ from protocols.roles import KINDS, Binding, Mapping, Role
 from protocols.signals import Database, Message, MuxCondition, Signal
 from protocols.tables import (
     ADD,
+    ENTRY_WIDTH,
     EXTENDED_MASK,
     FLOAT16,
     FLOAT32,
@@ -24,7 +25,6 @@ from protocols.tables import (
     INVALID_TO,
     KIND,
     SIGNED,
-    SPECIAL,
     STANDARD_IDS,
     UNSIGNED,
     Conditions,
@@ -132,7 +132,7 @@ def _compile(chosen: Sequence[tuple[Message, list[Target]]], groups: int) -> Lay
         np.array(rows.lists, np.int32).reshape(-1, 5),
     )
     signals = Signals(
-        np.array(rows.entries, np.int32).reshape(-1, SPECIAL + 1),
+        np.array(rows.entries, np.int32).reshape(-1, ENTRY_WIDTH),
         np.array(rows.scales, np.float64).reshape(-1, HIGH + 1),
         np.array(rows.fields, np.int32).reshape(-1, INVALID_TO + 1),
         np.array(rows.field_scales, np.float64).reshape(-1, ADD + 1),
@@ -276,7 +276,7 @@ def _add_entry(rows: _Rows, target: Target, number: Callable[..., int]) -> None:
     index = binding.index
     special = (
         index is not None
-        or bool(binding.count_signal)
+        or bool(binding.count_signal or binding.flag)
         or (binding.factor, binding.shift) != (1.0, 0.0)
         or binding.valid != _UNBOUNDED
         or bits[INVALID_FROM] != bits[INVALID_TO]
@@ -292,6 +292,11 @@ def _add_entry(rows: _Rows, target: Target, number: Callable[..., int]) -> None:
             index.stride if index else 0,
             index.position if index else 0,
             int(special),
+            number(index.module) if index and index.module else -1,
+            index.module_first if index else 0,
+            index.module_stride if index else 0,
+            number(binding.flag) if binding.flag else -1,
+            binding.flag_good,
         )
     )
     rows.scales.append((*rows.field_scales[at], binding.factor, binding.shift, *binding.valid))

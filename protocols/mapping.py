@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from protocols.alarm_words import alarms_of
 from protocols.bitmaps import bitmap_bindings
-from protocols.families import Family, families
+from protocols.families import families
+from protocols.family import Family
+from protocols.flags import with_flags
 from protocols.frames import Frames
 from protocols.packfields import Candidate, pack_candidates, with_reason
 from protocols.roles import Binding, Mapping, Role
@@ -21,6 +23,9 @@ from protocols.signals import Database
 if TYPE_CHECKING:
     from protocols.evidence import Bus, Cells
 
+_UNSETTLED = (
+    "{kind} of modules were heard, but not yet often enough to know how many each module has"
+)
 _NOUNS = {"cell": "cells", "probe": "temperature probes", "balancing": "balancing flags"}
 
 
@@ -52,6 +57,8 @@ def map_database(databases: Sequence[Database], frames: Frames | None = None) ->
     _add_bitmap(found, databases, bus, cells)
     _add_pack(found, databases, bus, cells)
     _judge(found, bus, cells)
+    found.bindings, words = with_flags(found.bindings, databases, bus.values if bus else None)
+    found.notes.extend(words)
     if any(binding.role.field == "current" for binding in found.bindings):
         found.notes.append("sign of current unverified: taken as + = discharge")
     name = " + ".join(database.name for database in databases)
@@ -74,6 +81,9 @@ def _add_cells(found: _Found, databases: Sequence[Database], bus: "Bus | None") 
     for pack, listed in sorted(ranked.items()):
         listed.sort(key=lambda entry: -entry[0])
         _, family, cells = listed[0]
+        if bus is not None and family.block and bus.seen(family.messages[0]):
+            found.notes.append(_UNSETTLED.format(kind="cells"))
+            continue
         found.bindings.extend(family.bindings)
         _note_rivals(found, "cell", [entry[1] for entry in listed])
         if family.indexed:
@@ -86,9 +96,13 @@ def _add_cells(found: _Found, databases: Sequence[Database], bus: "Bus | None") 
 def _try_cells(family: Family, bus: "Bus | None") -> tuple[Family, "Cells | None", float]:
     if bus is None or not any(bus.seen(message) for message in family.messages):
         return family, None, family.score - (20.0 if bus else 0.0)
-    from protocols.evidence import learn_index, rescale
+    from protocols.evidence import rescale
+    from protocols.settling import learn_index, settle_modules
 
-    tried, cells = rescale(bus, learn_index(bus, family))
+    learned = settle_modules(bus, learn_index(bus, family))
+    if learned is None:
+        return family, None, family.score
+    tried, cells = rescale(bus, learned)
     return tried, cells, family.score + (20.0 if cells.credible else -10.0)
 
 
@@ -109,8 +123,16 @@ def _note_index(found: _Found, family: Family, bus: "Bus | None") -> None:
         found.notes.append(
             f"{index.signal} is taken to count from {index.first}: unverified without frames"
         )
-    else:
+        return
+    from protocols.settling import base_is_known
+
+    if base_is_known(bus, family):
         found.notes.append(f"{index.signal} counts from {index.first}, as seen on the bus")
+    else:
+        found.notes.append(
+            f"{index.signal} is taken to count from {index.first}: unverified, no whole round "
+            "was heard"
+        )
 
 
 def _add_family(found: _Found, databases: Sequence[Database], bus: "Bus | None", kind: str) -> None:
@@ -122,10 +144,14 @@ def _add_family(found: _Found, databases: Sequence[Database], bus: "Bus | None",
     for listed in ranked.values():
         listed.sort(key=lambda entry: -entry[0])
         family = listed[0][1]
-        if bus is not None:
-            from protocols.evidence import learn_index
+        if bus is not None and family.indexed and bus.seen(family.messages[0]):
+            from protocols.settling import learn_index, settle_modules
 
-            family = learn_index(bus, family) if family.indexed else family
+            learned = settle_modules(bus, learn_index(bus, family))
+            if learned is None:
+                found.notes.append(_UNSETTLED.format(kind=_NOUNS[kind]))
+                continue
+            family = learned
         found.bindings.extend(family.bindings)
         _note_rivals(found, kind, [entry[1] for entry in listed])
 
@@ -154,7 +180,16 @@ def _add_pack(
     cells: "Cells | None",
 ) -> None:
     """One source per scalar field."""
-    proposals = pack_candidates(databases)
+    cell_signals = {(b.message, b.signal) for b in found.bindings if b.role.kind == "cell"}
+    proposals = {
+        role: kept
+        for role, listed in pack_candidates(databases).items()
+        if (
+            kept := [
+                c for c in listed if (c.binding.message, c.binding.signal) not in cell_signals
+            ]
+        )
+    }
     if bus is None:
         for listed in proposals.values():
             found.bindings.append(listed[0].binding)

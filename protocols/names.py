@@ -15,7 +15,7 @@ _SPACE = re.compile(r"\s+")
 _CONCEPTS = {
     "cell": (
         "cell cells brick bricks zelle zelln zell zellen cellule cel celda celdas cella celle "
-        "monomer monomers danti dianxin"
+        "monomer monomers danti dianxin tap taps"
     ),
     "voltage": (
         "voltage voltages volt volts spannung vtg vlt vltg mv vcell ucell tension voltag vol "
@@ -36,7 +36,7 @@ _CONCEPTS = {
         "pack batt bat battery accumulator akku hvb hvbatt hvsto rechargeable vbatt vbat ubatt"
     ),
     "string": "string strings",
-    "bms": "bms ams bmu lbc bcu becm ecu",
+    "bms": "bms ams bmu lbc bcu becm ecu bps",
     "hv": "hv highvoltage traction",
     "total": "total overall sum tot gesamt",
     "soc": "soc stateofcharge chargestate usoc",
@@ -78,9 +78,10 @@ _CONCEPTS = {
     "warning": "warning warn alarm alert alarms",
     "checksum": "crc checksum chksum chk e2e rolling life",
     "time": "time timer duration hours minutes seconds uptime timestamp",
-    "twelve": "twelve aux auxiliary kl lv sli lvb accessory",
+    "twelve": "twelve aux auxiliary kl lv sli lvb accessory dcdc",
+    "raw": "adc rawv",
     "machine": (
-        "motor inverter igbt stator rotor phase mcu dcdc charger obc ac mains grid cabin "
+        "motor inverter igbt stator rotor phase mcu charger obc ac mains grid cabin "
         "hvac duct coolant inlet outlet ambient board pcb cpu asic fet mos mosfet tpms "
         "heater evaporator radiator fan pump link bus busbar port plug pilot cable "
         "connector external outside brake tire pin fuse contactor relay coil ctr ctrs "
@@ -267,6 +268,7 @@ def _joined(words: list[str]) -> list[str]:
     for phrase, concept in (
         ("state of charge", "soc"),
         ("state charge", "soc"),
+        ("dc dc", "twelve"),
         ("state of soh", "soh"),
         ("state of health", "soh"),
         ("dan ti", "cell"),

@@ -23,6 +23,7 @@ from protocols.roles import Binding, Role
 from protocols.signals import Database, Message, Signal
 
 LOWEST_SCORE = 1.0
+_MOST_OF_A_CELL = 6.6
 
 
 def _words(text: str) -> frozenset[str]:
@@ -31,7 +32,7 @@ def _words(text: str) -> frozenset[str]:
 
 _ALWAYS_OUT = _words(
     "fault flag warning checksum machine history time threshold command avg delta id twelve "
-    "resistance balancing state cycle count open"
+    "resistance balancing state cycle count open raw"
 )
 
 
@@ -81,6 +82,10 @@ _RULES = (
           _words("max limit charge discharge soc module")),
     _Rule("cell_voltage_max", "cell", (_words("max"), _words("cell"), _words("voltage")),
           _words("min limit charge discharge soc module")),
+    _Rule("cell_voltage_min", "extreme", (_words("min"), _words("voltage"), _words("bms pack")),
+          _words("max limit charge discharge soc module total")),
+    _Rule("cell_voltage_max", "extreme", (_words("max"), _words("voltage"), _words("bms pack")),
+          _words("min limit charge discharge soc module total")),
     _Rule("temperature_min", "temperature", (_words("min"), _words("temperature")),
           _words("max limit charge discharge voltage")),
     _Rule("temperature_max", "temperature", (_words("max"), _words("temperature")),
@@ -121,12 +126,25 @@ def pack_candidates(databases: Sequence[Database]) -> dict[Role, list[Candidate]
             for signal in message.signals:
                 for candidate in _candidates(message, context, signal, charger):
                     found.setdefault(candidate.binding.role, []).append(candidate)
-    for role in found:
+    for role in list(found):
         found[role] = _one_per_signal(found[role])
+        if _only_counted(role, found[role]):
+            del found[role]
     counts = Role("pack", field="cell_count")
     if len(found.get(counts, ())) > 3:
         del found[counts]  # one per module: none of them counts the pack
     return found
+
+
+def _only_counted(role: Role, listed: list[Candidate]) -> bool:
+    """Whether nothing but a number tells rivals apart ("Voltage1", "Voltage2"), of which none says
+    that it is the pack's."""
+    if role.field != "voltage" or len(listed) < 2:
+        return False
+    names = [take_apart(candidate.binding.signal) for candidate in listed]
+    first = names[0]
+    alike = all(name.words == first.words and name.numbers for name in names)
+    return alike and not first.has("pack", "bms", "hv", "total")
 
 
 def _one_per_signal(listed: list[Candidate]) -> list[Candidate]:
@@ -154,7 +172,7 @@ def _candidates(message: Message, context: Name, signal: Signal, charger: bool) 
         return []
     found = []
     for rule in _RULES:
-        score = _fits(rule, name, context)
+        score = _fits(rule, name, context, signal)
         if score is None or (rule.field == "charging" and "charging" not in signal.name.lower()):
             continue
         change = _change(rule, signal)
@@ -170,9 +188,9 @@ def _candidates(message: Message, context: Name, signal: Signal, charger: bool) 
     return found
 
 
-def _fits(rule: _Rule, name: Name, context: Name) -> float | None:
+def _fits(rule: _Rule, name: Name, context: Name, signal: Signal) -> float | None:
     """Score of the name alone; None if a needed word is missing or a forbidden one there."""
-    words = set(name.words)
+    words = set(name.words) | _of_unit(name, signal)
     if words & ((_ALWAYS_OUT | rule.out) - rule.allow):
         return None
     if context.has("machine", "history") and not name.has("pack", "bms"):
@@ -192,7 +210,7 @@ def _fits(rule: _Rule, name: Name, context: Name) -> float | None:
     score = 1.0 - 0.15 * len(name.unknown) - 0.1 * max(len(name.numbers) - 1, 0)
     about = ("pack", "bms", "hv", "total")
     if name.has(*about):
-        score += 0.5
+        score += 0.7 if name.has("bms") and name.has("pack") else 0.5
     elif context.has(*about):
         score += 0.3
     elif rule.quantity in ("voltage", "current", "temperature"):
@@ -206,9 +224,15 @@ def _fits(rule: _Rule, name: Name, context: Name) -> float | None:
     return score
 
 
+def _of_unit(name: Name, signal: Signal) -> set[str]:
+    """ "Result_I" in amperes is a current, though a letter alone says little."""
+    quantity = unit_of(signal.unit).quantity
+    return {quantity} if (quantity, True) in (("current", "i" in name.words),) else set()
+
+
 def _unit_score(rule: _Rule, signal: Signal) -> float:
     quantity = unit_of(signal.unit).quantity
-    wanted = {"cell": "voltage"}.get(rule.quantity, rule.quantity)
+    wanted = {"cell": "voltage", "extreme": "voltage"}.get(rule.quantity, rule.quantity)
     return 0.4 if quantity == wanted else 0.0
 
 
@@ -221,6 +245,10 @@ def _change(rule: _Rule, signal: Signal) -> tuple[float, float] | None:
     if rule.quantity == "cell":
         factor = cell_factor(signal)
         return None if factor is None else (factor, 0.0)
+    if rule.quantity == "extreme":  # of cells, because no pack fits into its bits
+        factor = cell_factor(signal)
+        least = 1.0 if factor is None else physical_range(signal)[1] * factor
+        return (factor, 0.0) if factor is not None and least <= _MOST_OF_A_CELL else None
     if rule.quantity == "temperature":
         return temperature_change(signal)
     if rule.quantity == "flag":
@@ -264,6 +292,7 @@ def _valid(rule: _Rule, signal: Signal, change: tuple[float, float]) -> tuple[fl
     ranges = {
         "ratio": (-0.001, 1.1),
         "cell": CELL_V,
+        "extreme": CELL_V,
         "temperature": PROBE_DEGC,
         "voltage": (0.0, 2000.0),
         "current": (-5000.0, 5000.0),

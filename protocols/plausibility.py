@@ -48,6 +48,9 @@ _UNITS = {
     "grad": Unit("temperature"),
     "gradc": Unit("temperature"),
     "degrees": Unit("temperature"),
+    "mc": Unit("temperature", 1e-3),
+    "mdegc": Unit("temperature", 1e-3),
+    "cel": Unit("temperature"),
     "k": Unit("temperature", 1.0, -_KELVIN),
     "kelvin": Unit("temperature", 1.0, -_KELVIN),
     "f": Unit("temperature", 5 / 9, -32 * 5 / 9),
@@ -105,7 +108,8 @@ def cell_factor(signal: Signal) -> float | None:
     if signal.is_float:
         return unit.factor if unit.quantity else 1.0
     if signal.length > 24:
-        return None
+        wide = signal.length <= 32 and unit.quantity and physical_range(signal)[0] <= 0.0
+        return unit.factor if wide else None
     if unit.quantity and _reaches_a_cell(signal, unit.factor):
         return unit.factor
     if unit.quantity and unit.factor != 1.0:

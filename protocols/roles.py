@@ -120,12 +120,16 @@ def parse_role(text: str) -> Role:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Number carried in the payload: number = (raw(signal) - first) * stride + position + 1."""
+    """Number carried in the payload: number = (raw(signal) - first) * stride + position + 1, and
+    (raw(module) - module_first) * module_stride more where a second signal counts modules."""
 
     signal: str
     first: int = 0
     stride: int = 1
     position: int = 0
+    module: str = ""
+    module_first: int = 0
+    module_stride: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ class Binding:
     why: one short phrase for people ("name says cell 12, unit mV"). count_signal: a signal of the
     same message holding how many cells or probes exist; numbers beyond it are dropped. bit: only
     this bit of the signal's raw value, 0 the lowest (-1: all of it); factor and shift then change 0
-    or 1.
+    or 1. flag: a signal of the same message that vouches for the value; unknown while its raw value
+    is not `flag_good`.
     """
 
     message: str
@@ -148,6 +153,8 @@ class Binding:
     count_signal: str = ""
     why: str = ""
     bit: int = -1
+    flag: str = ""
+    flag_good: int = 1
 
 
 @dataclass(frozen=True, slots=True)

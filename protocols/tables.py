@@ -14,9 +14,11 @@ EXTENDED_MASK = 0x1FFFFFFF
 # across two words. NEED is the bytes that a frame must have. UNUSUAL fields are not integers of at
 # most 63 bits, or EXACT: to be scaled in integers.
 WORD, OFFSET, LENGTH, BIG, SPLIT, KIND, UNUSUAL, EXACT, NEED, INVALID_FROM, INVALID_TO = range(11)
-# Further columns of an entry: where it goes. INDEX and COUNT are fields, -1 none; SPECIAL says that
-# anything but scaling has to be done.
+# Further columns of an entry: where it goes. INDEX, COUNT, MODULE and FLAG are fields, -1 none;
+# SPECIAL says that anything but scaling has to be done.
 COLUMN, INDEX, COUNT, FIRST, STRIDE, POSITION, SPECIAL = range(11, 18)
+MODULE, MODULE_FIRST, MODULE_STRIDE, FLAG, FLAG_GOOD = range(18, 23)
+ENTRY_WIDTH = 23
 # Columns of the numbers beside fields (the first two) and entries (float64).
 SCALE, ADD, FACTOR, PLUS, LOW, HIGH = range(6)
 
