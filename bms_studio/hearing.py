@@ -134,7 +134,8 @@ def ask_offer(name: str) -> Offer | None:
     protocol = load(name)
     if not protocol.polls:
         return None
-    ids = {p.id for p in protocol.polls}
+    always = [p for p in protocol.schedule if p.only_after is None]
+    ids = {p.id for p in protocol.schedule}
     ids |= {p.flow_control_id for p in protocol.polls if p.flow_control_id is not None}
     width = 8 if any(p.extended for p in protocol.polls) else 3
     return Offer(
@@ -142,6 +143,17 @@ def ask_offer(name: str) -> Offer | None:
         protocol=name,
         title=protocol.title,
         bitrate=protocol.bitrates[0],
-        ids=tuple(f"{frame_id:0{width}X}" for frame_id in sorted(ids)),
-        per_second=round(sum(1.0 / poll.period_s for poll in protocol.polls), 1),
+        ids=_in_short(sorted(ids), width),
+        per_second=round(sum(1.0 / poll.period_s for poll in always), 1),
+    )
+
+
+def _in_short(ids: Sequence[int], width: int) -> tuple[str, ...]:
+    """Identifiers as text; those that differ by an address only as "first - last"."""
+    groups: dict[int, list[int]] = {}
+    for frame_id in ids:
+        groups.setdefault(frame_id & ~0xF00 if width == 8 else frame_id, []).append(frame_id)
+    return tuple(
+        f"{group[0]:0{width}X}" + (f" - {group[-1]:0{width}X}" if len(group) > 1 else "")
+        for group in groups.values()
     )

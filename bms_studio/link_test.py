@@ -60,7 +60,7 @@ def try_link(job: Job, settings: ConnectSettings) -> LinkTest:
 
 def _tested(job: Job, settings: ConnectSettings) -> LinkTest:
     request = request_for(settings.protocol, settings.databases, settings.profile)
-    polls = load(settings.protocol).polls if settings.protocol else ()
+    polls = load(settings.protocol).schedule if settings.protocol else ()
     asks = settings.mode == ACTIVE and bool(polls)
     bitrate = settings.bitrate
     tried: tuple[int, ...] = ()

@@ -155,7 +155,7 @@ class Listening:
 
     def _put_questions(self, name: str) -> None:
         try:
-            self._acquisition.ask(load(name).polls)
+            self._acquisition.ask(load(name).schedule)
         except ControlError as problem:
             self.problem = str(problem)
         else:

@@ -37,7 +37,8 @@ class Poll:
     frames carry. period_s: how often at most. answer_id: of the frames that answer.
     flow_control_id: where the permission to send the rest goes (ISO-TP only), None without.
     address, answer_address: of extended addressing, the byte before everything else in each frame
-    of question and answer (ISO-TP only), None without.
+    of question and answer (ISO-TP only), None without. only_after: asked only when a frame with
+    this identifier has answered another question, None always.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Poll:
     isotp: bool = True
     address: int | None = None
     answer_address: int | None = None
+    only_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Protocol:
     the pack's serial number from frames; None where the protocol carries none. specialise: database
     and mapping of a bus that carries several packs; gives None for an ordinary one. polls: what to
     ask, and how often, of a BMS that does not say everything by itself. identity: what the pack
-    says of itself, keys of IDENTITY_WORDS; None where it says nothing.
+    says of itself, keys of IDENTITY_WORDS; None where it says nothing. elsewhere: the same
+    questions to packs that may have other addresses, one of them rarely, the rest after its answer.
     """
 
     name: str
@@ -86,3 +89,11 @@ class Protocol:
     specialise: Callable[[Frames], tuple[Database, Mapping] | None] | None = None
     polls: tuple[Poll, ...] = ()
     identity: Callable[[Frames], dict[str, str]] | None = None
+    elsewhere: tuple[Poll, ...] = ()
+
+    @property
+    def schedule(self) -> tuple[Poll, ...]:
+        """All questions; whether somebody is elsewhere is asked early."""
+        look = [poll for poll in self.elsewhere if poll.only_after is None]
+        rest = [poll for poll in self.elsewhere if poll.only_after is not None]
+        return (*self.polls[:1], *look, *self.polls[1:], *rest)

@@ -258,19 +258,27 @@ def _cells(numbers: Ints, millivolts: Ints) -> tuple[int, int]:
     return like_cells(numbers[there], millivolts[there] / 1000.0)
 
 
-def _poll(command: int, period_s: float) -> Poll:
-    """The question of host 0x40 to the BMS with address 1, as it is shipped."""
+def _poll(command: int, period_s: float, address: int, after: int | None = None) -> Poll:
+    """The question of host 0x40 to the BMS with this address; it is shipped with 1."""
     base = 0x18000000 | command << 16
-    return Poll(base | 0x0140, True, bytes(8), period_s, base | 0x4001, isotp=False)
+    asks, answers = base | address << 8 | 0x40, base | 0x4000 | address
+    return Poll(asks, True, bytes(8), period_s, answers, isotp=False, only_after=after)
 
 
 # All of one command's answers come at once: a question every 100 ms or so loads neither side.
-_POLLS = (
-    _poll(0x90, 0.5),
-    _poll(0x95, 1.0),
-    *(_poll(command, 2.0) for command in (0x93, 0x96, 0x97)),
-    *(_poll(command, 5.0) for command in (0x91, 0x92, 0x94, 0x98)),
-    _poll(0x50, 60.0),
+_PERIODS_S = (
+    *((0x90, 0.5), (0x95, 1.0), (0x93, 2.0), (0x96, 2.0), (0x97, 2.0)),
+    *((0x91, 5.0), (0x92, 5.0), (0x94, 5.0), (0x98, 5.0), (0x50, 60.0)),
+)
+_POLLS = tuple(_poll(command, period_s, 1) for command, period_s in _PERIODS_S)
+_LOOK_S = 10.0  # is there a pack at another address?
+_LAST_ADDRESS = 8
+_ELSEWHERE = tuple(
+    _poll(command, _LOOK_S, address)
+    if command == 0x94
+    else _poll(command, period_s, address, after=0x18944000 | address)
+    for address in range(2, _LAST_ADDRESS + 1)
+    for command, period_s in _PERIODS_S
 )
 _EXAMPLES = (
     # 53.2 V, 20.5 A flowing out, 73.4 %
@@ -340,4 +348,5 @@ PROTOCOL = Protocol(
     verify=verify,
     specialise=specialise,
     polls=_POLLS,
+    elsewhere=_ELSEWHERE,
 )

@@ -118,7 +118,6 @@ class Bus:
         jumps = float(np.mean(steps > LARGEST_STEP_V)) if len(steps) else 0.0
         return Cells(numbers.astype(np.int64) + 1, medians, wild, usual, jumps)
 
-
     def numbers(self, family: Family) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Numbers from 1 that a family decodes to, and how often each came."""
         samples = Decoder(self.databases, Mapping("trial", family.bindings)).push(self.frames)
@@ -204,13 +203,16 @@ def _nearly_empty(cells: Cells | None) -> bool:
 
 
 def _wraps(bus: Bus, candidate: Candidate, values: NDArray[np.float64]) -> bool:
-    """Whether a current declared unsigned jumps between nothing and nearly all its range."""
+    """Whether a current declared unsigned jumps between nothing and nearly all its range, or is
+    never below the last quarter: a small one the other way."""
     binding = candidate.binding
     signal = bus.messages[binding.message].signal(binding.signal)
     if signal.signed or signal.is_float or signal.offset < 0:
         return False
     share = np.abs(values / (2.0**signal.length * signal.scale * binding.factor))
     between = float(np.mean((share > 0.25) & (share < 0.75)))
+    if bool((share > 0.75).all()):
+        return True
     return bool((share < 0.25).any() and (share > 0.75).any() and between < 0.02)
 
 

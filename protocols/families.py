@@ -155,5 +155,3 @@ def _score(kind: str, items: list[Item]) -> float:
     score -= 0.5 if first.context.has("module") or "afe" in first.message.name.lower() else 0.0
     score -= 0.5 * len(first.name.unknown)
     return score
-
-

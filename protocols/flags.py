@@ -21,7 +21,9 @@ _Values = Callable[[str, str], NDArray[np.float64]]
 _INVALID = re.compile(r"(?i)invalid|_inv(?![a-z])|not_?valid")
 _VALID = re.compile(r"(?i)valid")
 _GOOD = re.compile(r"(?i)^(data)?[ _]?(valid|ok|good|okay|plausible)$")
-_BAD = re.compile(r"(?i)invalid|not[ _]?valid|error|fault|sna|unknown|implausible|not[ _]?avail|bad")
+_BAD = re.compile(
+    r"(?i)invalid|not[ _]?valid|error|fault|sna|unknown|implausible|not[ _]?avail|bad"
+)
 _MOST_BITS = 2
 
 
@@ -51,7 +53,9 @@ def with_flags(
         found.append(binding)
     vouched = [b for b in found if b.flag]
     if vouched:
-        notes.append(f"{len(vouched)} values count only while a flag like {vouched[0].flag} says so")
+        notes.append(
+            f"{len(vouched)} values count only while a flag like {vouched[0].flag} says so"
+        )
     if doubted:
         first = next(iter(doubted))
         notes.append(f"flags like {first} never say that a value is valid: they are left out")
@@ -65,7 +69,9 @@ def _flags(message: Message) -> dict[tuple[object, ...], list[Signal]]:
         if not 1 <= signal.length <= _MOST_BITS or not _VALID.search(signal.name):
             if not _INVALID.search(signal.name) or signal.length > _MOST_BITS:
                 continue
-        bare = re.sub(r"(?i)_?(in|not_?)?valid(ity)?_?(flag|bit|stat(e|us)?)?|_inv$", "", signal.name)
+        bare = re.sub(
+            r"(?i)_?(in|not_?)?valid(ity)?_?(flag|bit|stat(e|us)?)?|_inv$", "", signal.name
+        )
         name = take_apart(bare)
         if name.words or name.numbers:
             found[_key(signal, name.words, name.numbers, name.letter)].append(signal)

@@ -42,7 +42,7 @@ def in_payload(kind: str, message: Message, items: list[Item]) -> Family | None:
     carriers = _carriers(kind, message, ordered)
     modules = [c for c in carriers if _MODULE.search(c.name)]
     indices = [c for c in carriers if c not in modules]
-    if len(carriers) > _MOST_CARRIERS or len(indices) > 1 and not _clear(kind, indices):
+    if len(carriers) > _MOST_CARRIERS or (len(indices) > 1 and not _clear(kind, indices)):
         return None
     module = min(modules, key=lambda c: c.length) if modules else None
     index = max(indices, key=lambda c: _score(kind, c)) if indices else None
@@ -84,7 +84,7 @@ def _by_module(kind: str, ordered: Sequence[Item], module: Signal) -> Family | N
     places = [item.numbers[0] if item.numbers else 0 for item in ordered]
     begin = min(places) if min(places) > 0 else 0
     span = max(places) - begin + 1
-    if span > BLOCK or any(item.weak for item in ordered) and len(ordered) < 2:
+    if span > BLOCK or (any(item.weak for item in ordered) and len(ordered) < 2):
         return None
     bindings = tuple(
         bound(
@@ -162,7 +162,7 @@ def _carriers(kind: str, message: Message, items: Sequence[Item]) -> list[Signal
         name = take_apart(signal.name)
         board = bool(_MODULE.search(signal.name))
         out = [word for word in (*NEVER, "fault") if not (board and word == "machine")]
-        if not name.has("id", "first", "group") or name.has(*out) or not board and _odd(name):
+        if not name.has("id", "first", "group") or name.has(*out) or (not board and _odd(name)):
             continue
         if kind == "probe" and name.has("cell") and not items[0].name.has("cell") and not board:
             continue

@@ -185,9 +185,7 @@ def _add_pack(
         role: kept
         for role, listed in pack_candidates(databases).items()
         if (
-            kept := [
-                c for c in listed if (c.binding.message, c.binding.signal) not in cell_signals
-            ]
+            kept := [c for c in listed if (c.binding.message, c.binding.signal) not in cell_signals]
         )
     }
     if bus is None:

@@ -8,7 +8,7 @@ J1939. Nothing is read from files here (see `protocols/dbc.py`).
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,14 +27,24 @@ _UNKNOWN_CHOICE = re.compile(
     r"|signal[ _]not[ _]available|init(ialisation|ialization)?)$",
     re.IGNORECASE,
 )
+_SNA_NAME = re.compile(r"(?i)sna$|invalid_?(value)?$|not_?available$")
+_HEX = re.compile(r"(?i)0x([0-9a-f]{1,16})|([0-9a-f]{1,16})h")
 
 
-def converted(messages: Iterable[Any], notes: list[str]) -> tuple[list[Message], list[Transfer]]:
+def converted(messages: Sequence[Any], notes: list[str]) -> tuple[list[Message], list[Transfer]]:
     """Messages and transfers; what had to be left out is added to `notes`."""
     plain: list[Message] = []
     carried: list[Transfer] = []
     found: dict[str, list[str]] = {}
+    containers = [p.name for p in messages if getattr(p, "is_container", False)]
+    if containers:
+        more = f" and {len(containers) - 1} more" if len(containers) > 1 else ""
+        notes.append(
+            f"container frames left out, whose parts lie anywhere in them: {containers[0]}{more}"
+        )
     for parsed in messages:
+        if parsed.name in containers:
+            continue
         message = _message(parsed, notes)
         for defect, place in _defects(parsed, message):
             found.setdefault(defect, []).append(place)
@@ -140,7 +150,7 @@ def _signal(item: Any, taken: set[str]) -> Signal:
         is_selector=item.is_multiplexer,
         mux=mux,
         choices=choices,
-        invalid=_invalid(item.length, choices),
+        invalid=(*_invalid(item.length, choices), *_not_available(item)),
         comment=item.comment or "",
     )
 
@@ -150,6 +160,22 @@ def _invalid(length: int, choices: dict[int, str]) -> tuple[int, ...]:
     if length < 8:
         return ()
     return tuple(raw for raw, text in choices.items() if _UNKNOWN_CHOICE.match(text.strip()))
+
+
+def _not_available(item: Any) -> tuple[int, ...]:
+    """The raw value that a car maker's attribute (GenSigSNA "FFFh") calls "signal not available"."""
+    attributes = getattr(item.dbc, "attributes", None) or {}
+    found = []
+    for name, attribute in attributes.items():
+        if not _SNA_NAME.search(str(name)) or item.length < 8:
+            continue
+        text = str(attribute.value).strip()
+        match = _HEX.fullmatch(text)
+        if match:
+            found.append(int(match[1] or match[2], 16) & ((1 << item.length) - 1))
+        elif text.isdigit() and len(text) < 20:
+            found.append(int(text))
+    return tuple(found)
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -32,7 +32,7 @@ def learn_index(bus: "Bus", family: Family) -> Family:
     if not len(seen):
         return family
     first = index.first
-    if seen[0] == 0 or seen[0] == 1 and _round(seen, counts):
+    if seen[0] == 0 or (seen[0] == 1 and _round(seen, counts)):
         first = int(seen[0])
     together = len({b.index.position for b in family.bindings if b.index})
     together = 1 if len(family.messages) > 1 else together

@@ -60,9 +60,11 @@ def pack_that_answers(name: str) -> PolledBms:
 class Talk:
     """An asker and a BMS on one bus; `heard` is all that passed, as a journal would have it."""
 
-    def __init__(self, name: str, bms: PolledBms | None) -> None:
+    def __init__(
+        self, name: str, bms: PolledBms | None, polls: tuple[Poll, ...] | None = None
+    ) -> None:
         self.now_s = 100.0
-        self.asker = Asker(load(name).polls, self.now_s)
+        self.asker = Asker(polls or load(name).polls, self.now_s)
         self.bms = bms
         self.heard: list[Frames] = []
         self.deaf_from = 1 << 29  # questions from this identifier on do not reach the BMS
@@ -312,3 +314,49 @@ def test_cells_beyond_the_96th_are_asked_for_and_tell_one_platform_from_the_othe
     assert [c.name for c in detect(heard)] == ["hyundai_kia_egmp"]
     heard = concatenate(Talk("hyundai_kia", pack_that_answers("hyundai_kia")).run(8.0).heard)
     assert [c.name for c in detect(heard)] == ["hyundai_kia"]
+
+
+class Elsewhere:
+    """The same pack behind another address of the Daly bus."""
+
+    def __init__(self, bms: PolledBms, address: int) -> None:
+        self.bms, self.address = bms, address
+
+    def due(self, now_s: float) -> Frames | None:
+        frames = self.bms.due(now_s)
+        if frames is not None:
+            frames.id[:] = frames.id & ~np.uint32(0xFF) | np.uint32(self.address)
+        return frames
+
+    def hear(self, frames: Frames, now_s: float) -> None:
+        for row in range(len(frames)):
+            if int(frames.id[row]) >> 8 & 0xFF == self.address:
+                own = frames[row : row + 1]
+                own = own[np.arange(1)]
+                own.id[:] = own.id & ~np.uint32(0xFF00) | np.uint32(0x0100)
+                self.bms.hear(own, now_s)
+
+
+def test_a_pack_with_another_address_is_found_and_asked_everything() -> None:
+    bms = pack_that_answers("daly")
+    talk = Talk("daly", Elsewhere(bms, 3), load("daly").schedule).run(30.0)  # type: ignore[arg-type]
+    heard = concatenate(talk.heard)
+    assert {int(i) & 0xFF for i in heard.id[(heard.flags & TRANSMITTED) == 0]} == {3}
+    learned = load("daly").specialise
+    assert learned is not None
+    found = learned(heard)
+    assert found is not None
+    _, index, value = Decoder([found[0]], found[1]).push(heard).group(0)
+    newest = dict(zip(index.tolist(), value.tolist(), strict=True))
+    assert len(newest) == 14
+    for number, volts in newest.items():
+        assert volts == pytest.approx(bms.values[f"cell.{number + 1}.voltage"], abs=0.001)
+
+
+def test_beside_a_pack_at_the_usual_address_others_are_looked_for_ever_more_rarely() -> None:
+    talk = Talk("daly", pack_that_answers("daly"), load("daly").schedule).run(60.0)
+    others = [at for at, frame_id, _ in talk.ours() if frame_id >> 8 & 0xFF == 5]
+    assert 1 <= len(others) <= 4
+    assert talk.asker.status.asking == "asking"
+    mine = [at for at, frame_id, _ in talk.ours() if frame_id == 0x18900140]
+    assert len(mine) > 80

@@ -6,10 +6,10 @@ The databases here are small ones of the shapes that solar and student racing te
 import numpy as np
 import pytest
 
+from protocols.dbc import parse_database
 from protocols.decode import compile_mapping, decode
 from protocols.encode import encode
 from protocols.frames import Frames, empty_frames
-from protocols.dbc import parse_database
 from protocols.mapping import map_database
 from protocols.roles import Mapping
 from protocols.signals import Database

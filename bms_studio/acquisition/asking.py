@@ -92,7 +92,8 @@ class Asker:
             raise ValueError("There is nothing to ask: this protocol has no questions.")
         for poll in polls:
             question(poll)
-        self._turns = [_Turn(poll, now_s) for poll in polls]
+        self._turns = [_Turn(poll, now_s) for poll in polls if poll.only_after is None]
+        self._later = [poll for poll in polls if poll.only_after is not None]
         self._open: _Open | None = None
         self._silent_until_s = now_s + LISTEN_FIRST_S
         self._next_s = 0.0
@@ -243,6 +244,7 @@ class Asker:
                 for other in self._expected():
                     other.missed, other.due_s = 0, now_s
             turn.missed, turn.known, self._mute = 0, True, 0
+            self._also(turn.poll.answer_id, now_s)
             self._next_s = now_s + GAP_S
             answered = status.answered + 1
             self.status = replace(status, asking=ASKING, answered=answered, other_id=-1)
@@ -259,6 +261,11 @@ class Asker:
                 self.status = replace(self.status, asking=UNANSWERED)
                 text = f"The BMS does not answer ({self._mute} questions): asked more rarely."
                 self._note("asking", text, {"unanswered": self._mute})
+
+    def _also(self, answer_id: int, now_s: float) -> None:
+        """Questions that waited for somebody to be there."""
+        self._turns += [_Turn(p, now_s) for p in self._later if p.only_after == answer_id]
+        self._later = [p for p in self._later if p.only_after != answer_id]
 
     def _expected(self) -> list[_Turn]:
         """The questions that a BMS which is there answers: all, until one has been answered."""

@@ -100,7 +100,7 @@ def _ask(acquisition: "Acquisition", protocol: str, bitrate: int) -> None:
     usual = load(protocol).bitrates
     if bitrate not in usual:
         say(f"{offer.title} usually lives at {usual[0] / 1000:g} kbit/s: -b {usual[0]}")
-    acquisition.ask(load(protocol).polls)
+    acquisition.ask(load(protocol).schedule)
 
 
 def _watch(acquisition: "Acquisition", stop: "_Stop", seconds: float, talk: "BusTalk") -> str:
