@@ -9,6 +9,7 @@ import re
 from functools import cache, lru_cache
 
 from bms_studio.language import language, text
+from bms_studio.reader_phrases import READER_TEMPLATES
 
 # English with the numbers and names left open.
 TEMPLATES = (
@@ -16,6 +17,8 @@ TEMPLATES = (
     "name says {what}",
     "{name} counts as {what}",
     "number from {name}",
+    "number from {name} and {other}",
+    "number from {name} and its place",
     "bit {bit} of {name}",
     "unit {unit}",
     "no unit given",
@@ -56,6 +59,10 @@ TEMPLATES = (
     "sign of current unverified: taken as + = discharge",
     "{things} from {name}; {others} could be another source",
     "{name} is taken to count from {first}: unverified without frames",
+    "{name} is taken to count from {first}: unverified, no whole round was heard",
+    "{things} of modules were heard, but not yet often enough to know how many each module has",
+    "{count} values count only while a flag like {name} says so",
+    "flags like {name} never say that a value is valid: not used",
     "{name} counts from {first}, as seen on the bus",
     "{message} does not fit its layout in the database ({reasons}): those were left out, and "
     "another source was preferred where there is one",
@@ -83,6 +90,7 @@ TEMPLATES = (
     "names that occur twice in a message numbered: {places}",
     "signals beyond the length of their message kept: {places}",
     "signals that share bits kept: {places}",
+    "container frames left out, whose parts lie anywhere in them: {places}",
     "{name} left out: a signal of {bits} bits is no number",
     "{name} left out: its scale is no number",
     "{name} left out: it has no place",
@@ -96,6 +104,7 @@ TEMPLATES = (
     "BMS warning in pack {pack}: {alarm}",
     "BMS alarm in pack {pack} over: {alarm}",
     "BMS warning in pack {pack} over: {alarm}",
+    *READER_TEMPLATES,
 )
 # What a parameter may say, where it is words of ours and not a name or a number.
 NOUNS = (

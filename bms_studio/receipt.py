@@ -250,8 +250,8 @@ def _source(source: Source) -> list[str]:
             text("{count:,} values that cannot be true are unknown", count=source.implausible)
         )
     if source.truncated:
-        lines.append(source.truncated)
-    return [*lines, *source.notes[:SHOWN_NOTES]]
+        lines.append(retell(source.truncated))
+    return [*lines, *(retell(note) for note in source.notes[:SHOWN_NOTES])]
 
 
 def _meaning(receipt: Receipt) -> list[str]:

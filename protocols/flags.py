@@ -2,7 +2,7 @@
 
 A flag belongs to the value whose name it repeats, in the same message and under the same
 multiplexers. What its raw values mean is said by their names where it has any, else by its own; a
-flag that would drop plausible values all the time is not believed. No frame is decoded here.
+flags that never approve of any value at all are not believed. No frame is decoded here.
 """
 
 import re
@@ -37,7 +37,7 @@ def with_flags(
     messages = {m.name: m for d in reversed(databases) for m in reversed(d.all_messages)}
     known: dict[str, dict[tuple[object, ...], list[Signal]]] = {}
     found, notes = [], []
-    doubted: dict[str, int] = defaultdict(int)
+    seen = approved = 0
     for binding in bindings:
         message = messages[binding.message]
         if message.name not in known:
@@ -46,19 +46,19 @@ def with_flags(
         flags = known[message.name].get(_key(of_value, take_apart(binding.signal).words), [])
         good = _good(flags[0]) if len(flags) == 1 and flags[0].name != binding.signal else None
         if good is not None:
-            if values is not None and _never(values(message.name, flags[0].name), flags[0], good):
-                doubted[flags[0].name] += 1
-            else:
-                binding = replace(binding, flag=flags[0].name, flag_good=good)
+            binding = replace(binding, flag=flags[0].name, flag_good=good)
+            if values is not None and len(said := values(message.name, flags[0].name)):
+                seen += 1
+                approved += bool(np.any(said == good * flags[0].scale + flags[0].offset))
         found.append(binding)
     vouched = [b for b in found if b.flag]
+    if seen and not approved:
+        notes.append(f"flags like {vouched[0].flag} never say that a value is valid: not used")
+        return [replace(b, flag="", flag_good=1) for b in found], notes
     if vouched:
         notes.append(
             f"{len(vouched)} values count only while a flag like {vouched[0].flag} says so"
         )
-    if doubted:
-        first = next(iter(doubted))
-        notes.append(f"flags like {first} never say that a value is valid: they are left out")
     return found, notes
 
 
@@ -66,9 +66,9 @@ def _flags(message: Message) -> dict[tuple[object, ...], list[Signal]]:
     """Flags of a message by the name that they vouch for."""
     found: dict[tuple[object, ...], list[Signal]] = defaultdict(list)
     for signal in message.signals:
-        if not 1 <= signal.length <= _MOST_BITS or not _VALID.search(signal.name):
-            if not _INVALID.search(signal.name) or signal.length > _MOST_BITS:
-                continue
+        named = _VALID.search(signal.name) or _INVALID.search(signal.name)
+        if not named or signal.length > _MOST_BITS:
+            continue
         bare = re.sub(
             r"(?i)_?(in|not_?)?valid(ity)?_?(flag|bit|stat(e|us)?)?|_inv$", "", signal.name
         )
@@ -95,8 +95,3 @@ def _good(flag: Signal) -> int | None:
     if flag.length != 1:
         return None
     return 0 if _INVALID.search(flag.name) else 1
-
-
-def _never(seen: NDArray[np.float64], flag: Signal, good: int) -> bool:
-    """Whether the flag was seen and never said that a value is valid."""
-    return bool(len(seen)) and not bool(np.any(seen == good * flag.scale + flag.offset))

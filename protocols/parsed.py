@@ -163,7 +163,7 @@ def _invalid(length: int, choices: dict[int, str]) -> tuple[int, ...]:
 
 
 def _not_available(item: Any) -> tuple[int, ...]:
-    """The raw value that a car maker's attribute (GenSigSNA "FFFh") calls "signal not available"."""
+    """The raw value that a car maker's attribute (GenSigSNA "FFFh") calls not available."""
     attributes = getattr(item.dbc, "attributes", None) or {}
     found = []
     for name, attribute in attributes.items():

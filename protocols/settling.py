@@ -1,4 +1,4 @@
-"""What only frames tell of numbers in the payload: where they begin, and how many cells a module has.
+"""What only frames tell of numbers in the payload: where they begin, how many cells a module has.
 
 Too short a stretch settles nothing: then the start is that of the database and said to be
 unverified, and modules of unknown size are no cells at all. Loads numba (by decoding).
