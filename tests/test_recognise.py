@@ -72,7 +72,8 @@ def test_measured_cells_are_never_called_something_else() -> None:
             for rows in (slice(None), slice(5000, 8600), slice(20_000, 30_000)):
                 told = (run.time_s[rows], run.voltage_v[rows], run.current_a[rows])
                 assert recognise(*told, capacity).family in ("", "LFP")
-            assert recognise(run.time_s, run.voltage_v, run.current_a).name == "LFP"
+            whole = (run.time_s, run.voltage_v, run.current_a)
+            assert recognise(*whole, temperature_degc=run.temperature_degc).name == "LFP"
     for trips in ((1,), (5, 6), tuple(range(1, 9))):
         run = cell_data.nmc_trips(trips)
         told = (run.time_s, run.voltage_v, run.current_a)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.align import CURRENT, Aligned, Aligner, widened
-from bms_studio.analysis.basis import Ground, Known, settle, with_chemistry
+from bms_studio.analysis.basis import Ground, Known, differs, settle, with_capacity, with_chemistry
 from bms_studio.analysis.contract import (
     ESTIMATES,
     HEALTH,
@@ -174,12 +174,7 @@ class Analyser:
     @property
     def outdated(self) -> bool:
         """Whether the data know better by now what the pack is: analyse it once more."""
-        now, then = settle(self.settings, self.profile, self.known).basis, self.ground.basis
-        return (now.chemistry, now.capacity_source, now.notes) != (
-            then.chemistry,
-            then.capacity_source,
-            then.notes,
-        )
+        return differs(settle(self.settings, self.profile, self.known).basis, self.ground.basis)
 
     def _learn(self, time: NDArray[np.int64], rows: NDArray[Any]) -> None:
         """The BMS's own word; its SOC only from the beginning."""
@@ -373,6 +368,8 @@ class Analyser:
                 self.ground.basis.capacity_ah,
                 current=not self._current_missing,
             )
+        if not self._current_missing:
+            self.known = with_capacity(self.known, self._windows.all(), self.ground)
         correlation = self._answer.correlation
         if correlation[1] >= 20 and correlation[0] > 0.5 and not self.known.sign_contradicts:
             self.known = replace(self.known, sign_contradicts=True)

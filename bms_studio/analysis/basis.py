@@ -1,7 +1,7 @@
 """On what an analysis stands: chemistry, capacity and cell model, and where each comes from.
 
 Stated rules (docs/architecture.md): a person's word, then the profile's, then the BMS's, then what
-was recognised; what nobody knows is not assumed. No estimator runs here, no file.
+the data themselves speak for; what nobody knows is not assumed. No estimator runs here, no file.
 """
 
 import math
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bms_studio.analysis.contract import Basis, Settings
 from bms_studio.estimators.model import CellModel, cell_model, with_changes
 from bms_studio.pack.chemistry import NAMES, Chemistry, chemistry_from_csv, load_chemistry
+from bms_studio.pack.learn_capacity import learn_capacity
 from bms_studio.pack.profile import Profile
 from bms_studio.pack.recognise import recognise
 
@@ -22,6 +23,8 @@ from bms_studio.pack.recognise import recognise
 _SCALE_AH = 10.0
 # How well the capacity is known: a data sheet and some cycles; the BMS's own full charge.
 _STATED_SIGMA, _BMS_SIGMA = 0.03, 0.05
+# A capacity learned from the data is replaced by one that is this much surer.
+_BETTER = 0.6
 # A chemistry is taken from the data when they are this sure; the basis says that it was.
 _RECOGNISED = 0.8
 
@@ -29,13 +32,16 @@ _RECOGNISED = 0.8
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the data have said so far: the BMS's SOC in the first seconds and its full charge, a
-    recognised chemistry with confidence, and whether voltage contradicts the current's sign."""
+    recognised chemistry with confidence, whether voltage contradicts the current's sign, and the
+    capacity that the voltage over charge speaks for, with sigma relative to it."""
 
     soc: float = math.nan
     full_ah: float = math.nan
     chemistry: str = ""
     confidence: float = 0.0
     sign_contradicts: bool = False
+    learned_ah: float = math.nan
+    learned_sigma: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +71,7 @@ def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
     chemistry = _chemistry(name, settings)
     scale = _SCALE_AH if math.isnan(capacity) else capacity
     model = cell_model(chemistry, scale)
-    sigma = _BMS_SIGMA if capacity_source == "bms" else _STATED_SIGMA
+    sigma = {"bms": _BMS_SIGMA, "learned": known.learned_sigma}.get(capacity_source, _STATED_SIGMA)
     try:
         model = with_changes(model, capacity_sigma=sigma, **dict(settings.model))
     except TypeError:
@@ -107,6 +113,8 @@ def _capacity(settings: Settings, profile: Profile, known: Known) -> tuple[float
         return profile.capacity_ah, "stated"
     if known.full_ah > 0:
         return known.full_ah, "bms"
+    if known.learned_ah > 0:
+        return known.learned_ah, "learned"
     return math.nan, ""
 
 
@@ -124,17 +132,53 @@ def with_chemistry(
 ) -> Known:
     """The same with the chemistry that the data speak for, if they are sure enough. windows: see
     `estimators.leak`; current: whether a current was ever measured."""
-    if not len(windows):
+    time, volts, amps, degc = _median_cell(windows)
+    if not len(time):
         return known
-    seen = ~np.isnan(windows["cell_v"]).all(axis=1)
-    if not seen.any():
-        return known
-    found = recognise(
-        (windows["time_ns"][seen] - windows["time_ns"][0]) * 1e-9,
-        np.nanmedian(windows["cell_v"][seen], axis=1),
-        windows["current_a"][seen] if current else None,
-        capacity_ah,
-    )
+    found = recognise(time, volts, amps if current else None, capacity_ah, degc)
     if not found.name or found.confidence < _RECOGNISED:
         return known
     return replace(known, chemistry=found.name, confidence=round(found.confidence, 2))
+
+
+def differs(now: Basis, then: Basis) -> bool:
+    """Whether what is known now is worth an analysis from the beginning."""
+    if now.capacity_source == "learned" and now.capacity_ah != then.capacity_ah:
+        return True
+    return (now.chemistry, now.capacity_source, now.notes) != (
+        then.chemistry,
+        then.capacity_source,
+        then.notes,
+    )
+
+
+def with_capacity(known: Known, windows: Mapping[str, NDArray[Any]], ground: Ground) -> Known:
+    """The same with the capacity that the data speak for where nobody states one, if they tell it,
+    or tell it much better by now. A current of unknown sign tells nothing."""
+    name = ground.basis.chemistry or known.chemistry
+    if ground.basis.capacity_source not in ("", "learned") or not name or known.sign_contradicts:
+        return known
+    chemistry = ground.chemistry if ground.judged else load_chemistry(name)
+    time, volts, amps, _ = _median_cell(windows)
+    if not len(time):
+        return known
+    ah, sigma = learn_capacity(chemistry, time, volts, amps)
+    if math.isnan(ah) or sigma > _BETTER * known.learned_sigma:
+        return known
+    return replace(known, learned_ah=round(ah, 3), learned_sigma=round(sigma, 3))
+
+
+def _median_cell(
+    windows: Mapping[str, NDArray[Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
+    """Seconds, volts and amperes of the windows that saw a cell, and their usual temperature."""
+    none = np.zeros(0)
+    if not len(windows):
+        return none, none, none, math.nan
+    seen = ~np.isnan(windows["cell_v"]).all(axis=1)
+    if not seen.any():
+        return none, none, none, math.nan
+    warm = windows["temperature_degc"][seen]
+    degc = float(np.nanmedian(warm)) if np.isfinite(warm).any() else math.nan
+    time = (windows["time_ns"][seen] - windows["time_ns"][0]) * 1e-9
+    return time, np.nanmedian(windows["cell_v"][seen], axis=1), windows["current_a"][seen], degc

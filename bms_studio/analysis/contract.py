@@ -81,8 +81,9 @@ def settings_from_json(stored: Mapping[str, Any]) -> Settings:
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What the estimates stand on: chemistry with confidence 0..1 and where it comes from
-    ("stated", "recognised", "asked"), capacity likewise; "" and NaN: unknown, nothing is judged
-    that would need it. notes: message codes of what degrades the result ("basis.no_current")."""
+    ("stated", "recognised", "asked"), capacity likewise ("bms"; "learned": voltage over charge); ""
+    and NaN: unknown, nothing is judged that would need it. notes: message codes of what degrades
+    the result ("basis.no_current")."""
 
     chemistry: str = ""
     chemistry_confidence: float = 0.0

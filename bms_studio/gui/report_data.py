@@ -64,6 +64,7 @@ def settings_rows(analysis: AnalysisStatus) -> list[list[str]]:
     source = {
         "stated": text("stated"),
         "recognised": text("recognised from the data"),
+        "learned": text("learned from the data"),
         "asked": text("asked for"),
     }
     chemistry = basis.chemistry or text("unknown")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.pack.chemistry import NAMES, load_chemistry
+from bms_studio.pack.chemistry import NAMES, Chemistry, load_chemistry
 
 Array = NDArray[np.float64]
 # A current below this share of the largest seen counts as no load, after so long.
@@ -22,10 +22,18 @@ _LFP_END_V = 3.75
 # Fewer rests or less charge than this tell nothing of the shape.
 _LEAST_SPAN_V, _LEAST_ROWS = 0.25, 30
 # Voltage less an estimated ohmic drop is no open-circuit voltage: this much is left of load (V).
-_LOAD_V = 0.020
+LOAD_V = 0.020
 _CERTAIN = 0.9
+# The parts of a curve are not independent: about six of sixty are.
+INDEPENDENT = 6
 # What flowed in a longer gap is not known.
 _GAP_S = 120.0
+# Shares of the capacity that a stretch of unknown size may be, and how far resistance times
+# capacity strays from what is usual at its temperature (age, power or energy cell): one sigma of
+# its logarithm.
+_SHARES = np.geomspace(0.04, 1.0, 25)
+_RESISTANCE_LN = 0.6
+_GAS_J_PER_MOL_K = 8.314462618
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,14 @@ UNCLEAR = Recognised("", "", 0.0, "too little was seen", {})
 
 
 def recognise(
-    time_s: Array, cell_v: Array, current_a: Array | None = None, capacity_ah: float = math.nan
+    time_s: Array,
+    cell_v: Array,
+    current_a: Array | None = None,
+    capacity_ah: float = math.nan,
+    temperature_degc: float = math.nan,
 ) -> Recognised:
     """time_s (M,), cell_v (M,): median or mean cell, V; current_a (M,), A, + = discharge, None or
-    NaN unknown; capacity_ah of a cell if known.
+    NaN unknown; capacity_ah of a cell and its usual temperature, if known.
 
     Raises ValueError when the shapes do not fit.
     """
@@ -63,7 +75,8 @@ def recognise(
     amps = np.nan_to_num(amps)
     rest = _at_rest(time, amps)
     by_voltage = _by_range(volts[rest]) if rest.sum() >= 3 else UNCLEAR
-    return _by_shape(time, volts, amps, capacity_ah, by_voltage)
+    resistance = stepped_resistance(time, volts, amps), temperature_degc
+    return _by_shape(time, volts, amps, resistance, capacity_ah, by_voltage)
 
 
 def _at_rest(time: Array, amps: Array) -> NDArray[np.bool_]:
@@ -100,33 +113,30 @@ def _by_shape(
     time: Array,
     volts: Array,
     amps: Array,
+    resistance: tuple[float, float],
     capacity_ah: float,
     by_voltage: Recognised,
 ) -> Recognised:
-    """How the voltage less its ohmic part moved with charge, against every known curve."""
-    steps = np.where(np.diff(time) <= _GAP_S, np.diff(time), 0.0)
-    moved = np.concatenate([[0.0], np.cumsum(0.5 * (amps[1:] + amps[:-1]) * steps)]) / 3600
-    ohm = _resistance(time, volts, amps)
-    open_v = volts + ohm * amps
-    bins, charge, curve = _curve(moved, open_v)
+    """How the voltage less its ohmic part moved with charge, against every known curve.
+    resistance: ohm, and degC at which."""
+    bins, charge, curve = open_curve(time, volts, amps, resistance[0])
     span = float(np.ptp(charge)) if len(bins) else 0.0
     if len(bins) < 6 or span <= 0:
         return by_voltage
-    flat = float(np.ptp(curve)) < _LEAST_SPAN_V
-    if flat and float(np.median(curve)) < 3.42 and float(curve.max()) < _LFP_END_V:
+    if float(np.ptp(curve)) < _LEAST_SPAN_V:
+        low = float(np.median(curve)) < 3.42 and float(curve.max()) < _LFP_END_V
         share = span / capacity_ah if capacity_ah > 0 else math.nan
-        if share > 0.25:
+        if low and share > 0.25:
             return _named(
                 "LFP", 0.95, f"{100 * share:.0f} % of the charge within {np.ptp(curve):.2f} V"
             )
-        return by_voltage
-    if float(np.ptp(curve)) < _LEAST_SPAN_V:
-        return by_voltage
-    costs = {name: _misfit(name, charge, curve, capacity_ah) for name in NAMES}
+        if not low or share <= 0.25 or resistance[0] <= 0:
+            return by_voltage
+    costs = {name: _misfit(name, charge, curve, capacity_ah, resistance) for name in NAMES}
     return _judged(costs, float(np.ptp(curve)))
 
 
-def _resistance(time: Array, volts: Array, amps: Array) -> float:
+def stepped_resistance(time: Array, volts: Array, amps: Array) -> float:
     """Ohmic and a little more, from differences over steps of the current (ohm)."""
     di, dv, dt = np.diff(amps), np.diff(volts), np.diff(time)
     steps = (np.abs(di) > 0.1 * np.abs(amps).max()) & (dt < 35.0)
@@ -135,8 +145,14 @@ def _resistance(time: Array, volts: Array, amps: Array) -> float:
     return max(float(-np.sum(di[steps] * dv[steps]) / np.sum(di[steps] ** 2)), 0.0) * 1.3
 
 
-def _curve(moved: Array, open_v: Array) -> tuple[NDArray[np.int64], Array, Array]:
-    """Median voltage in sixty equal parts of the charge moved."""
+def open_curve(
+    time: Array, volts: Array, amps: Array, ohm: float
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """Voltage without its ohmic part over the charge moved, the median in each of sixty equal
+    parts: numbers of those parts that were visited, ampere-hours, V."""
+    steps = np.where(np.diff(time) <= _GAP_S, np.diff(time), 0.0)
+    moved = np.concatenate([[0.0], np.cumsum(0.5 * (amps[1:] + amps[:-1]) * steps)]) / 3600
+    open_v = volts + ohm * amps
     low, high = float(moved.min()), float(moved.max())
     if high - low <= 0:
         return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
@@ -147,16 +163,17 @@ def _curve(moved: Array, open_v: Array) -> tuple[NDArray[np.int64], Array, Array
     return bins, charge, curve
 
 
-def _misfit(name: str, charge: Array, curve: Array, capacity_ah: float) -> float:
-    """Least mean square of (measured - table) in units of its sigma, over start and capacity."""
+def _misfit(
+    name: str, charge: Array, curve: Array, capacity_ah: float, resistance: tuple[float, float]
+) -> float:
+    """Least mean square of (measured - table) in units of its sigma, over start and capacity; a
+    capacity that nobody stated costs more the less usual it makes the resistance."""
     chemistry = load_chemistry(name)
-    sigma = math.hypot(chemistry.sigma_ocv_v, _LOAD_V)
+    sigma = math.hypot(chemistry.sigma_ocv_v, LOAD_V)
+    stated = capacity_ah > 0
     span = float(np.ptp(charge))
-    sizes = (
-        capacity_ah * np.linspace(0.85, 1.1, 6)
-        if capacity_ah > 0
-        else span / np.linspace(0.2, 1.0, 17)
-    )
+    sizes = capacity_ah * np.linspace(0.85, 1.1, 6) if stated else span / _SHARES
+    ohm = resistance[0] / _colder(chemistry, resistance[1])
     best = math.inf
     for size in sizes:
         used = (charge - charge.min()) / size
@@ -165,17 +182,27 @@ def _misfit(name: str, charge: Array, curve: Array, capacity_ah: float) -> float
         for start in np.linspace(1.0, min(used.max(), 1.0), 41):
             table = np.interp(start - used, chemistry.soc, chemistry.ocv_v)
             apart = curve - table
-            shift = np.clip(np.median(apart), -_LOAD_V, _LOAD_V)
+            shift = np.clip(np.median(apart), -LOAD_V, LOAD_V)
             cost = float(np.mean(np.minimum(((apart - shift) / sigma) ** 2, 16.0)))
+            if ohm > 0 and not stated:
+                unusual = math.log(ohm * size / chemistry.resistance_v) / _RESISTANCE_LN
+                cost += unusual**2 / INDEPENDENT
             best = min(best, cost)
     return best
 
 
+def _colder(chemistry: Chemistry, temperature_degc: float) -> float:
+    """How much the resistance is above that at 25 degC (Arrhenius); 1 where nobody measured."""
+    if math.isnan(temperature_degc):
+        return 1.0
+    inverse = 1 / (max(temperature_degc, -40.0) + 273.15) - 1 / 298.15
+    return math.exp(chemistry.activation_j_per_mol / _GAS_J_PER_MOL_K * inverse)
+
+
 def _judged(costs: dict[str, float], span_v: float) -> Recognised:
     """The best family, if it fits and the next one does not."""
-    # The parts of a curve are not independent: about six of sixty are.
-    weight = {name: math.exp(-0.5 * 6 * cost) for name, cost in costs.items()}
-    total = sum(weight.values()) + math.exp(-0.5 * 6 * 2.5)
+    weight = {name: math.exp(-0.5 * INDEPENDENT * cost) for name, cost in costs.items()}
+    total = sum(weight.values()) + math.exp(-0.5 * INDEPENDENT * 2.5)
     rivals = {name: value / total for name, value in weight.items()}
     families: dict[str, float] = {}
     for name, value in rivals.items():
