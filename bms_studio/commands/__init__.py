@@ -5,8 +5,8 @@ Results go to standard output, progress and messages to standard error. Exit sta
 """
 
 import argparse
-import contextlib
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -40,8 +40,11 @@ class CommandError(Exception):
 
 def say(message: str) -> None:
     """A message for the person, on standard error; nobody reading it is no reason to stop."""
-    with contextlib.suppress(OSError):
+    try:
         print(message, file=sys.stderr, flush=True)
+    except OSError:
+        # What waits in the stream would fail again at the end and change the exit status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def run(arguments: Sequence[str]) -> int:
