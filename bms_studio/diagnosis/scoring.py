@@ -41,16 +41,20 @@ def stand_out(values: NDArray[np.float64], sigma: NDArray[np.float64], natural: 
         good = values[known]
         ordered = np.sort(good)
         # The median of the others, for every cell at once: one of two middle pairs is left.
-        centre = np.array([_median_without(ordered, v) for v in good])
+        centre = _medians_without(ordered, np.searchsorted(ordered, good))
         spread = _MAD_TO_SIGMA * float(np.median(np.abs(good - np.median(good))))
         difference[known] = good - centre
         total[known] = np.hypot(sigma[known], max(natural, spread))
     return Outlier(difference, total, difference / total)
 
 
-def _median_without(ordered: NDArray[np.float64], value: float) -> float:
-    at = int(np.searchsorted(ordered, value))
-    return float(np.median(np.delete(ordered, at)))
+def _medians_without(ordered: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of rising values without the one at each of these places."""
+    middle = (len(ordered) - 1) // 2
+    high = ordered[middle + (at <= middle)]
+    if len(ordered) % 2 == 0:
+        return np.asarray(high, np.float64)
+    return np.asarray((ordered[middle - 1 + (at <= middle - 1)] + high) / 2, np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ KINDS = ((START,), (OHMIC, SLOW), (INVERSE,), (LEAK,), (OFFSET,))
 # Rounds of learning, how much longer than usual its steps are, and its floor as a share of what is
 # believed.
 _LEARNING, _FASTER, _LEAST_SHARE = 6, 1.8, 0.3
+# So many cells tell enough of all.
+_MOST_LEARNT = 32
 # Noise of a row (V) before anything is known of this pack.
 FIRST_V = 0.0013
 _LEAST_ROWS = 4
@@ -227,6 +229,8 @@ class _Fits:
         healthy, size = self.beliefs.healthy, 1.0
         if len(cells) < _SURE_CELLS:
             return healthy, size
+        some = slice(None, None, -(-len(cells) // _MOST_LEARNT))
+        cells, answers, weights = cells[some], answers[some], weights[some]
         alike = _inverse(self.doubt)
         normals, rights = np.empty((len(cells), ALL, ALL)), np.empty((len(cells), ALL))
         for i, k in enumerate(cells.tolist()):

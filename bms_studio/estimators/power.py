@@ -83,10 +83,13 @@ def power_limits(
                 amount, cause, cell = amount * share, "temperature", 0
             signed = -amount if charge else amount
             volts = _volts(model, z, ohm, polarisation_v, temperature_degc, seconds, signed)
-            moved = np.clip(z + (sigma if charge else -sigma), 0.0, 1.0)
-            less = _currents(model, moved, ohm, polarisation_v, temperature_degc, seconds, charge)
+            one = slice(worst, worst + 1)
+            moved = np.clip(z[one] + (sigma if charge else -sigma)[one], 0.0, 1.0)
+            less = _currents(
+                model, moved, ohm[one], polarisation_v, temperature_degc, seconds, charge
+            )
             watts = amount * float(volts.sum())
-            change = abs(abs(float(less[worst])) - abs(float(current[worst])))
+            change = abs(abs(float(less[0])) - abs(float(current[worst])))
             spread = change * float(volts.sum()) if cause in ("voltage", "empty") else 0.0
             # Resistance a tenth, where voltage limits.
             spread = math.hypot(spread, 0.1 * watts if cause == "voltage" else 0.0)
@@ -162,17 +165,28 @@ def _bisect(
 ) -> NDArray[np.float64]:
     """Per cell (N,) the largest amount (A >= 0) that stays within the limit."""
     out = np.zeros(len(z))
+    last = len(ocv) - 1
     for k in range(len(z)):
-        low, high = 0.0, most_a
-        for _ in range(50):
-            middle = 0.5 * (low + high)
-            after = min(max(z[k] - moved_per_a * middle, 0.0), 1.0)
-            volts = look_up(ocv, after) - held_v - sign * middle * total_ohm[k]
-            if sign * volts > sign * limit:
-                low = middle
+        low, high, amount = 0.0, most_a, 0.0
+        for turn in range(100):
+            at = z[k] - moved_per_a * amount
+            after = min(max(at, 0.0), 1.0)
+            volts = look_up(ocv, after) - held_v - sign * amount * total_ohm[k]
+            left = sign * (volts - limit)
+            if left > 0:
+                low = amount
             else:
-                high = middle
-        out[k] = low
+                high = amount
+            if abs(left) < 1e-12 or high - low < 1e-13 * most_a:
+                break
+            # Along the piece of the table that this amount ends on; else by halves.
+            piece = min(int(after * last), last - 1)
+            slope = (ocv[piece + 1] - ocv[piece]) * last if 0.0 < at < 1.0 else 0.0
+            fall = total_ohm[k] + sign * slope * moved_per_a
+            amount += left / fall if fall > 0 else most_a
+            if turn % 4 == 3 or not low < amount < high:
+                amount = 0.5 * (low + high)
+        out[k] = amount
     return out
 
 

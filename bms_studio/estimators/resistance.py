@@ -115,42 +115,108 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
 
 def _solve(params: Params, state: State) -> NDArray[np.float64]:
     """(5, N): ohmic, its sigma, 10 s, its sigma, lag."""
-    normal, right, squares = state["normal"], state["right"], state["squares"]
-    cells = len(right)
-    out = np.full((5, cells), np.nan)
-    enough = squares[:, 2] > params.few * params.model.capacity_ah**2
-    if not enough.any():
-        return out
-    # A weak belief in the usual pair and charge term keeps a single step solvable.
-    prior = np.diag([0.0] * TAPS + [1.0 / (3 * params.model.r0_ohm) ** 2, 1.0 / 0.001**2]) * 1e-6
-    ridge = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(TERMS)
-    full = normal + np.triu(normal, 1).transpose(0, 2, 1)
-    inverse = np.linalg.inv((full + prior + ridge)[enough])
-    answer = np.einsum("kij,kj->ki", inverse, right[enough])
-    residual = squares[enough, 0] - np.einsum("ki,ki->k", answer, right[enough])
-    count = np.maximum(squares[enough, 1] - TERMS, 1.0)
-    variance = np.maximum(residual, 0.0) / count + 1e-8
-    ohmic = np.array([1.0] * TAPS + [0.0, 0.0])
-    ten = np.array([1.0] * TAPS + [1 - math.exp(-10.0 / RC_S), 0.0])
-    # A tap that no current ever reached (known ages need fewer) says nothing.
-    diagonal = np.diagonal(normal[enough], axis1=1, axis2=2)
-    reached = diagonal > 1e-6 * diagonal.max(axis=1, keepdims=True)
-    model, share = params.model, params.temperature_spread_k / 298.15**2
-    share *= model.activation_j_per_mol / GAS_J_PER_MOL_K
-    for row, terms in ((0, ohmic), (2, ten)):
-        sums = np.where(reached | (np.arange(TERMS) >= TAPS), terms, 0.0)
-        out[row, enough] = -np.sum(answer * sums, axis=1)
-        out[row + 1, enough] = np.sqrt(
-            np.maximum(variance * np.einsum("ki,kij,kj->k", sums, inverse, sums), 0.0)
-        )
-        # No resistance is seen where voltage and current were not sampled together.
-        seen = out[row, enough] > 3 * out[row + 1, enough]
-        out[row, enough] = np.where(seen, out[row, enough], np.nan)
-        out[row + 1, enough] = np.hypot(out[row + 1, enough], share * out[row, enough])
-    total = answer[:, :TAPS].sum(1)
-    centre = answer[:, :TAPS] @ np.arange(TAPS)
-    out[4, enough] = centre / np.where(total == 0, np.nan, total) * state["reals"][6]
+    model = params.model
+    out = np.full((5, len(state["right"])), np.nan)
+    warmer = params.temperature_spread_k / 298.15**2
+    warmer *= model.activation_j_per_mol / GAS_J_PER_MOL_K
+    _answers(
+        state["normal"],
+        state["right"],
+        state["squares"],
+        params.few * model.capacity_ah**2,
+        model.r0_ohm,
+        warmer,
+        float(state["reals"][6]),
+        out,
+    )
     return out
+
+
+@njit(nogil=True, cache=True)
+def _inverse(matrix: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Gauss and Jordan with row pivots; the matrix is used up."""
+    n = len(matrix)
+    out[:] = 0.0
+    for i in range(n):
+        out[i, i] = 1.0
+    for i in range(n):
+        pivot = i
+        for j in range(i + 1, n):
+            if abs(matrix[j, i]) > abs(matrix[pivot, i]):
+                pivot = j
+        for k in range(n):
+            matrix[i, k], matrix[pivot, k] = matrix[pivot, k], matrix[i, k]
+            out[i, k], out[pivot, k] = out[pivot, k], out[i, k]
+        scale = matrix[i, i]
+        for k in range(n):
+            matrix[i, k] /= scale
+            out[i, k] /= scale
+        for j in range(n):
+            if j != i:
+                share = matrix[j, i]
+                for k in range(n):
+                    matrix[j, k] -= share * matrix[i, k]
+                    out[j, k] -= share * out[i, k]
+
+
+@njit(nogil=True, cache=True)
+def _answers(
+    normal: NDArray[np.float64],
+    right: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    few: float,
+    r0: float,
+    warmer: float,
+    period_s: float,
+    out: NDArray[np.float64],
+) -> None:
+    """`_solve` for every cell with enough steps."""
+    full = np.empty((TERMS, TERMS))
+    inverse = np.empty((TERMS, TERMS))
+    answer = np.empty(TERMS)
+    sums = np.empty(TERMS)
+    for k in range(len(right)):
+        if not squares[k, 2] > few:
+            continue
+        trace, largest = 0.0, 0.0
+        for i in range(TERMS):
+            trace += normal[k, i, i]
+            largest = max(largest, normal[k, i, i])
+            for j in range(TERMS):
+                full[i, j] = normal[k, min(i, j), max(i, j)]
+        # A weak belief in the usual pair and charge term keeps a single step solvable.
+        full[TAPS, TAPS] += 1e-6 / (3 * r0) ** 2
+        full[TAPS + 1, TAPS + 1] += 1e-6 / 0.001**2
+        for i in range(TERMS):
+            full[i, i] += 1e-9 * trace
+        _inverse(full, inverse)
+        residual = squares[k, 0]
+        for i in range(TERMS):
+            answer[i] = 0.0
+            for j in range(TERMS):
+                answer[i] += inverse[i, j] * right[k, j]
+            residual -= answer[i] * right[k, i]
+        variance = max(residual, 0.0) / max(squares[k, 1] - TERMS, 1.0) + 1e-8
+        for row in (0, 2):
+            value, spread = 0.0, 0.0
+            for i in range(TERMS):
+                # A tap that no current ever reached (known ages need fewer) says nothing.
+                sums[i] = 1.0 if i < TAPS and normal[k, i, i] > 1e-6 * largest else 0.0
+            if row == 2:
+                sums[TAPS] = 1 - math.exp(-10.0 / RC_S)
+            for i in range(TERMS):
+                value -= answer[i] * sums[i]
+                for j in range(TERMS):
+                    spread += sums[i] * inverse[i, j] * sums[j]
+            sigma = math.sqrt(max(variance * spread, 0.0))
+            # No resistance is seen where voltage and current were not sampled together.
+            out[row, k] = value if value > 3 * sigma else math.nan
+            out[row + 1, k] = math.hypot(sigma, warmer * out[row, k])
+        total, centre = 0.0, 0.0
+        for i in range(TAPS):
+            total += answer[i]
+            centre += answer[i] * i
+        out[4, k] = centre / total * period_s if total != 0 else math.nan
 
 
 @njit(nogil=True, cache=True)
