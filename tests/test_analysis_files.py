@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import bms_studio
+from bms_studio.analysis.document import evidence_of
 from bms_studio.analysis.store import read_parts, run_of
 from recordings.analyses import AnalysisParts, add_analyses
 from recordings.errors import Cancelled, UnreadableRecording
@@ -92,6 +93,7 @@ def test_the_document_is_that_of_the_design(
         } == set(cell)  # fmt: skip
         assert cell["capacity_ah"] is None, "unknown is null, and a quarter of an hour tells none"
         assert cell["resistance_ohm"] == pytest.approx(0.002, rel=0.5)
+        assert all(evidence["text"] for evidence in cell["evidence"])
     for finding in found["findings"]:
         assert {"id", "cell", "kind", "severity", "state", "score", "start", "end", "text"} == set(
             finding
@@ -287,3 +289,12 @@ def test_python_gets_tables_with_units_and_their_basis(tmp_path: Path) -> None:
     assert judged.code in VERDICTS
     assert judged.cells.index[0] == 3, "worst first"
     assert path.read_bytes() == before, "nothing is written"
+
+
+def test_evidence_without_a_sentence_of_its_own_says_what_was_measured() -> None:
+    given: dict[str, float | str | int] = {
+        "quantity": "leak_a", "value": 7.6e-3, "sigma": 1.3e-3, "reference": -4e-4,
+    }  # fmt: skip
+    said = evidence_of(given)["text"]
+    assert said == "self-discharge beyond the mean cell 7.6 ± 1.3 mA, others -0.4 mA"
+    assert evidence_of({"quantity": "leak_a"})["text"] == "", "nothing is said of an unknown"

@@ -9,9 +9,16 @@ from bms_studio.analysis.contract import Analysis
 from bms_studio.analysis.store import plain
 from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.messages import render
-from bms_studio.pack.health import Health
+from bms_studio.pack.health import BY_NAME, Health
 
 _NAN = float("nan")
+# How a person reads a value of this unit.
+_SHOWN_IN = {
+    "1": (100.0, "%"),
+    "A": (1e3, "mA"),
+    "V": (1e3, "mV"),
+    "ohm": (1e3, "mohm"),
+}
 _CELL = (
     "soc",
     "soc_sigma",
@@ -117,16 +124,30 @@ def _cell(analysis: Analysis, health: Health, risk: CellRisk) -> dict[str, Any]:
         "lead_time": [
             {"unit": t.unit, "p10": t.p10, "p50": t.p50, "p90": t.p90} for t in risk.lead_time
         ],
-        "evidence": [_evidence(e) for e in risk.evidence],
+        "evidence": [evidence_of(e) for e in risk.evidence],
     }
 
 
-def _evidence(given: dict[str, float | str | int]) -> dict[str, Any]:
+def evidence_of(given: dict[str, float | str | int]) -> dict[str, Any]:
+    """One piece of evidence, with a sentence in any case where there is a value."""
     out: dict[str, Any] = {
         name: given.get(name) for name in ("quantity", "value", "sigma", "reference")
     }
     out |= {name: iso(int(given[name])) if name in given else None for name in ("start", "end")}
-    return {**out, "text": str(given.get("text", ""))}
+    return {**out, "text": str(given.get("text", "")) or _measured(given)}
+
+
+def _measured(given: dict[str, float | str | int]) -> str:
+    """The value as a clause: "self-discharge beyond the mean cell 7.6 ± 1.3 mA, others -0.4 mA"."""
+    quantity = BY_NAME.get(str(given.get("quantity", "")))
+    value = float(given.get("value", _NAN))
+    if quantity is None or math.isnan(value):
+        return ""
+    factor, unit = _SHOWN_IN.get(quantity.unit, (1.0, quantity.unit))
+    sigma, reference = (float(given.get(name, _NAN)) * factor for name in ("sigma", "reference"))
+    words = f"{quantity.long_name} {value * factor:.3g}"
+    words += f" {unit}" if math.isnan(sigma) else f" ± {sigma:.2g} {unit}"
+    return words if math.isnan(reference) else f"{words}, others {reference:.3g} {unit}"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
