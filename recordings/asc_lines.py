@@ -56,7 +56,11 @@ def _bytes(
 
 @njit(nogil=True, cache=True)
 def _identifier(text: NDArray[np.uint8], at: int, base: int) -> tuple[np.int64, int, int]:
-    """(id, EXTENDED or 0, position behind or -1)."""
+    """(id, EXTENDED or 0, position behind or -1). "0x" alone is id 0 and extended, "0x2A" 0x2A."""
+    if text[at] == 48 and (text[at + 1] | 32) == 120:
+        digit = text[at + 2] | 32
+        if 48 <= text[at + 2] <= 57 or 97 <= digit <= 102:
+            at, base = at + 2, 16
     value, at = _number(text, at, base)
     if at < 0:
         return np.int64(0), 0, -1

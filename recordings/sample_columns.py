@@ -76,7 +76,9 @@ _NO_PROBE = _words(
     "soh power energy capacity machine history command count time twelve id state"
 )
 _NO_PACK = _words("limit threshold command history machine twelve delta count id open flag display")
-_TIMES = _words("time ts date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch")
+_TIMES = _words(
+    "time timer ts date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch"
+)
 _LESS_TIMES = _words("step cycle loop idle charge discharge remaining total history")
 
 

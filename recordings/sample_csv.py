@@ -5,6 +5,7 @@
 and nothing is invented: an empty or unreadable field is NaN.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,10 @@ class Samples:
                 yield path, self.time[held], {n: v[held] for n, v in fields.items()}
 
 
+_OF_FRAMES = {"arbitrationid", "canid", "id", "messageid", "identifier"}
+_OF_BYTES = {"data", "dlc", "payload", "d0", "d1", "b0", "b1", "byte0", "byte1"}
+
+
 def is_sample_table(path: str | Path) -> bool:
     """Whether `path` is a table with a time column and something of a battery, plain or packed."""
     try:
@@ -114,6 +119,9 @@ def is_sample_table(path: str | Path) -> bool:
             table = table_of(Path(path), plain.read(HEAD_BYTES))
     except UnreadableLog:
         return False
+    names = {re.sub(r"[^a-z0-9]", "", name.lower()) for name in table.names}
+    if names & _OF_FRAMES and names & _OF_BYTES:
+        return False  # rows are frames
     found = plan(table.names, table.units)
     return bool(found.times) and any(c.role.kind != "location" for c in found.columns)
 

@@ -4,6 +4,7 @@ Each function takes frames and gives the file's content; written from the format
 that a reader is not tested against its own mistakes.
 """
 
+import base64
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -110,6 +111,17 @@ def canhacker_text(frames: Frames) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
+def frame_csv(frames: Frames) -> bytes:
+    """As python-can's CSVWriter writes it."""
+    lines = ["timestamp,arbitration_id,extended,remote,error,dlc,data"]
+    for micro, identifier, flags, payload in _rows(frames):
+        wide = int(bool(flags & EXTENDED))
+        data = base64.b64encode(payload).decode()
+        stamp = f"{micro // 10**6}.{micro % 10**6:06d}"
+        lines.append(f"{stamp},{identifier:#x},{wide},0,0,{len(payload)},{data}")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
 WRITERS: dict[str, Callable[[Frames], bytes]] = {
     "candump-plain": candump_plain,
     "gvret": gvret,
@@ -118,6 +130,7 @@ WRITERS: dict[str, Callable[[Frames], bytes]] = {
     "battery-emulator": battery_emulator,
     "can-tester": can_tester,
     "canhacker-text": canhacker_text,
+    "frame-csv": frame_csv,
 }
 RESOLUTION_NS = {
     "busmaster": 100_000,

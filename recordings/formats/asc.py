@@ -37,6 +37,8 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d\d):(\d\d)(?:\.(\d+))?(?:\s*([ap]m))?", re.I)
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GERMAN = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
 _MONTHS = {name: number for number, name in enumerate(_ENGLISH, 1)} | _GERMAN
+_ISO = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
+_NAMED = ("", *_ENGLISH)
 _DATE = re.compile(rb"^\s*date\s+(.+?)\s*$", re.I | re.M)
 # Stamps count from the measurement's start. Where it stands at 0 behind the first trigger block,
 # that block's date is the better one: python-can writes the date of opening the file above it.
@@ -70,6 +72,9 @@ def _header(path: Path) -> _Header:
 
 def _start(text: str) -> tuple[int, str]:
     """The header's date as (ns since 1970, time reference); (0, "relative") when unreadable."""
+    if iso := _ISO.search(text):
+        named = f"{iso[3]} {_NAMED[int(iso[2]) % 13]} {iso[1]} {text[iso.end() :].lstrip('T ')}"
+        text = re.sub(r"(?<=\d)Z\b", " UTC", named)
     clock, year = _CLOCK.search(text), re.search(r"\b(\d{4})\b", text)
     words = re.findall(r"[^\W\d]+", text.lower())
     months = [_MONTHS[word[:3]] for word in words if word[:3] in _MONTHS]
