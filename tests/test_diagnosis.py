@@ -250,3 +250,10 @@ def test_missing_frames_are_the_link_whatever_the_scan_rate() -> None:
         kept[200:220] = False
         assert interruptions(time[kept], rows[kept]) == ["dips.link"]
         assert interruptions(time, rows) == []
+
+
+def test_weeks_between_two_visits_are_neither_the_link_nor_a_dip() -> None:
+    time, rows = scans(400)
+    time[200:] += 35 * 86_400_000_000_000
+    rows[200:] -= 0.2
+    assert interruptions(time, rows) == []

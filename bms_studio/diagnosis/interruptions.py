@@ -14,6 +14,8 @@ LONGEST_NS = 600_000_000
 # Rows further apart than this many usual periods: frames are missing in between.
 GAP_PERIODS = 3.0
 GAP_MIN_NS = 100_000_000
+# A longer pause is a recording that ended and went on, not a cable.
+PAUSE_S = 600.0
 _WARM_UP_ROWS = 20
 _LEVEL, _DEPTH, _START, _PERIOD, _LAST, _ROWS = range(6)
 _LOAD, _LINK = 0, 1
@@ -35,7 +37,10 @@ def _find(
         if state[_ROWS] > 0:
             period_s = state[_PERIOD]
             late = step_s > max(GAP_PERIODS * period_s, GAP_MIN_NS * 1e-9)
-            if state[_ROWS] > _WARM_UP_ROWS and late and count < len(out):
+            paused = step_s > PAUSE_S
+            if paused:
+                state[_LEVEL], state[_DEPTH] = np.nan, 0.0
+            if state[_ROWS] > _WARM_UP_ROWS and late and not paused and count < len(out):
                 out[count, 0], out[count, 1], out[count, 2], out[count, 3] = (
                     r,
                     _LINK,
