@@ -204,7 +204,9 @@ class _Builder:
         if self._continuity.undecided:
             self._late_events.append(event)
             return
-        self._writer.event(event.time, event.kind, event.text)
+        # An alert is told after its moment: its mark belongs to the moment.
+        moment = int(event.parameters.get("moment", event.time))
+        self._writer.event(moment, event.kind, event.text)
         if event.kind in LINK_GAPS and event.parameters.get("stage") != "disk":
             self._interrupt(silence=False)
 

@@ -78,7 +78,8 @@ TEMPLATES: dict[str, str] = {
     "action.rest_30_min": "Rest for 30 minutes without current",
     "action.name_chemistry": "Name the pack's chemistry",
     "action.state_capacity": "State the pack's capacity",
-    "why.no_limits": "no limits: state the chemistry or a profile",
+    "why.no_limits": "no limits are known: state the chemistry",
+    "why.no_current_limits": "no current limits are known: state them in a profile",
     "why.no_probes": "too few probes",
     "why.no_pack_voltage": "the pack's voltage is not sent",
     "why.no_flags": "balancing flags are not sent",
@@ -105,13 +106,17 @@ TEMPLATES: dict[str, str] = {
     "check.bms": "the BMS's own word",
     "check.health": "capacity, resistance, self-discharge",
     "guide.rest": "Leave the pack at rest: no charger, no load",
-    "guide.charge": "Connect the charger and let it charge",
-    "guide.charger_off": "Disconnect the charger and let the pack rest",
+    "guide.charge": "Switch the charger on",
+    "guide.charger_off": "Switch the charger off and let the pack rest",
     "guide.pull": "Turn the throttle fully and hold it",
     "guide.let_go": "Let go of the throttle and wait",
-    "guide.load_on": "Connect the load",
-    "guide.load_off": "Disconnect the load and let the pack rest",
+    "guide.load_on": "Switch the load on",
+    "guide.load_off": "Switch the load off and let the pack rest",
     "guide.done": "That is enough: the data suffice for what this check can decide",
+    "guide.done_partly": "The check is over; not everything became known",
+    "guide.other_way": "Current flows the other way: do as asked, or turn its sign",
+    "guide.hot": "Stop and let the pack cool: a probe shows {cell} °C",
+    "guide.cold": "Do not charge a cold pack: a probe shows {cell} °C, warm it to 10 °C first",
     "guide.near_empty": "Stop drawing current: cell {cell} comes near its lower limit",
     "guide.near_full": "Stop charging: cell {cell} comes near its upper limit",
     "compare.cells": "{before} cells then, {now} now: not the same pack",
@@ -138,6 +143,21 @@ TEMPLATES: dict[str, str] = {
     "need.full_charge": "one full charge",
     "need.ride": "ride one minute",
     "need.own_probes": "a temperature probe at every cell",
+    # The same as a reason, after the name of what could not be checked.
+    "because.rest_30_min": "no rest of 30 minutes yet",
+    "because.rest_day": "no rest of a day, and no visit a week ago",
+    "because.current": "this bus tells no current",
+    "because.sign": "the current counts the other way: turn its sign",
+    "because.sign_steps": "too few load steps yet",
+    "because.load_steps": "too few load steps yet",
+    "because.chemistry": "the chemistry is not known: state it",
+    "because.capacity": "the rated capacity is not known: state it",
+    "because.pulse_10_s": "no load of 10 s yet",
+    "because.swing_30": "less than 30 % of the charge was moved",
+    "because.hours_6": "less than 6 hours were seen",
+    "because.more_cells": "a single cell has no neighbours",
+    "because.full_charge": "no full charge and ride were seen",
+    "because.ride": "no ride was seen",
     "basis.no_chemistry": "The chemistry is unknown: name it, or let the pack rest at two charges",
     "basis.no_capacity": "The capacity is unknown: state it; until then only voltages are judged",
     "basis.no_current": "No current on this bus: charge is known at rest only",
@@ -269,6 +289,16 @@ def render(code: str, parameters: Parameters | None = None, fallback: str = "") 
     except (KeyError, ValueError, TypeError, IndexError):
         # An old or foreign recording with other parameters: its own English sentence is better.
         return fallback or code
+
+
+def check_words(code: str, parameters: Parameters) -> str:
+    """One item of a verdict's checks, with the reason where it could not be made."""
+    check, why = render(code, parameters), str(parameters.get("why", ""))
+    if not why:
+        return check
+    because = f"because.{why.removeprefix('need.')}"
+    reason = render(because if because in TEMPLATES else why)
+    return text("{check}: {reason}", check=check, reason=reason)
 
 
 def offer_words(offer: Offer, means: bool = False) -> str:

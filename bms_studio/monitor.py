@@ -136,7 +136,11 @@ class Monitor:
     def flush(self) -> list[Finding]:
         """At the end of a stream: what the rows that still waited for others say."""
         block = self._joiner.flush()
-        return self._tell(self._push_moments(block)) if block is not None else []
+        told = self._tell(self._push_moments(block)) if block is not None else []
+        late = self._book.untold()
+        for alert in late:
+            bisect.insort(self.log, alert, key=lambda f: f.time)
+        return told + late
 
     def _push_cells(
         self, time: NDArray[np.int64], rows: NDArray[np.float32], median: NDArray[np.float32]
@@ -234,12 +238,21 @@ class Monitor:
         """Verdict, alerts and risks as of the newest row and evaluation."""
         self._catch_up()
         alerts = sorted(
-            self._book.alerts.values(),
+            [*self._book.alerts.values(), *self._pending()],
             key=lambda f: (f.state == "resolved", _RANK[f.severity], -f.time),
         )
         contradicts = self.sign.state == "contradicts"
         verdict = judge(alerts, self.checked, self._has_data, self._health, contradicts)
         return Judgement(verdict, tuple(alerts), self._ranked())
+
+    def _pending(self) -> list[Finding]:
+        """Limits passed, not for long enough yet: one alert for all cells or probes of a kind."""
+        watches = (*self._cells, *self._probes, *self._current)
+        firsts = [
+            sorted(found, key=lambda f: -f.score)[0] for w in watches if (found := w.pending())
+        ]
+        still = {f.code for f in self._book.alerts.values() if f.state != "resolved"}
+        return [f for f in firsts if f.code not in still]
 
     def _ranked(self) -> tuple[CellRisk, ...]:
         """Fusion of history, days and findings; once per evaluation."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -223,10 +224,15 @@ class Replay(ReplayAnalysis):
         newest = {finding.id: finding for finding in self._monitor.log[:count]}
         rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
         found = sorted(
-            newest.values(), key=lambda f: (f.state == "resolved", rank[f.severity], -f.time)
+            map(self._as_seen, newest.values()),
+            key=lambda f: (f.state == "resolved", rank[f.severity], -f.time),
         )
         self._found = (count, found)
         return found
+
+    def _as_seen(self, finding: Finding) -> Finding:
+        seen = finding.id in self._acknowledged and finding.state == "active"
+        return replace(finding, state="acknowledged") if seen else finding
 
     @property
     def status(self) -> Status:
@@ -336,6 +342,7 @@ class Replay(ReplayAnalysis):
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding; kept while the window is open."""
         self._acknowledged.add(finding_id)
+        self._found = self._snapshot = None
 
     def answer(self, question: str, choice: str) -> None:
         """A recording asks nothing."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bms_studio.alert_marks import ALERT, marks_of
 from bms_studio.analysis.background import AnalysedView, Order
 from bms_studio.analysis.contract import AnalysisStatus, Settings
 from bms_studio.analysis.run import Analysed, chunks
@@ -16,6 +17,7 @@ from bms_studio.diagnosis.verdict import STREAM_CHECKS
 from bms_studio.history import earlier, keep
 from bms_studio.pack.profile import Profile
 from bms_studio.replay_mapping import ReplayMapping
+from bms_studio.timeline import Timeline
 from bms_studio.unpacked import mapped_tables, stored_runs
 
 
@@ -27,6 +29,7 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
     _corrected: bool
     _start: int
     _stored_checks: tuple[str, ...] = ()
+    timeline: Timeline
     path: Path
 
     @property
@@ -91,6 +94,14 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
         self._monitor.log = sorted(findings, key=lambda f: f.time)
         self._log_times = [finding.time for finding in self._monitor.log]
         self._found = self._snapshot = None
+        self._mark_alerts()
+
+    def _mark_alerts(self) -> None:
+        """Black-box marks of the alerts, unless the recording has those of its own time."""
+        kept = [e for e in self.timeline.events if e.kind == ALERT and not e.parameters]
+        self.timeline.forget_events(ALERT, 0)
+        for event in [*kept, *marks_of(kept, self._monitor.log)]:
+            self.timeline.add_event(event)
 
     def _analyse_again(self) -> None:
         self._corrected = True

@@ -15,10 +15,12 @@ from typing import Any
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
+from bms_studio.alert_marks import alert_event
 from bms_studio.analysis.background import AnalysedView, Background, Order
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.analysis.contract import Settings as AnalysisSettings
 from bms_studio.derivation import Derivation
+from bms_studio.diagnosis.alerts import AROUND_NS, begun
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.history import earlier, keep
 from bms_studio.interpret import Request
@@ -77,8 +79,8 @@ class Session(SessionMapping, AnalysedView):
         self.status = Status(link=LinkStatus(state="connecting"))
         self.findings: Sequence[Finding] = ()
         self.analysis = AnalysisStatus()
-        self._marked = (self._derivation.monitor, 0)  # how much of its log the journal knows
-        self._alerts: set[str] = set()
+        self._open: set[str] = set()  # alerts that are open by what the journal knows
+        self._alerts: dict[str, int] = {}  # when each was marked last
         self._serial = ""  # whose earlier visits are known
         self._runs = self._derivation.runs
         self._background = Background(self._runs, self._posted.append)
@@ -178,16 +180,16 @@ class Session(SessionMapping, AnalysedView):
         self._on_close()
 
     def _mark_alerts(self) -> None:
-        """Each alert is marked in the journal as it begins: half a minute on both sides of the
-        mark is where to look, in the black box and in the recording."""
-        monitor = self._derivation.monitor
-        first = self._marked[1] if self._marked[0] is monitor else 0  # derived anew: told anew
-        for finding in monitor.log[first:]:
-            notable = finding.state == "active" and finding.severity != "info"
-            if notable and finding.id not in self._alerts:
-                self._alerts.add(finding.id)
-                self.acquisition.event("alert", finding.text)
-        self._marked = (monitor, len(monitor.log))
+        """Each alert is marked as it begins, in what is shown and in the journal: half a minute on
+        both sides of the mark is where to look, in the black box and in the recording."""
+        self._open &= {finding.id for finding in self.findings}  # another pack has its own
+        for finding in begun(self.findings, self._open):
+            if finding.time - self._alerts.get(finding.id, 0) < 2 * AROUND_NS:
+                continue  # derived anew: it is marked already
+            self._alerts[finding.id] = finding.time
+            event = alert_event(finding)
+            self.timeline.add_event(event)
+            self.acquisition.event(event.kind, event.text, event.parameters)
 
     def _keep_visit(self) -> None:
         """What was learned of the pack is kept for its next visit."""

@@ -18,6 +18,7 @@ from bms_studio.pack.corrections import (
     check_role,
     opposite,
     with_first_cell,
+    with_kind,
     with_role,
     with_sign,
 )
@@ -91,6 +92,16 @@ class SessionMapping(ABC):
     def count_from(self, first: int) -> None:
         """An index in the payload begins at 0 or 1, since connect."""
         self._correct(partial(with_first_cell, first=first), f"first_cell = {first}")
+
+    def state_pack(self, chemistry: str, capacity_ah: float) -> None:
+        """What the pack is, as a person knows it: chemistry ("" unknown), rated Ah (0 unknown)."""
+        words = f"chemistry = {chemistry}, capacity_ah = {capacity_ah:g}"
+        stated = partial(with_kind, chemistry=chemistry, capacity_ah=capacity_ah)
+        self._correct(stated, words)
+
+    def judge_soon(self) -> None:
+        """Somebody waits for the diagnosis: evaluate what is known now, out of turn."""
+        self._posted.append(lambda: self._derivation.analysis.ask())
 
     def profile_text(self) -> str:
         """The profile as it is now, as TOML."""

@@ -28,13 +28,15 @@ def seen(second: float, current_a: float, **more: object) -> Seen:
     return Seen(round(second * SECOND) + 1, current_a, CELLS, 30.0, 3.0, 4.2, **more)  # type: ignore[arg-type]
 
 
-def run(test: GuidedTest, currents: list[tuple[float, float]], from_s: float = 0.0) -> Guidance:
+def run(
+    test: GuidedTest, currents: list[tuple[float, float]], from_s: float = 0.0, **more: object
+) -> Guidance:
     """Seconds and amperes, one after another, five looks a second."""
-    at, last = from_s, test.update(seen(from_s, currents[0][1]))
+    at, last = from_s, test.update(seen(from_s, currents[0][1], **more))
     for seconds, current in currents:
         for _ in range(round(seconds * 5)):
             at += 0.2
-            last = test.update(seen(at, current))
+            last = test.update(seen(at, current, **more))
     return last
 
 
@@ -59,26 +61,67 @@ def test_the_clock_runs_only_while_the_pack_does_what_is_asked() -> None:
     assert riding.step_left_s == pytest.approx(resting.step_left_s, abs=1.1)
 
 
+KNOWN = frozenset({"resistance_ohm", "soc"})
+
+
 def test_four_pulls_complete_the_check_on_the_wheel() -> None:
     test = GuidedTest(PLANS[WHEEL])
     before = run(test, [(61, 0.0), *[(11, 20.0), (21, 0.0)] * 3])
     assert not before.done
     assert dict(before.meters)["resistance_ohm"] == pytest.approx(0.75, abs=0.05)
-    after = run(test, [(11, 20.0), (62, 0.0)], from_s=61 + 96)
+    assert before.steps == len(PLANS[WHEEL].steps)
+    after = run(test, [(11, 20.0), (62, 0.0)], from_s=61 + 96, known=KNOWN)
     assert after.done
     assert after.code == "guide.done"
     assert after.left_s == 0
     assert all(share == 1 for _, share in after.meters)
 
 
-def test_it_ends_early_when_the_analysis_has_enough() -> None:
+def test_it_ends_early_when_all_is_known_well_enough() -> None:
     test = GuidedTest(PLANS[CHARGER])
-    enough = dict.fromkeys(PLANS[CHARGER].decides, 1.0)
-    assert test.update(seen(0, 0.0, progress=enough)).done
-    some = {**enough, "resistance_ohm": 0.4}
-    half = GuidedTest(PLANS[CHARGER]).update(seen(0, 0.0, progress=some))
-    assert not half.done
-    assert dict(half.meters)["resistance_ohm"] == 0.4
+    rounds = [(60, 0.0), *[(13, -8.0), (13, 0.0)] * 7]
+    assert not run(test, rounds, progress={"resistance_ohm": 1.0}).done
+    after = run(test, [(13, -8.0), (13, 0.0)], from_s=60 + 7 * 26, known=KNOWN)
+    assert after.done
+    assert after.code == "guide.done"
+    again = test.update(seen(900, -8.0))
+    assert again == after  # once over it stays so
+
+
+def test_what_is_missing_is_asked_for_again_and_named_at_the_end() -> None:
+    test = GuidedTest(PLANS[CHARGER])
+    little = {"soc": 1.0, "resistance_ohm": 0.3}
+    first = [(61, 0.0), *[(13, -8.0), (13, 0.0)] * 10]
+    going_on = run(test, [*first, (41, 0.0), (5, -8.0)], progress=little)
+    assert not going_on.done
+    assert going_on.steps == len(PLANS[CHARGER].steps) + 2
+    for k in range(9):
+        last = run(test, [(13, -8.0), (13, 0.0)], from_s=400 + 26 * k, progress=little)
+    assert last.done
+    assert (last.code, last.missing) == ("guide.done_partly", ("soc", "resistance_ohm"))
+    assert dict(last.meters)["resistance_ohm"] == pytest.approx(0.3)
+
+
+def test_a_meter_never_goes_back() -> None:
+    test = GuidedTest(PLANS[WHEEL])
+    high = run(test, [(30, 0.0)], progress={"resistance_ohm": 0.5})
+    low = run(test, [(5, 0.0)], from_s=30, progress={"resistance_ohm": 0.1})
+    assert dict(high.meters)["resistance_ohm"] == dict(low.meters)["resistance_ohm"] == 0.5
+
+
+def test_what_this_pack_cannot_show_is_said_and_does_not_hold_up_the_rest() -> None:
+    test = GuidedTest(PLANS[NOTHING])
+    last = run(test, [(181, 0.0)], needs={"soc": "need.chemistry"})
+    assert last.done
+    assert last.blocked == (("soc", "need.chemistry"),)
+    assert [name for name, _ in last.meters] == ["rest_voltage_v"]
+
+
+def test_a_current_of_the_other_sign_is_pointed_out() -> None:
+    test = GuidedTest(PLANS[WHEEL])
+    turned = run(test, [(61, 0.0), (5, -20.0)])
+    assert turned.warning == "guide.other_way"
+    assert not turned.doing
 
 
 def test_a_jump_of_the_clock_is_not_time_spent() -> None:
@@ -108,3 +151,6 @@ def test_it_warns_before_a_limit_not_after() -> None:
     nothing = np.full(3, math.nan)
     assert near_limit(Seen(0, 0.0, nothing, 0, math.nan, math.nan)) == ("", 0)
     assert near_limit(Seen(0, -1.0, CELLS)) == ("", 0)
+    assert near_limit(Seen(0, -5.0, CELLS, 30, 3.0, 4.2, coldest_degc=2.0)) == ("guide.cold", 2)
+    assert near_limit(Seen(0, 5.0, CELLS, 30, 3.0, 4.2, coldest_degc=2.0)) == ("", 0)
+    assert near_limit(Seen(0, 5.0, CELLS, 30, 3.0, 4.2, hottest_degc=56.4)) == ("guide.hot", 56)

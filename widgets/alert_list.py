@@ -29,18 +29,20 @@ from widgets.icons import severity_shape
 from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
-_ROW, _GAP = 36, 6
+_ROW, _NOTED_ROW, _GAP = 36, 50, 6
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One row. time: as people read it; count: how often it came (shown from 2)."""
+    """One row. time: as people read it; count: how often it came (shown from 2); note: a second
+    line, where it is not empty."""
 
     id: str
     severity: str
     time: str
     text: str
     count: int = 1
+    note: str = ""
 
 
 class SeverityCounts(QWidget):
@@ -93,6 +95,7 @@ class AlertRows(QAbstractScrollArea):
         self._empty = self._selected = ""
         self._hover = -1
         self._time_width = 0.0
+        self._row = _ROW
 
     def set_alerts(self, alerts: Sequence[Alert]) -> None:
         """Show these rows."""
@@ -101,6 +104,7 @@ class AlertRows(QAbstractScrollArea):
         self._alerts = tuple(alerts)
         widths = (QFontMetricsF(font(12)).horizontalAdvance(a.time) for a in self._alerts)
         self._time_width = max(widths, default=0.0)
+        self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
         self._set_range()
         self.viewport().update()
 
@@ -122,14 +126,14 @@ class AlertRows(QAbstractScrollArea):
         return QSize(200, _ROW + _GAP)
 
     def _set_range(self) -> None:
-        height = len(self._alerts) * (_ROW + _GAP) - _GAP
+        height = len(self._alerts) * (self._row + _GAP) - _GAP
         self.verticalScrollBar().setRange(0, max(height - self.viewport().height(), 0))
         self.verticalScrollBar().setPageStep(self.viewport().height())
-        self.verticalScrollBar().setSingleStep(_ROW + _GAP)
+        self.verticalScrollBar().setSingleStep(self._row + _GAP)
 
     def _row_at(self, point: QPoint) -> int:
-        row, below = divmod(point.y() + self.verticalScrollBar().value(), _ROW + _GAP)
-        return row if below < _ROW and 0 <= row < len(self._alerts) else -1
+        row, below = divmod(point.y() + self.verticalScrollBar().value(), self._row + _GAP)
+        return row if below < self._row and 0 <= row < len(self._alerts) else -1
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         if self.height() > _ROW:  # whole rows only
@@ -147,16 +151,17 @@ class AlertRows(QAbstractScrollArea):
             wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
             painter.drawText(self.viewport().rect().adjusted(0, 4, 0, 0), wrap, self._empty)
         offset = self.verticalScrollBar().value()
-        first = offset // (_ROW + _GAP)
-        last = min(len(self._alerts), first + self.viewport().height() // (_ROW + _GAP) + 2)
+        step = self._row + _GAP
+        first = offset // step
+        last = min(len(self._alerts), first + self.viewport().height() // step + 2)
         for row in range(first, last):
-            self._paint_row(painter, theme, row, row * (_ROW + _GAP) - offset)
+            self._paint_row(painter, theme, row, row * step - offset)
         painter.end()
 
     def _paint_row(self, painter: QPainter, theme: Theme, row: int, y: int) -> None:
         alert = self._alerts[row]
         width = self.viewport().width()
-        box = QRectF(0, y, width, _ROW)
+        box = QRectF(0, y, width, self._row)
         marked = row == self._hover or alert.id == self._selected
         painter.setPen(theme.accent if marked else theme.raised)
         painter.setBrush(theme.raised)
@@ -164,9 +169,10 @@ class AlertRows(QAbstractScrollArea):
         color = theme.severity(alert.severity)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
-        painter.drawRoundedRect(QRectF(0, y, 4, _ROW), 2, 2)
-        severity_shape(painter, alert.severity, QRectF(13, y + _ROW / 2 - 5, 10, 10))
-        base = y + _ROW / 2 + 4.5
+        painter.drawRoundedRect(QRectF(0, y, 4, self._row), 2, 2)
+        middle = y + (18 if alert.note else self._row / 2)
+        severity_shape(painter, alert.severity, QRectF(13, middle - 5, 10, 10))
+        base = middle + 4.5
         painter.setFont(font(12))
         painter.setPen(theme.muted)
         painter.drawText(QPointF(31, base), alert.time)
@@ -177,6 +183,9 @@ class AlertRows(QAbstractScrollArea):
         painter.drawText(
             QPointF(self._text_x(), base), elided(alert.text, font(12), self._room(alert))
         )
+        painter.setFont(font(11))
+        painter.setPen(theme.muted)
+        painter.drawText(QPointF(31, base + 18), elided(alert.note, font(11), width - 41.0))
 
     def _text_x(self) -> float:
         return 31 + self._time_width + 11
@@ -219,9 +228,9 @@ class AlertRows(QAbstractScrollArea):
 
     def _choose(self, row: int) -> None:
         self.set_selected(self._alerts[row].id)
-        bar, top = self.verticalScrollBar(), row * (_ROW + _GAP)
+        bar, top = self.verticalScrollBar(), row * (self._row + _GAP)
         bar.setValue(min(bar.value(), top))
-        bar.setValue(max(bar.value(), top + _ROW - self.viewport().height()))
+        bar.setValue(max(bar.value(), top + self._row - self.viewport().height()))
         self.alert_selected.emit(self._selected)
 
     def viewportEvent(self, event: QEvent) -> bool:
@@ -231,7 +240,8 @@ class AlertRows(QAbstractScrollArea):
             if row >= 0:
                 alert = self._alerts[row]
                 cut = elided(alert.text, font(12), self._room(alert)) != alert.text
-                text = alert.text if cut else ""
+                cut |= elided(alert.note, font(11), self.viewport().width() - 41.0) != alert.note
+                text = f"{alert.text}\n{alert.note}".strip() if cut else ""
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().viewportEvent(event)

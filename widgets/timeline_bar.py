@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from widgets.axes import SECOND_NS
 from widgets.theme import current_theme, font, semibold
-from widgets.timeline_track import TimelineEvent, TimelineMark, TimelineTrack
+from widgets.timeline_track import TimelineEvent, TimelineMark, TimelineSpan, TimelineTrack
 
 SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 DEFAULT_TEXTS = {
@@ -94,6 +94,12 @@ class TimelineBar(QWidget):
         """Events in any order; of several on one place the most severe is seen."""
         if tuple(events) != self.track.events:
             self.track.events = tuple(events)
+            self.track.update()
+
+    def set_spans(self, spans: Sequence[TimelineSpan]) -> None:
+        """Intervals to look at, in order of time."""
+        if tuple(spans) != self.track.spans:
+            self.track.spans = tuple(spans)
             self.track.update()
 
     def set_marks(self, marks: Sequence[TimelineMark]) -> None:

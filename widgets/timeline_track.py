@@ -38,6 +38,15 @@ class TimelineEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class TimelineSpan:
+    """An interval to look at, in the colour of a severity."""
+
+    t0_ns: int
+    t1_ns: int
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineMark:
     """A moment that a person marked."""
 
@@ -58,6 +67,7 @@ class TimelineTrack(QWidget):
         self.playhead_ns: int | None = None
         self.events: tuple[TimelineEvent, ...] = ()
         self.marks: tuple[TimelineMark, ...] = ()
+        self.spans: tuple[TimelineSpan, ...] = ()
         self._drag = ""  # "", "box", "left", "right", "playhead"
         self._grabbed_ns = 0  # pointer minus start of the box, when it was taken
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -108,6 +118,7 @@ class TimelineTrack(QWidget):
         painter.setPen(QPen(theme.accent if self.hasFocus() else theme.line, 1))
         painter.setBrush(theme.raised)
         painter.drawRoundedRect(track, 4, 4)
+        self._paint_spans(painter, track, theme)
         self._paint_marks(painter, theme)
         self._paint_box(painter, theme)
         for item in self._shown_events():
@@ -120,6 +131,14 @@ class TimelineTrack(QWidget):
             painter.setBrush(theme.text)
             painter.drawEllipse(QPointF(x, middle - 12), 4, 4)
         painter.end()
+
+    def _paint_spans(self, painter: QPainter, track: QRectF, theme: Theme) -> None:
+        for span in self.spans:
+            left, right = max(self.x_at(span.t0_ns), 1.0), self.x_at(span.t1_ns)
+            color = QColor(theme.severity(span.severity))
+            color.setAlpha(90)
+            width = max(min(right, self.width() - 1.0) - left, 2.0)
+            painter.fillRect(QRectF(left, track.top() + 1, width, track.height() - 2), color)
 
     def _paint_box(self, painter: QPainter, theme: Theme) -> None:
         box = self.box()

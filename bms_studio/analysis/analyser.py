@@ -95,7 +95,7 @@ class Analyser:
         self._done_until = 0
         self._out: list[Block] = []
         self._due: deque[Evaluation] = deque()
-        self._evaluated = 0
+        self._evaluated = self._next = 0
         self._row: tuple[int, dict[str, NDArray[Any]], NDArray[np.float64]] | None = None
 
     # -- rows in -------------------------------------------------------------------------------
@@ -133,6 +133,13 @@ class Analyser:
             self._steps.close()
             self._answer = self._steps.until(np.iinfo(np.int64).max)
             self._evaluate()
+
+    def ask(self) -> None:
+        """Somebody waits: one more evaluation of what is known, which moves no other."""
+        if self._begun:
+            following = self._next
+            self._evaluate()
+            self._next = following
 
     def take(self) -> list[Block]:
         """Rows that became known since the last call, in order of time within each group."""

@@ -8,7 +8,7 @@ from typing import Any
 from bms_studio.analysis.contract import Analysis
 from bms_studio.analysis.store import plain
 from bms_studio.diagnosis.contract import CellRisk, Finding
-from bms_studio.messages import render
+from bms_studio.messages import check_words, render
 from bms_studio.pack.health import BY_NAME, Health
 
 _NAN = float("nan")
@@ -105,7 +105,7 @@ def _verdict(analysis: Analysis) -> dict[str, Any]:
         "text": render(*verdict.headline),
         "next_action": render(*verdict.next_action),
         "checked": [render(*item) for item in verdict.checked],
-        "not_checked": [render(*item) for item in verdict.not_checked],
+        "not_checked": [check_words(*item) for item in verdict.not_checked],
     }
 
 
@@ -204,7 +204,7 @@ def lines(packs: Sequence[Analysis]) -> list[str]:
         if verdict["checked"]:
             out.append(f"checked: {', '.join(verdict['checked'])}")
         if verdict["not_checked"]:
-            out.append(f"not checked: {', '.join(verdict['not_checked'])}")
+            out.append(f"not checked: {'; '.join(verdict['not_checked'])}")
     return out
 
 

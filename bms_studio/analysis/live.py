@@ -154,6 +154,15 @@ class LiveAnalysis:
                 analyser.push(piece.kind, piece.time, piece.rows, piece.age_s)
                 self._collect(self._run, piece.pack, analyser)
 
+    def ask(self) -> None:
+        """Somebody waits: judge what is known now, unless that is under way."""
+        run = self._run
+        if run is None or self._waiting or (self._thread and self._thread.is_alive()):
+            return
+        for pack, analyser in self._analysers.items():
+            analyser.ask()
+            self._collect(run, pack, analyser)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until all that waits has been judged, and bring it in; for tests and at the end."""
         end = time.monotonic() + timeout_s

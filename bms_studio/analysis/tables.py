@@ -17,7 +17,7 @@ from bms_studio.analysis.document import ranked
 from bms_studio.analysis.recorded import analyse_recording
 from bms_studio.analysis.run import Analysed
 from bms_studio.diagnosis.contract import Verdict
-from bms_studio.messages import render
+from bms_studio.messages import check_words, render
 from bms_studio.pack.health import QUANTITIES, Health
 from bms_studio.pack.profile import Profile, load_profile
 from recordings.analysis_layout import OUTLOOK
@@ -202,7 +202,7 @@ def _diagnosis(analysis: Analysis, packs: dict[int, Diagnosis]) -> Diagnosis:
         text=render(*verdict.headline),
         next_action=render(*verdict.next_action),
         checked=tuple(render(*item) for item in verdict.checked),
-        not_checked=tuple(render(*item) for item in verdict.not_checked),
+        not_checked=tuple(check_words(*item) for item in verdict.not_checked),
         cells=cells.sort_values("rank"),
         findings=findings,
         verdict=verdict,

@@ -30,6 +30,11 @@ _MOMENTS = ("dip", "shift", "link")
 _MOMENT_NS = 86_400_000_000_000
 # An alert for many cells is told again when it speaks for this many times as many.
 _TOLD_AGAIN = 1.5
+# A moment that repeats is told again at each of the first, then when it came so much more often, or
+# after so long: a link that stumbles all the time must not fill the record.
+_MORE_OFTEN, _TOLD_AFTER_NS = 1.1, 3_600_000_000_000
+# Where to look at an alert: so much before and after it.
+AROUND_NS = 30_000_000_000
 # As many cells as this at once are no longer single cells, whatever the code: the share of a pack.
 _MANY, _MANY_SHARE = 3, 0.25
 # What explains what, in one cell: the kinds on the right make the codes on the left a consequence.
@@ -111,6 +116,20 @@ def _changed(before: Finding, now: Finding) -> bool:
     return now.score > _SCORE_STEP * before.score or now.score * _SCORE_STEP < before.score
 
 
+def begun(log: Iterable[Finding], is_open: set[str]) -> list[Finding]:
+    """The alerts, not mere information, that begin in this piece of a log; is_open: ids of those
+    that are open before it, kept up to date."""
+    out = []
+    for finding in log:
+        if finding.state == "resolved":
+            is_open.discard(finding.id)
+        elif finding.state == "active" and finding.severity != "info":
+            if finding.id not in is_open:
+                out.append(finding)
+            is_open.add(finding.id)
+    return out
+
+
 class AlertBook:
     """Every transition passes through it once; `alerts` is what people see, newest state per id."""
 
@@ -119,6 +138,7 @@ class AlertBook:
         self.alerts: dict[str, Finding] = {}
         self._speaker: dict[str, str] = {}  # code -> id of the alert that speaks for all its cells
         self._told: dict[str, int] = {}  # how many cells each of those spoke for when it was told
+        self._moments: dict[str, Finding] = {}  # moments as they were told last
 
     def push(self, found: Iterable[Finding], cells: int) -> list[Finding]:
         """The alerts that transitions, in order of time, change; cells: of the pack. What happens
@@ -155,6 +175,8 @@ class AlertBook:
         over before it was told."""
         if before is None and alert.state == "resolved":
             return False
+        if alert.kind in _MOMENTS:
+            return self._moment_told(alert)
         also = str(alert.parameters.get("also", ""))
         if not also and not (before and "also" in before.parameters):
             return True
@@ -164,6 +186,25 @@ class AlertBook:
             return False
         self._told[alert.id] = cells
         return True
+
+    def _moment_told(self, alert: Finding) -> bool:
+        told = self._moments.get(alert.id)
+        same = told and (told.state, told.severity) == (alert.state, alert.severity)
+        more = told is None or alert.count >= _MORE_OFTEN * told.count
+        if told and same and not more and alert.time - told.time < _TOLD_AFTER_NS:
+            return False
+        self._moments[alert.id] = alert
+        return True
+
+    def untold(self) -> list[Finding]:
+        """Moments that came again since they were told: for the end of a stream."""
+        late = [
+            self.alerts[identity]
+            for identity, told in self._moments.items()
+            if self.alerts[identity].count != told.count
+        ]
+        self._moments.update({alert.id: alert for alert in late})
+        return late
 
     def expire(self, now: int) -> list[Finding]:
         """Moments that are long over at `now`, int64 ns: they end a day after they were."""

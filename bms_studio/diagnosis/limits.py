@@ -17,6 +17,7 @@ CLEAR_NS = 2_000_000_000
 # State columns per channel: since when beyond (0 not), active (0, 1), since when back, worst x 1e6.
 _SINCE, _ACTIVE, _BACK, _WORST = range(4)
 _MICRO = 1_000_000
+_UNITS = {"v": "V", "degc": "°C", "a": "A"}
 
 
 @njit(nogil=True, cache=True)
@@ -120,34 +121,46 @@ class LimitWatch:
             self._state,
             out,
         )
-        return [self._finding(time, out[i]) for i in range(count)]
+        return [self._transition(time, out[i]) for i in range(count)]
 
-    def _finding(self, time: NDArray[np.int64], note: NDArray[np.int64]) -> Finding:
+    def pending(self) -> list[Finding]:
+        """What is beyond the limit now, but not for long enough yet."""
+        waiting = (self._state[:, _SINCE] != 0) & (self._state[:, _ACTIVE] == 0)
+        return [
+            self._finding(int(since), int(column), int(since), int(worst), "pending")
+            for column in np.flatnonzero(waiting)
+            for since, worst in [self._state[column, [_SINCE, _WORST]]]
+        ]
+
+    def _transition(self, time: NDArray[np.int64], note: NDArray[np.int64]) -> Finding:
         row, column, start, worst, raised = (int(v) for v in note)
-        rule, number = self.rule, column + 1
         if raised:
             self._counts[column] = self._counts.get(column, 0) + 1
-        value = worst / _MICRO
+        state = "active" if raised else "resolved"
+        return self._finding(int(time[row]), column, start, worst, state)
+
+    def _finding(self, time: int, column: int, start: int, worst: int, state: str) -> Finding:
+        rule, number, value = self.rule, column + 1, worst / _MICRO
         parameters: dict[str, float | str | int] = {
             f"value_{rule.unit}": value,
             f"limit_{rule.unit}": rule.limit,
         }
         if rule.channel != "pack":
             parameters[rule.channel] = number
-        name = "" if rule.channel == "pack" else f" {rule.channel} {number}"
-        side = "above" if rule.above else "below"
+        name = "Pack" if rule.channel == "pack" else f"{rule.channel.capitalize()} {number}"
+        side, unit = "above" if rule.above else "below", _UNITS[rule.unit]
         return Finding(
             id=f"{rule.code}.{number}",
-            time=int(time[row]),
+            time=time,
             start=start,
-            end=int(time[row]),
+            end=time,
             cell=number if rule.channel == "cell" else 0,
             kind="limits",
             severity=rule.severity,
-            state="active" if raised else "resolved",
+            state=state,
             score=abs(value - rule.limit) / max(rule.hysteresis, 1e-9),
             code=rule.code,
             parameters=parameters,
-            text=f"Limit:{name} {value:.3f} {rule.unit} {side} {rule.limit:.3f} {rule.unit}",
+            text=f"{name} at {value:.3f} {unit} is {side} its limit of {rule.limit:.3f} {unit}",
             count=self._counts.get(column, 1),
         )

@@ -62,7 +62,7 @@ STREAM_CHECKS = (
 _WHY = {
     "check.cell_limits": "why.no_limits",
     "check.temperature_limits": "why.no_probes",
-    "check.current_limits": "why.no_limits",
+    "check.current_limits": "why.no_current_limits",
     "check.pack_sum": "why.no_pack_voltage",
     "check.thermal": "why.no_probes",
     "check.balancers": "why.no_flags",
@@ -136,7 +136,7 @@ def judge(
     done = tuple((code, {}) for code in checked) + done
     for check in STREAM_CHECKS:
         if check not in checked:
-            missing += ((check, {"why": _WHY.get(check, "why.no_data")}),)
+            missing += ((check, {"why": _why(check, checked)}),)
     code, cause = _worst(findings)
     if cause is not None:
         parameters = dict(cause.parameters)
@@ -145,6 +145,13 @@ def judge(
     if all(needed in made for needed in _NEEDED):
         return Verdict("OK", ("verdict.ok", {}), ("action.none", {}), done, missing)
     return Verdict("NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), _next_step(missing), done, missing)
+
+
+def _why(check: str, checked: Sequence[str]) -> str:
+    # With probes enough to compare, it is their limits that are missing.
+    if check == "check.temperature_limits" and "check.thermal" in checked:
+        return "why.no_limits"
+    return _WHY.get(check, "why.no_data")
 
 
 def _next_step(missing: Sequence[Item]) -> Item:

@@ -108,6 +108,11 @@ class Recordable(Protocol):
     def start_recording(self, path: Path | None = None) -> None: ...
     def stop_recording(self) -> None: ...
     def leave(self) -> None: ...
+    def judge_soon(self) -> None:
+        """Evaluate what is known now, out of turn: somebody waits for the diagnosis."""
+
+    def state_pack(self, chemistry: str, capacity_ah: float) -> None:
+        """What the pack is, as a person knows it ("" and 0: unknown); all is derived again."""
 
 
 @runtime_checkable

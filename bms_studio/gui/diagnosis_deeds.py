@@ -25,11 +25,12 @@ def check(window: "Window") -> None:
     dialog = GuideDialog(lambda: window.view, window)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.finished_check.connect(lambda: window.show_page("diagnosis"))
+    dialog.report_wanted.connect(lambda way: report(window, way))
     dialog.show()
 
 
-def report(window: "Window") -> None:
-    """The report of the pack as it is shown."""
+def report(window: "Window", way: str = "") -> None:
+    """The report of the pack as it is shown; way: what moved current, of a guided check."""
     view = window.view
     if view is None:
         return
@@ -40,7 +41,7 @@ def report(window: "Window") -> None:
             window, text("Save the report…"), folder / name, "PDF (*.pdf);;HTML (*.html)"
         )
 
-    dialog = ReportDialog(view, window.settings, ask, window)
+    dialog = ReportDialog(view, window.settings, ask, window, used=way)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.saved.connect(lambda path: window.notice(text("Saved: {path}", path=path)))
     dialog.failed.connect(lambda sentence: show_error(window, sentence))

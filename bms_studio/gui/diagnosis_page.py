@@ -117,7 +117,7 @@ class DiagnosisPage(Page):
         self.risks.risk_activated.connect(self.context.selection.open)
         self.risks.risk_hovered.connect(self.context.selection.hover)
         self.fine = Bullets(text("Checked and fine"), "ok")
-        self.open = Bullets(text("Could not check"), "muted")
+        self.open = Bullets(text("Could not check, because…"), "muted")
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)

@@ -17,7 +17,7 @@ from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import lead_words, remedy_words, share_words
 from bms_studio.language import text
-from bms_studio.messages import Parameters, render
+from bms_studio.messages import Parameters, check_words
 from widgets.action_button import ActionButton
 from widgets.panel import Panel
 from widgets.text_line import TextLine
@@ -27,7 +27,7 @@ _GOOD_S, _FAIR_S = 600.0, 60.0
 
 def items_of(items: Sequence[tuple[str, Parameters]]) -> list[str]:
     """Verdict items as sentences that begin with a capital."""
-    words = [render(code, parameters) for code, parameters in items]
+    words = [check_words(code, parameters) for code, parameters in items]
     return [w[:1].upper() + w[1:] for w in words]
 
 

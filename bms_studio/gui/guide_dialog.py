@@ -19,11 +19,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bms_studio.gui.contract import Analysed, PackView
-from bms_studio.gui.header import hms
+from bms_studio.diagnosis.verdict import health_checks
+from bms_studio.gui.contract import Analysed, PackView, Recordable
+from bms_studio.gui.guide_pack import PackRow
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number, read
-from bms_studio.guided_test import CHARGER, LOAD, NOTHING, PLANS, WHEEL, GuidedTest, Seen
+from bms_studio.gui.risk_words import duration_words
+from bms_studio.guided_test import (
+    CHARGER,
+    LOAD,
+    NOTHING,
+    PLANS,
+    WHEEL,
+    Guidance,
+    GuidedTest,
+    Seen,
+)
 from bms_studio.language import text
 from bms_studio.messages import render
 from widgets.action_button import ActionButton
@@ -32,13 +43,19 @@ from widgets.panel import Panel
 from widgets.text_line import TextLine
 
 _TICK_MS = 200
+_JUDGE_FROM = 4
+_JUDGE_TICKS = 50  # a fresh evaluation every ten seconds: somebody waits for it
 _DIPS = ("dips.one_cell", "dips.sense_wire")
+# Which checks of the verdict stand for a quantity of a plan.
+_CHECKED = {"check.resistance": "resistance_ohm", "check.balance": "soc"}
 
 
 class GuideDialog(QDialog):
-    """See the module. Emits `finished_check` when the data suffice or the person ends it."""
+    """See the module. Emits `finished_check` when the data suffice or the person ends it, and
+    `report_wanted` with what moved current ("charger", "wheel", "load", "nothing")."""
 
     finished_check = Signal()
+    report_wanted = Signal(str)
 
     def __init__(
         self,
@@ -49,12 +66,13 @@ class GuideDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(text("Check a pack"))
         self.setModal(False)
-        self.resize(520, 560)
+        self.resize(540, 560)
         self._view, self._beep = view, beep
         self._test: GuidedTest | None = None
         self._dips: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._wiggling = False
+        self._ticks = 0
         self._layers = QStackedLayout(self)
         self._layers.setContentsMargins(12, 12, 12, 12)
         self._layers.addWidget(self._make_choice())
@@ -62,12 +80,16 @@ class GuideDialog(QDialog):
         self._layers.addWidget(self._make_wiggle())
         self._timer = QTimer(self, interval=_TICK_MS)
         self._timer.timeout.connect(self.tick)
+        self._show_pack()
 
     # -- building ------------------------------------------------------------------------------
 
     def _make_choice(self) -> QWidget:
         panel = Panel(text("What can move current?"))
         panel.add(_wrapped(text("Nothing is sent to the pack. About ten minutes in all.")))
+        self.pack_row = PackRow()
+        self.pack_row.stated.connect(self._state_pack)
+        panel.add(self.pack_row)
         for way, words in _way_words().items():
             plan = PLANS[way]
             button = ActionButton(words, least=220)
@@ -104,15 +126,29 @@ class GuideDialog(QDialog):
         self.instruction = _wrapped("", "heading")
         self.doing = _wrapped("")
         self.warning = _wrapped("", "high")
+        self.turn = ActionButton(text("Turn the sign"))
+        self.turn.clicked.connect(self._turn_sign)
+        self.turn.hide()
         self.meters = Meters()
-        for part in (self.step_line, self.instruction, self.doing, self.warning, self.meters):
+        self.unknown = _wrapped("")
+        for part in (
+            self.step_line,
+            self.instruction,
+            self.doing,
+            self.warning,
+            self.turn,
+            self.meters,
+            self.unknown,
+        ):
             panel.add(part)
         panel.add(QWidget(), 1)
         self.end_button = ActionButton(text("End and show the diagnosis"), tone="primary")
         self.end_button.clicked.connect(self._end)
+        self.report_button = ActionButton(text("Report…"))
+        self.report_button.clicked.connect(self._report)
         again = ActionButton(text("Back"), least=90)
         again.clicked.connect(self.choose_again)
-        panel.add(_row(self.end_button, again))
+        panel.add(_row(self.end_button, self.report_button, again))
         return panel
 
     def _make_wiggle(self) -> QWidget:
@@ -134,11 +170,14 @@ class GuideDialog(QDialog):
         """Back to the question; what was measured stays in the session."""
         self._test, self._wiggling = None, False
         self._timer.stop()
+        self._show_pack()
         self._layers.setCurrentIndex(0)
 
     def start(self, way: str) -> None:
         """Begin the steps of a way of moving current."""
-        self._test = GuidedTest(PLANS[way])
+        self._test, self._ticks = GuidedTest(PLANS[way]), 0
+        self.end_button.set_text(text("End and show the diagnosis"))
+        self.report_button.hide()
         self._layers.setCurrentIndex(1)
         self._timer.start()
         self.tick()
@@ -164,34 +203,57 @@ class GuideDialog(QDialog):
             self._tick_test(view, self._test)
 
     def _tick_test(self, view: PackView, test: GuidedTest) -> None:
-        guidance = test.update(seen(view))
-        steps = len(test.plan.steps)
-        self.step_line.set_text(
-            text(
-                "step {step} of {steps} · about {left} left",
-                step=min(guidance.step + 1, steps),
-                steps=steps,
-                left=hms(math.ceil(guidance.left_s)),
-            )
-        )
+        now = seen(view)
+        guidance = test.update(now)
+        self._ticks += 1
+        # The first steps say little: judged from them alone, cells are easily wronged.
+        if self._ticks % _JUDGE_TICKS == 0 and guidance.step >= _JUDGE_FROM:
+            self._judge(view)
+        self.step_line.set_text(_step_words(guidance))
         words = render(guidance.code)
         if guidance.step_left_s:
             words += f"  {math.ceil(guidance.step_left_s)} s"
         self.instruction.setText(words)
-        waiting = "" if guidance.doing or guidance.done else text("Waiting for the pack to do so…")
-        self.doing.setText(waiting)
+        waits = not guidance.doing and not guidance.done
+        self.doing.setText(_waiting_words(now) if waits else "")
         warning = render(guidance.warning, {"cell": guidance.warning_cell})
-        self.warning.setText(warning if guidance.warning else "")
+        self.warning.setText(f"⚠ {warning}" if guidance.warning else "")
+        self.turn.setVisible(guidance.warning == "guide.other_way")
         self.meters.set_rows(
             [
                 MeterRow(_quantity(name), share, f"{math.floor(100 * share)} %")
                 for name, share in guidance.meters
             ]
         )
+        self.unknown.setText("\n".join(_open_words(guidance)))
         if guidance.done:
             self._timer.stop()
+            self._judge(view)
             self._beep()
             self.end_button.set_text(text("Show the diagnosis"))
+            self.report_button.show()
+
+    def _judge(self, view: PackView) -> None:
+        if isinstance(view, Recordable):
+            view.judge_soon()
+
+    def _turn_sign(self) -> None:
+        view = self._view()
+        if view is not None:
+            view.turn_sign()
+
+    def _show_pack(self) -> None:
+        """Ask for chemistry and capacity where nobody has stated them."""
+        view = self._view()
+        pack = view.status.pack if view is not None else None
+        unknown = pack is not None and not (pack.chemistry and pack.capacity_ah)
+        self.pack_row.setVisible(unknown and isinstance(view, Recordable))
+
+    def _state_pack(self, chemistry: str, capacity_ah: float) -> None:
+        view = self._view()
+        if isinstance(view, Recordable):
+            view.state_pack(chemistry, capacity_ah)
+            self.pack_row.hide()
 
     def _tick_wiggle(self, view: PackView) -> None:
         counts = _dip_counts(view)
@@ -217,6 +279,11 @@ class GuideDialog(QDialog):
         self.finished_check.emit()
         self.accept()
 
+    def _report(self) -> None:
+        way = self._test.plan.way if self._test is not None else NOTHING
+        self._end()
+        self.report_wanted.emit(way)
+
     def done(self, result: int) -> None:
         """Closed, by whatever way: the clock stops."""
         self._timer.stop()
@@ -229,6 +296,8 @@ def seen(view: PackView) -> Seen:
     status = view.status.pack
     health = view.analysis.health if isinstance(view, Analysed) else None
     current = readings.field("current")
+    known = {_CHECKED[code] for code, _ in health_checks(health)[0] if code in _CHECKED}
+    probes = readings.probes_degc[np.isfinite(readings.probes_degc)]
     return Seen(
         now_ns=view.now_ns,
         current_a=current.value if not current.stale else math.nan,
@@ -237,7 +306,41 @@ def seen(view: PackView) -> Seen:
         cell_voltage_min=status.cell_voltage_min,
         cell_voltage_max=status.cell_voltage_max,
         progress=health.progress if health is not None else {},
+        needs=health.needs if health is not None else {},
+        known=frozenset(known),
+        coldest_degc=float(probes.min()) if len(probes) else math.nan,
+        hottest_degc=float(probes.max()) if len(probes) else math.nan,
     )
+
+
+def _step_words(guidance: Guidance) -> str:
+    if guidance.done:
+        return text("over after {steps} steps", steps=guidance.steps)
+    return text(
+        "step {step} of {steps} · about {left} left",
+        step=guidance.step + 1,
+        steps=guidance.steps,
+        left=duration_words(guidance.left_s),
+    )
+
+
+def _waiting_words(now: Seen) -> str:
+    if math.isnan(now.current_a):
+        return text("This bus tells no current: only rest can be judged here.")
+    flows = text("now: {current} A", current=number(now.current_a, 1, sign=True))
+    return text("Waiting for the pack to do so…") + " " + flows
+
+
+def _open_words(guidance: Guidance) -> list[str]:
+    """What stays unknown: because nobody said what the pack is, or because too little was seen."""
+    lines = [
+        text("Not to be decided: {what} ({why})", what=_quantity(name), why=render(code))
+        for name, code in guidance.blocked
+    ]
+    if guidance.missing:
+        names = text(", ").join(_quantity(name) for name in guidance.missing)
+        lines.append(text("Still unknown: {what}", what=names))
+    return lines
 
 
 def _dip_counts(view: PackView) -> dict[str, int]:

@@ -11,12 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.gui.alert_words import counts, look_at, note, sentence, shown_severity
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings
 from bms_studio.language import text
-from bms_studio.messages import render
 from widgets.alert_list import Alert, AlertList
 from widgets.balance_strip import BalanceRow, BalanceStrip
 from widgets.panel import Panel
@@ -52,7 +52,7 @@ class AlertsPanel(QWidget):
             key=lambda f: (f.state == "resolved", _ORDER.get(f.severity, 4), -f.time),
         )
         self.list.set_alerts([_alert(f) for f in ordered])
-        self.list.set_counts(_counts(findings))
+        self.list.set_counts(counts(findings))
 
     def _chosen(self, finding_id: str) -> None:
         view = self.context.view
@@ -65,31 +65,18 @@ class AlertsPanel(QWidget):
             view.acknowledge(finding_id)
         if found.cell:
             self.context.selection.choose(found.cell)
-        span = self.context.time.t1_ns - self.context.time.t0_ns
-        self.context.time.set_view(found.time - span * 2 // 3, found.time + span // 3)
+        self.context.time.set_view(*look_at(view, found))
 
 
 def _alert(finding: Finding) -> Alert:
-    severity = "resolved" if finding.state == "resolved" else finding.severity
-    sentence = render(finding.code, finding.parameters, finding.text)
-    if finding.state == "acknowledged":
-        sentence = text("{sentence} (seen)", sentence=sentence)
-    return Alert(finding.id, severity, clock(finding.time), sentence, finding.count)
-
-
-def _counts(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    open_ones = [f for f in findings if f.state != "resolved"]
-    stop = sum(f.severity == "stop" for f in open_ones)
-    watch = sum(f.severity in ("warn", "watch") for f in open_ones)
-    resolved = len(findings) - len(open_ones)
-    counts = []
-    if stop:
-        counts.append(("stop", text("{count} high", count=stop)))
-    if watch:
-        counts.append(("watch", text("{count} watch", count=watch)))
-    if resolved:
-        counts.append(("resolved", text("{count} resolved", count=resolved)))
-    return counts
+    return Alert(
+        finding.id,
+        shown_severity(finding),
+        clock(finding.time),
+        sentence(finding),
+        finding.count,
+        note(finding),
+    )
 
 
 class BalancingPanel(QWidget):

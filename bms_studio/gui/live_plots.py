@@ -7,6 +7,7 @@ import math
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from bms_studio.gui.alert_words import shades
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
 from bms_studio.gui.sources import FieldSource, GroupSource, lasting_deviations, outliers
@@ -152,6 +153,7 @@ class LivePlots(QWidget):
         self.voltage.set_lines(self._limit_lines(pack.cell_voltage_min, pack.cell_voltage_max))
         self._say_what_is_missing(readings)
         self._name_outliers(readings)
+        self.voltage.set_shades(shades(view))
 
     def _say_what_is_missing(self, readings: Readings) -> None:
         """An empty plot says whether the bus lacks it, or only this span."""

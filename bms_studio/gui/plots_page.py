@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from bms_studio.gui.alert_words import shades
 from bms_studio.gui.live_plots import CellColours
 from bms_studio.gui.page import Context, Page
 from bms_studio.gui.plot_card import PlotCard
@@ -155,6 +156,9 @@ class PlotsPage(Page):
                 named = self._colours.named(self.context, readings)
                 for card in self.cards:
                     card.name_outliers(named)
+            alerts = shades(view)
+            for card in self.cards:
+                card.set_shades(alerts)
         self._tick += 1
         self.stack.refresh()
         self._refresh_measures()

@@ -7,6 +7,7 @@ begins at the present. Wires the timeline bar and the keys to the view.
 
 from PySide6.QtCore import QObject
 
+from bms_studio.gui.alert_words import shades, shown_severity
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import PackView, Playable
 from bms_studio.gui.page import Context
@@ -15,7 +16,7 @@ from bms_studio.messages import render
 from bms_studio.phrases import retell
 from widgets.axes import TimeMode
 from widgets.timeline_bar import TimelineBar
-from widgets.timeline_track import TimelineEvent, TimelineMark
+from widgets.timeline_track import TimelineEvent, TimelineMark, TimelineSpan
 
 SECOND_NS = 1_000_000_000
 _THE_END_NS = 1 << 62
@@ -162,12 +163,13 @@ class Transport(QObject):
         shown += [
             TimelineEvent(
                 f.start,
-                "resolved" if f.state == "resolved" else f.severity,
+                shown_severity(f),
                 f"{clock(f.start)}  {render(f.code, f.parameters, f.text)}",
             )
             for f in findings
         ]
         bar.set_events(shown[-_MOST_SHOWN:])
+        bar.set_spans([TimelineSpan(s.t0_ns, s.t1_ns, s.tone) for s in shades(view)])
 
     # -- deeds ---------------------------------------------------------------------------------
 

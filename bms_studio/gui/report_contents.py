@@ -17,12 +17,13 @@ from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
 from bms_studio.gui.diagnosis_parts import items_of
 from bms_studio.gui.evidence import Evidence, charts, deviation
-from bms_studio.gui.header import hms, verdict_word
+from bms_studio.gui.header import verdict_word
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
-from bms_studio.gui.report_data import quality_rows, settings_rows
+from bms_studio.gui.report_data import moved_words, quality_rows, settings_rows, used_words
 from bms_studio.gui.risk_words import (
     day_words,
+    duration_words,
     evidence_words,
     lead_words,
     mechanism_words,
@@ -53,7 +54,7 @@ class Visit:
     job: str = ""
     customer: str = ""
     note: str = ""
-    used: str = ""  # what moved current: charger, ride, load, nothing
+    used: str = ""  # what moved current: charger, ride, wheel, load, nothing; "" as measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,10 +267,10 @@ def _reasons(report: Report) -> str:
 
 def _validity(report: Report) -> str:
     span = report.evidence.span
-    seen = hms(int((span[1] - span[0]) * 1e-9)) if span else "–"
+    seen = duration_words((span[1] - span[0]) * 1e-9) if span else "–"
     words = [text("{duration} measured", duration=seen)]
-    if report.visit.used:
-        words.append(report.visit.used)
+    moved = used_words(report.visit.used) or moved_words(report.evidence)
+    words += [moved] if moved else []
     health = report.analysis.health
     if health is not None and math.isfinite(health.of_pack("temperature_degc")):
         words.append(f"{number(health.of_pack('temperature_degc'), 0)} °C")

@@ -7,11 +7,13 @@ import math
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.gui.contract import PackView
+from bms_studio.gui.evidence import Evidence
 from bms_studio.gui.header import grouped
 from bms_studio.gui.readings import number
 from bms_studio.language import text
 
 _MOST_EVENTS = 12
+_FLOWS_A = 0.5
 _EVENTS = ("gap", "lost", "drop", "clock-step", "suspend", "silence", "pack-changed", "parameter")
 
 
@@ -84,3 +86,30 @@ def settings_rows(analysis: AnalysisStatus) -> list[list[str]]:
     stated = {k: v for k, v in settings.as_json().items() if v not in (None, "", {})}
     rows += [[text("Setting {name}", name=name), str(value)] for name, value in stated.items()]
     return rows
+
+
+def used_words(way: str) -> str:
+    """What moved current, as a person said; "" when nobody did."""
+    return {
+        "charger": text("charger"),
+        "ride": text("ride"),
+        "wheel": text("wheel on a stand"),
+        "load": text("load"),
+        "nothing": text("nothing"),
+    }.get(way, way)
+
+
+def moved_words(evidence: Evidence) -> str:
+    """What moved current, as measured; "" where no current is known."""
+    span, timeline = evidence.span, evidence.view.timeline
+    columns = timeline.columns(f"{evidence.prefix}pack")
+    if span is None or "current" not in columns:
+        return ""
+    at = columns.index("current")
+    found = timeline.fetch(f"{evidence.prefix}pack", *span, 2000, [at])
+    low, high = found.low[found.low == found.low], found.high[found.high == found.high]
+    if not len(low) or not len(high):
+        return ""
+    words = [text("charged")] if low.min() < -_FLOWS_A else []
+    words += [text("discharged")] if high.max() > _FLOWS_A else []
+    return text(" and ").join(words) or text("at rest only")

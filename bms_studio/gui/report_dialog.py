@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.report_contents import SECTIONS, Report, Visit
+from bms_studio.gui.report_data import used_words
 from bms_studio.gui.report_output import document_of, write_report
 from bms_studio.gui.report_source import report_of
 from bms_studio.gui.settings import Settings
@@ -31,6 +32,8 @@ from widgets.action_button import ActionButton
 from widgets.panel import Panel
 
 _RENEW_MS = 400
+# Ways of moving current in the order of the list; a wheel on a stand is not a ride.
+_USED = ("", "charger", "ride", "wheel", "load", "nothing")
 
 
 class ReportDialog(QDialog):
@@ -45,7 +48,9 @@ class ReportDialog(QDialog):
         settings: Settings,
         choose_target: Callable[[str], Path | None],
         parent: QWidget | None = None,
+        used: str = "",
     ) -> None:
+        """used: what moved current, as in `guided_test.WAYS`; "" nobody said."""
         super().__init__(parent)
         self.setWindowTitle(text("Report"))
         self.resize(1140, 780)
@@ -59,6 +64,7 @@ class ReportDialog(QDialog):
         row.setSpacing(12)
         row.addWidget(self._make_form(), 32)
         row.addWidget(self.preview, 68)
+        self.used.setCurrentIndex(_USED.index(used) if used in _USED else 0)
         self.show_preview()
 
     def _make_form(self) -> QWidget:
@@ -66,7 +72,7 @@ class ReportDialog(QDialog):
         self.workshop = QLineEdit(self._settings.string("workshop"))
         self.job, self.customer = QLineEdit(), QLineEdit()
         self.used = QComboBox()
-        self.used.addItems(["", text("charger"), text("ride"), text("load"), text("nothing")])
+        self.used.addItems([_used_words(way) for way in _USED])
         self.note = QPlainTextEdit()
         self.note.setFixedHeight(80)
         self.language = QComboBox()
@@ -117,7 +123,7 @@ class ReportDialog(QDialog):
             self.job.text(),
             self.customer.text(),
             self.note.toPlainText(),
-            self.used.currentText(),
+            _USED[self.used.currentIndex()],
         )
         chosen = tuple(name for name in SECTIONS if self.sections[name].isChecked())
         return report_of(self._view, visit, chosen)
@@ -143,6 +149,10 @@ class ReportDialog(QDialog):
             return
         self.saved.emit(str(target))
         self.accept()
+
+
+def _used_words(way: str) -> str:
+    return used_words(way) or text("not said")
 
 
 def _section_words() -> dict[str, str]:

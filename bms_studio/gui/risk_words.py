@@ -154,6 +154,19 @@ def remedy_words(risk: CellRisk) -> list[str]:
     return [words] if words and words != risk.remedy[0] else []
 
 
+def duration_words(seconds: float) -> str:
+    """ "40 s", "4 min", "2 h 10 min", "3 days": as people say it."""
+    whole = math.ceil(seconds)
+    if whole < 100:
+        return text("{seconds} s", seconds=whole)
+    minutes = round(whole / 60)
+    if minutes < 120:
+        return text("{minutes} min", minutes=minutes)
+    if minutes < 2880:
+        return text("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+    return text("{days} days", days=round(minutes / 1440))
+
+
 def day_words(time_ns: int) -> str:
     """A local day: 22 Nov 2026 in the order of the language."""
     moment = datetime.fromtimestamp(time_ns // 1_000_000_000)

@@ -112,6 +112,13 @@ def with_first_cell(profile: Profile, first: int) -> Profile:
     return _written(replace(profile, first_cell=first))
 
 
+def with_kind(profile: Profile, chemistry: str, capacity_ah: float) -> Profile:
+    """The profile that states chemistry ("" as before) and rated capacity (0 as before)."""
+    chemistry = chemistry or profile.chemistry
+    capacity_ah = capacity_ah or profile.capacity_ah
+    return _written(replace(profile, chemistry=chemistry, capacity_ah=capacity_ah))
+
+
 def opposite(sign: str) -> str:
     """The other sign on the wire."""
     return SIGNS[1] if sign == SIGNS[0] else SIGNS[0]
