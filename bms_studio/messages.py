@@ -44,10 +44,18 @@ TEMPLATES: dict[str, str] = {
     "action.none": "Nothing to do",
     "action.stop_charging": "Stop charging and let the pack rest",
     "action.stop_and_replace": "Do not charge; keep it outside and away, replace cell {cell}",
+    "action.replace_soon": "Replace cell {cell}; until then do not charge it unattended",
     "action.check_joint": (
         "Check the joint between {cell} and {other} before replacing cell {cell}"
     ),
     "action.tighten_joint": "Clean and tighten the joint between {cell} and {other}, measure again",
+    "action.check_joints": (
+        "Check the joints of cell {cell} on both sides before replacing the cell"
+    ),
+    "action.tighten_joints": (
+        "Clean and tighten the joints of cell {cell} on both sides, measure again"
+    ),
+    "action.check_sense_wires": "Check the sense wires of cell {cell} and their plug",
     "action.check_sense_wire": "Check the sense wire between {cell} and {other} and its plug",
     "action.replace_cell": "Replace cell {cell}, or its module, by one of the same capacity",
     "action.full_charge_again": (

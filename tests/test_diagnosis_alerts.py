@@ -255,7 +255,7 @@ def test_growth_over_visits_is_replaced_and_a_level_alone_is_watched() -> None:
     monitor.evaluate(past[-1])
     verdict = monitor.judgement().verdict
     assert (verdict.code, verdict.headline[0]) == ("REPLACE", "resistance.growing")
-    assert verdict.next_action == ("action.check_joint", {"cell": 5, "other": 6})
+    assert verdict.next_action == ("action.check_joints", {"cell": 5})
 
 
 def test_a_visit_that_knows_less_ends_no_alert_and_one_that_knows_better_does() -> None:

@@ -30,6 +30,7 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
 _ROW, _NOTED_ROW, _GAP = 36, 50, 6
+_LEAST_SHOWN = 3  # so many are seen without scrolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,13 @@ class AlertRows(QAbstractScrollArea):
         """Show these rows."""
         if tuple(alerts) == self._alerts:
             return
+        before = self.minimumSizeHint()
         self._alerts = tuple(alerts)
         widths = (QFontMetricsF(font(12)).horizontalAdvance(a.time) for a in self._alerts)
         self._time_width = max(widths, default=0.0)
         self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
+        if before != self.minimumSizeHint():
+            self.updateGeometry()
         self._set_range()
         self.viewport().update()
 
@@ -123,7 +127,8 @@ class AlertRows(QAbstractScrollArea):
         return QSize(400, 4 * (_ROW + _GAP))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(200, _ROW + _GAP)
+        rows = min(max(len(self._alerts), 1), _LEAST_SHOWN)
+        return QSize(200, rows * (self._row + _GAP) - _GAP)
 
     def _set_range(self) -> None:
         height = len(self._alerts) * (self._row + _GAP) - _GAP

@@ -35,7 +35,7 @@ CODES: dict[str, Words] = {
     "connection.joint": Words(
         "connection",
         "action.tighten_joint",
-        "Cell {cell}: {milliohm:.2f} mΩ that know neither charge nor temperature, a joint",
+        "Cell {cell}: {milliohm:.2f} mΩ too much, the same warm or cold, full or empty: a joint",
     ),
     "connection.erratic": Words(
         "connection",
@@ -87,7 +87,7 @@ CODES: dict[str, Words] = {
     ),
     "internal-short.growing": Words(
         "internal-short",
-        "action.stop_and_replace",
+        "action.replace_soon",
         "Cell {cell}: loses {milliampere:.1f} mA, and more each time: an internal short",
     ),
     "imbalance.level": Words(
@@ -267,6 +267,11 @@ CODES: dict[str, Words] = {
     ),
 }
 
+_EITHER_SIDE = {
+    "action.check_joint": "action.check_joints",
+    "action.tighten_joint": "action.tighten_joints",
+    "action.check_sense_wire": "action.check_sense_wires",
+}
 # Codes whose findings are made elsewhere with sentences of their own.
 _OTHER_ACTIONS = {
     "dips.one_cell": "action.wiggle",
@@ -282,10 +287,16 @@ _OTHER_ACTIONS = {
 def action_of(finding: Finding) -> tuple[str, Parameters]:
     """What to do about a finding: message code and parameters."""
     known = CODES.get(finding.code)
-    code = known.action if known else _OTHER_ACTIONS.get(finding.code, "action.wait")
-    cell = finding.cell
-    # A joint is named by the cells it connects; the first cell's lies before the second.
-    return code, {"cell": cell, "other": finding.parameters.get("other", cell + 1)}
+    if finding.code == "internal-short.growing" and finding.severity == "stop":
+        code = "action.stop_and_replace"
+    else:
+        code = known.action if known else _OTHER_ACTIONS.get(finding.code, "action.wait")
+    # A joint or wire is named by the two cells it lies between, where that is known; what one cell
+    # shows may lie on either side of it.
+    other = finding.parameters.get("other")
+    if other is None:
+        return _EITHER_SIDE.get(code, code), {"cell": finding.cell}
+    return code, {"cell": finding.cell, "other": other}
 
 
 def found(

@@ -17,7 +17,8 @@ from PySide6.QtWidgets import (
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
-from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, items_of, quality_words
+from bms_studio.gui.alert_words import sentence
+from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, fine, items_of, quality_words
 from bms_studio.gui.evidence import Evidence, charts
 from bms_studio.gui.page import Context, Page
 from bms_studio.gui.risk_words import (
@@ -173,7 +174,7 @@ class DiagnosisPage(Page):
         self.risks.set_items(items)
         verdict = view.status.verdict
         if verdict is not None:
-            self.fine.set_items(items_of(verdict.checked))
+            self.fine.set_items(items_of(fine(verdict.checked, findings)))
             self.open.set_items(items_of(verdict.not_checked))
         words, tone, remark = quality_words(view, analysis, self.context.prefix)
         self.badge.set_text(words)
@@ -209,11 +210,18 @@ class DiagnosisPage(Page):
             self.subtitle.set_text(text("The cell nearest to a limit, for comparison."))
         else:
             self.middle.set_title(f"{name}: {reason_words(risk)}")
-            self.subtitle.set_text(_evidence_words(risk))
+            self.subtitle.set_text(self._found_words(risk.cell) or _evidence_words(risk))
         key = (risk.cell, risk.mechanism, id(view), self._tick // _CHART_TICKS)
         if key != self._charts_of:
             self._charts_of = key
             self._draw(charts(self._evidence(), risk))
+
+    def _found_words(self, cell: int) -> str:
+        """What detectors say of this cell, worst first."""
+        findings = self.context.findings()
+        open_ = [f for f in findings if f.cell == cell and f.state not in ("resolved", "pending")]
+        told = [f for f in open_ if f.severity != "info"] or open_
+        return " · ".join(sentence(f) for f in told[:2])
 
     def _evidence(self) -> Evidence:
         view = self.context.view

@@ -10,12 +10,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.header import hms
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
-from bms_studio.gui.risk_words import lead_words, remedy_words, share_words
+from bms_studio.gui.risk_words import lead_words, remedy_words, rival_words, share_words
 from bms_studio.language import text
 from bms_studio.messages import Parameters, check_words
 from widgets.action_button import ActionButton
@@ -29,6 +29,34 @@ def items_of(items: Sequence[tuple[str, Parameters]]) -> list[str]:
     """Verdict items as sentences that begin with a capital."""
     words = [check_words(code, parameters) for code, parameters in items]
     return [w[:1].upper() + w[1:] for w in words]
+
+
+# What an open alert says against, by its code or kind.
+_AGAINST = {
+    "check.cell_limits": ("limits.cell_over_voltage", "limits.cell_under_voltage"),
+    "check.temperature_limits": ("limits.over_temperature", "limits.under_temperature"),
+    "check.current_limits": ("limits.over_current",),
+    "check.pack_sum": ("limits.pack_sum",),
+    "check.sensors": ("sensor",),
+    "check.dips": ("dip",),
+    "check.shifts": ("shift",),
+    "check.thermal": ("thermal",),
+    "check.balancers": ("balancing",),
+    "check.bms": ("bms",),
+    "check.resistance": ("resistance", "connection", "sag"),
+    "check.capacity": ("capacity",),
+    "check.self_discharge": ("self-discharge", "internal-short"),
+    "check.balance": ("imbalance",),
+}
+
+
+def fine(
+    checked: Sequence[tuple[str, Parameters]], findings: Sequence[Finding]
+) -> list[tuple[str, Parameters]]:
+    """Those checks that no open alert speaks against."""
+    open_ = [f for f in findings if f.state != "resolved" and f.severity != "info"]
+    wrong = {f.code for f in open_} | {f.kind for f in open_}
+    return [item for item in checked if not wrong & set(_AGAINST.get(item[0], ()))]
 
 
 def quality_words(
@@ -149,7 +177,7 @@ class CertaintyPanel(QWidget):
         self.lead.set_text(lead)
         self.lead.setVisible(bool(lead))
         self.lead_note.setText(_lead_note(risk, analysis))
-        rivals = items_of(risk.rivals) if risk and judged else []
+        rivals = rival_words(risk) if risk and judged else []
         self.rivals.setText("\n".join(rivals))
         self.rivals_title.setVisible(bool(rivals))
         self.rivals.setVisible(bool(rivals))

@@ -29,6 +29,7 @@ from bms_studio.gui.risk_words import (
     mechanism_words,
     reason_words,
     remedy_words,
+    rival_words,
     severity_of,
     share_words,
     value_words,
@@ -299,7 +300,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         drawn = [c for c in charts(report.evidence, risk) if has_content(c)]
         parts.append(_pairs([image(chart, 316, 190) for chart in drawn]))
         for title, items in (
-            (text("Rival explanations"), items_of(risk.rivals)),
+            (text("Rival explanations"), rival_words(risk)),
             (text("What would change this"), remedy_words(risk)),
         ):
             if items:

@@ -78,12 +78,35 @@ def risk_items(
                 "high" if severity_of(risk.cell, findings) in ("warn", "stop") else "watch",
                 text("Cell {cell}", cell=risk.cell),
                 share_words(risk.probability),
-                short_reason(risk),
+                short_reason(risk) if _speaks(risk) else _found_reason(risk, findings),
                 when,
                 risk.probability,
             )
         )
     return items
+
+
+# From here a piece of evidence is worth a figure; below, another one speaks.
+_SPEAKS_Z = 2.0
+
+
+def _speaks(risk: CellRisk) -> bool:
+    """Whether the first piece of evidence stands out from its reference."""
+    for item in risk.evidence[:1]:
+        value, sigma, reference = (_number(item.get(k)) for k in ("value", "sigma", "reference"))
+        away = value - (reference if math.isfinite(reference) else 0.0)
+        return math.isnan(away) or not sigma > 0 or abs(away) >= _SPEAKS_Z * sigma
+    return not risk.evidence
+
+
+def _found_reason(risk: CellRisk, findings: Sequence[Finding]) -> str:
+    """What a detector says where no estimate stands out."""
+    open_ = [f for f in findings if f.cell == risk.cell and f.state != "resolved"]
+    if not open_:
+        return mechanism_words(risk.mechanism)
+    worst = min(open_, key=lambda f: _ORDER.get(f.severity, 4))
+    words = render(worst.code, worst.parameters, worst.text)
+    return f"{words} × {worst.count}" if worst.count > 1 else words
 
 
 _RELATIVE = ("resistance_ohm", "ten_second_ohm", "capacity_ah")
@@ -92,8 +115,10 @@ _RELATIVE = ("resistance_ohm", "ten_second_ohm", "capacity_ah")
 def short_reason(risk: CellRisk) -> str:
     """ "resistance +91 % ± 4 %": the mechanism and how far beyond the others."""
     words = mechanism_words(risk.mechanism)
-    for item in risk.evidence[:1]:
+    for item in risk.evidence[:1] if _speaks(risk) else ():
         amount = beyond_words(item)
+        if str(item.get("quantity", "")) == "ten_second_ohm" and amount:
+            amount = text("{amount} over 10 s", amount=amount)
         words += f" {amount}" if amount else ""
     return words
 
@@ -111,6 +136,8 @@ def beyond_words(item: Mapping[str, float | str | int]) -> str:
         if name in _RELATIVE and reference > 0:
             value, sigma = value / reference, sigma / reference
             unit, factor, decimals = "%", 1e2, 1
+    if unit == "%" and factor * sigma >= 2:
+        decimals = 0  # what is not known to a tenth is not told to a tenth
     words = number(factor * value, decimals, sign=True)
     if math.isfinite(sigma):
         words += f" ± {number(factor * sigma, decimals)}"
@@ -146,6 +173,16 @@ def reason_words(risk: CellRisk) -> str:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
+
+
+def rival_words(risk: CellRisk) -> list[str]:
+    """Other explanations with what speaks against each; the diagnosis is no rival of itself."""
+    own = {"connection": "rival.open_joint", "sensor": "rival.open_sensor"}.get(risk.mechanism, "")
+    return [
+        render(code, parameters)
+        for code, parameters in risk.rivals
+        if code != own and not (code == "rival.open_cold" and _number(parameters.get("kelvin")) < 1)
+    ]
 
 
 def remedy_words(risk: CellRisk) -> list[str]:
