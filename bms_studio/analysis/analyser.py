@@ -81,8 +81,7 @@ class Analyser:
         serial: str = "",
     ) -> None:
         """Raises ValueError, one sentence, for settings that cannot be used."""
-        self.settings = settings
-        self.profile = profile
+        self.settings, self.profile = settings, profile
         self.serial = serial
         self.known = known or Known()
         self.ground: Ground = settle(settings, profile, self.known)
@@ -137,9 +136,7 @@ class Analyser:
     def ask(self) -> None:
         """Somebody waits: one more evaluation of what is known, which moves no other."""
         if self._begun:
-            following = self._next
-            self._evaluate()
-            self._next = following
+            self._evaluate(self._next)
 
     def take(self) -> list[Block]:
         """Rows that became known since the last call, in order of time within each group."""
@@ -361,13 +358,14 @@ class Analyser:
         )
         put_outlook(pack, self.ground, self._limits, moment)
 
-    def _evaluate(self) -> None:
-        """A picture of what is known now."""
+    def _evaluate(self, following: int = 0) -> None:
+        """A picture of what is known now; following: when the next is due, 0 by the rule."""
         if self._row is None or self._row[0] <= self._evaluated:
             return
         now, row, tally = self._row
         self._evaluated = now
-        self._next = now + min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
+        wait = min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
+        self._next = following or now + wait
         if not self.ground.judged:
             self.known = with_chemistry(
                 self.known,
