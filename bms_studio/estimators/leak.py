@@ -289,7 +289,11 @@ def _judged(
 
 
 def _curve_of(model: CellModel, run: Course) -> CellModel:
-    return softened(own_curve(model, run.hours, run.z, run.mean_v, run.current, run.slow, run.warm))
+    seen = run.z[run.use.any(1)]
+    if not len(seen):
+        return model
+    own = own_curve(model, run.hours, run.z, run.mean_v, run.current, run.slow, run.warm)
+    return softened(own, model, float(seen.min()), float(seen.max()))
 
 
 def _beliefs(params: Params, cells: int) -> Beliefs:

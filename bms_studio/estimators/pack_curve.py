@@ -86,20 +86,30 @@ def own_curve(
     return with_changes(model, ocv_v=np.maximum.accumulate(curve), plateau=model.plateau)
 
 
-def softened(model: CellModel) -> CellModel:
-    """The model with a curve whose slope is a mean over 7 % of SOC (2 % where plateaus make the
-    steps all that speaks). Small bends of a learnt curve are noise; a fit that leans on them finds
-    every difference too small."""
-    half = 1 if model.plateau.mean() > 0.3 else 3
-    slope = np.gradient(model.ocv_v, model.soc)
+def softened(own: CellModel, table: CellModel, low: float, high: float) -> CellModel:
+    """The pack's `own_curve`, learnt from SOC `low` to `high`, made fit for reading differences.
+
+    Its slope is a mean over 7 % of SOC (2 % where plateaus make the steps all that speaks): small
+    bends of a learnt curve are noise, and a fit that leans on them finds every difference too
+    small. Beyond what was seen, where the weakest cell went, it goes on as steep as it was,
+    changing as the table's does, and does not bend back to the table's voltage.
+    """
+    soc = own.soc
+    slope, usual = np.gradient(own.ocv_v, soc), np.gradient(table.ocv_v, soc)
+    for beyond, edge in (
+        (soc < low + 0.01, (soc >= low + 0.01) & (soc <= low + 0.05)),
+        (soc > high - 0.01, (soc >= high - 0.05) & (soc <= high - 0.01)),
+    ):
+        steep = float(usual[edge].mean()) if edge.any() else 0.0
+        if steep > 0 and beyond.any() and high - low > 0.1:
+            share = min(max(float(slope[edge].mean()) / steep, 0.2), 5.0)
+            slope[beyond] = share * usual[beyond]
+    half = 1 if own.plateau.mean() > 0.3 else 3
     window = np.full(2 * half + 1, 1 / (2 * half + 1))
     smooth = np.convolve(np.pad(slope, half, mode="edge"), window, "valid")
-    steps = 0.5 * (smooth[1:] + smooth[:-1]) * np.diff(model.soc)
-    curve = np.append(0.0, np.cumsum(steps))
-    middle = len(curve) // 2
-    return with_changes(
-        model, ocv_v=curve + model.ocv_v[middle] - curve[middle], plateau=model.plateau
-    )
+    curve = np.append(0.0, np.cumsum(0.5 * (smooth[1:] + smooth[:-1]) * np.diff(soc)))
+    middle = int(np.argmin(np.abs(soc - 0.5 * (low + high))))
+    return with_changes(own, ocv_v=curve + own.ocv_v[middle] - curve[middle], plateau=own.plateau)
 
 
 def _doubt(model: CellModel, knots: Array) -> Array:
