@@ -19,9 +19,9 @@ from bms_studio.diagnosis.failure_limits import failure_limits
 from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.interruptions import InterruptionWatch
 from bms_studio.diagnosis.limits import LimitRule, LimitWatch
-from bms_studio.diagnosis.moments import PACK_COLUMNS, Joiner, Moments, Windows
+from bms_studio.diagnosis.moments import PACK_COLUMNS, WINDOW_NS, Joiner, Moments, Windows
 from bms_studio.diagnosis.plausibility import POSSIBLE_DEGC, RangeWatch, SumWatch, sane
-from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS
+from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS, Ending
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
 from bms_studio.pack.health import BY_NAME, Health
@@ -79,6 +79,7 @@ class Monitor:
         self._has_data = False
         self._cell_count = 0
         self._pack_v = float("nan")
+        self._newest: Moments | None = None
         cell_low, cell_high = limits.cell_voltage_min, limits.cell_voltage_max
         self._cells = _watches(
             ("limits.cell_over_voltage", "cell", "v", cell_high, 0.005, True, "stop"),
@@ -134,9 +135,18 @@ class Monitor:
         return self._tell(self._push_moments(block)) if block is not None else []
 
     def flush(self) -> list[Finding]:
-        """At the end of a stream: what the rows that still waited for others say."""
+        """At the end of a stream: what rows, days and debounces that still waited say. Nothing may
+        be pushed afterwards."""
         block = self._joiner.flush()
-        told = self._tell(self._push_moments(block)) if block is not None else []
+        found = self._push_moments(block) if block is not None else []
+        if self._newest is not None:
+            # A moment of which nothing is known closes the window that is open.
+            found += self._push_moments(_nothing_after(self._newest))
+        every = (*self._of_rows, *self._of_windows, *self._cells, *self._probes, *self._current)
+        for watch in every:
+            if isinstance(watch, Ending):
+                found += watch.flush()
+        told = self._tell(found)
         late = self._book.untold()
         for alert in late:
             bisect.insort(self.log, alert, key=lambda f: f.time)
@@ -166,6 +176,7 @@ class Monitor:
         return self._apply(self._current, "check.current_limits", time, current[:, None])
 
     def _push_moments(self, block: Moments) -> list[Finding]:
+        self._newest = block[-1:]
         found = [finding for watch in self._of_rows for finding in watch.push(block)]
         windows = self._windows.push(block)
         if windows is None:
@@ -274,6 +285,14 @@ def _less_is_known(finding: Finding, health: Health) -> bool:
     sigma = health.sigma(quantity)[finding.cell - 1]
     then = float(finding.evidence[-1]["sigma"])
     return not sigma <= _KNOWN * then
+
+
+def _nothing_after(newest: Moments) -> Moments:
+    """One moment of the same shape, two windows later, in which nothing is known."""
+    unknown = [
+        np.full_like(getattr(newest, name), np.nan) for name in Moments.__slots__ if name != "time"
+    ]
+    return Moments(newest.time + 2 * WINDOW_NS, *unknown)
 
 
 def _watches(*rules: tuple[str, str, str, float | None, float, bool, str]) -> list[LimitWatch]:

@@ -302,3 +302,27 @@ def test_the_verdict_follows_the_stated_rules(code: str, severity: str, word: st
     alert = finding(code, 0 if code.startswith("exposure") else 3, 0, severity, **extra)
     assert judge([alert], (), True).code == word
     assert judge([replace(alert, state="resolved")], (), True).code == "NOT_ENOUGH_DATA"
+
+
+def test_the_end_of_a_stream_tells_what_still_waits() -> None:
+    monitor = Monitor(Limits(cell_voltage_max=4.2))
+    volts = np.full((11, 4), 3.7, np.float32)
+    volts[-1, 2] = 4.25
+    time = START_NS + np.arange(11, dtype=np.int64) * SECOND
+    assert not [f for f in monitor.push("cell", time, volts) if f.kind == "limits"]
+    (waiting,) = [f for f in monitor.flush() if f.kind == "limits"]
+    assert (waiting.state, waiting.cell) == ("pending", 3)
+    assert waiting.parameters["value_v"] == pytest.approx(4.25, abs=1e-3)
+    assert waiting in monitor.log
+    assert monitor.judgement().verdict.code != "STOP"
+
+
+def test_the_last_day_of_a_stream_counts() -> None:
+    block = rows(8 * 86_400)
+    volts = block.cells_v.copy()
+    day = (block.time - block.time[0]) / (86_400 * SECOND)
+    volts[:, 2] -= (0.004 * day).astype(np.float32)
+    monitor = Monitor(Limits())
+    monitor.push("pack", block.time, block.pack)
+    found_before = {f.code for f in monitor.push("cell", block.time, volts)}
+    assert "imbalance.drift" in found_before | {f.code for f in monitor.flush()}

@@ -44,3 +44,13 @@ def test_the_same_at_both_ends_is_left_to_the_sensor() -> None:
 def test_a_healthy_pack_and_small_differences_say_nothing() -> None:
     assert not found(7, 0.0, 0.0)
     assert not found(7, -0.005, 0.005)
+
+
+def test_the_day_that_a_stream_ends_in_is_not_lost() -> None:
+    block = rows(20 * 3600)
+    share = (block.median_v - block.median_v.min()) / np.ptp(block.median_v)
+    volts = block.cells_v.copy()
+    volts[:, 3] += (-0.03 + 0.05 * share).astype(np.float32)
+    watch = OrderWatch()
+    assert not watch.push(changed(block, cells_v=volts))
+    assert [f.code for f in watch.flush()] == ["capacity.first_full_first_empty"]

@@ -150,6 +150,7 @@ def analyse(
         for number, analyser in done.analysers.items():
             if ends:
                 analyser.finish()
+                done.monitors[number].flush()
             _collect(done, number, ears)
         known = {number: analyser.known for number, analyser in done.analysers.items()}
         if again or not any(analyser.outdated for analyser in done.analysers.values()):

@@ -140,6 +140,11 @@ class JointWatch:
             self._add(block[a:b])
         return out
 
+    def flush(self) -> list[Finding]:
+        """What the hour that the stream ended in raised or resolved."""
+        time = int(self._shared[0] * 1e9)
+        return self._conditions.update(time, self._look(time)) if self._hour >= 0 else []
+
     def _add(self, part: Moments) -> None:
         probes = part.probes_degc
         temperature = np.full(len(part), np.nan, np.float32)

@@ -60,6 +60,10 @@ class Days:
             self._span = (self._span[0], int(time[chosen][-1]))
         return ended
 
+    def flush(self) -> list[int]:
+        """At the end of a stream: the day that is not over counts, if there was enough of it."""
+        return [len(self.rows)] if self._values and self._close() else []
+
     def _close(self) -> bool:
         """The day that ended becomes a row, if there was enough of it."""
         values, levels = self._values, self._levels

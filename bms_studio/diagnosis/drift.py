@@ -69,8 +69,16 @@ class DriftWatch:
             return []
         rows = np.flatnonzero(self._low(block))
         deviation = block.cells_v[rows] - block.median_v[rows, None]
+        ended = self._days.push(block.time[rows], deviation, block.median_v[rows])
+        return self._tell(ended)
+
+    def flush(self) -> list[Finding]:
+        """What the day that the stream ended in raised or resolved."""
+        return self._tell(self._days.flush())
+
+    def _tell(self, ended: list[int]) -> list[Finding]:
         out = []
-        for count in self._days.push(block.time[rows], deviation, block.median_v[rows]):
+        for count in ended:
             out += self._conditions.update(self._days.times[count - 1], self._hold(count))
         return out
 

@@ -41,8 +41,15 @@ class EfficiencyWatch:
         with np.errstate(invalid="ignore"):
             rows = np.flatnonzero(current >= np.fmax(LEAST_A, LOAD_SHARE * peak))
         share = (block.cells_v[rows] - block.median_v[rows, None]) / block.median_v[rows, None]
+        return self._tell(self._days.push(block.time[rows], share, current[rows]))
+
+    def flush(self) -> list[Finding]:
+        """What the day that the stream ended in raised or resolved."""
+        return self._tell(self._days.flush())
+
+    def _tell(self, ended: list[int]) -> list[Finding]:
         out = []
-        for count in self._days.push(block.time[rows], share, current[rows]):
+        for count in ended:
             lines = self._days.drift(count, DAILY, BY_LEVEL)
             stated = [
                 self._finding(k, line, count)

@@ -4,7 +4,7 @@ Rows in, transitions out; the result does not depend on how the stream is cut in
 values neither raise nor clear anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -101,6 +101,7 @@ class LimitWatch:
         self.rule = rule
         self._state = np.zeros((0, 4), np.int64)
         self._counts: dict[int, int] = {}
+        self._last = 0
 
     def push(self, time: NDArray[np.int64], rows: NDArray[np.float32]) -> list[Finding]:
         """Findings raised or resolved by these rows: time int64 ns (M,), rows (M, N)."""
@@ -109,6 +110,7 @@ class LimitWatch:
             extra = np.zeros((columns - len(self._state), 4), np.int64)
             self._state = np.concatenate([self._state, extra])
         rule = self.rule
+        self._last = int(time[-1]) if len(time) else self._last
         out = np.empty((256, 5), np.int64)
         count = _watch(
             time,
@@ -131,6 +133,10 @@ class LimitWatch:
             for column in np.flatnonzero(waiting)
             for since, worst in [self._state[column, [_SINCE, _WORST]]]
         ]
+
+    def flush(self) -> list[Finding]:
+        """At the end of a stream what is pending stays so: a watch, for one sample may be noise."""
+        return [replace(f, severity="watch", time=self._last) for f in self.pending()]
 
     def _transition(self, time: NDArray[np.int64], note: NDArray[np.int64]) -> Finding:
         row, column, start, worst, raised = (int(v) for v in note)

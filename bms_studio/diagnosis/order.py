@@ -65,6 +65,10 @@ class OrderWatch:
             self._rows.append((block.time[chosen], block.median_v[chosen], deviation))
         return out
 
+    def flush(self) -> list[Finding]:
+        """What the day that the stream ended in raised or resolved."""
+        return self._close()
+
     def _calm(self, block: Moments) -> NDArray[np.bool_]:
         """Moments after two minutes with hardly any current."""
         size = np.fmax(np.abs(block.low_a), np.abs(block.high_a))

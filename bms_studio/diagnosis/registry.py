@@ -7,7 +7,7 @@ plausibility work on the rows of a single group and are wired in `monitor`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bms_studio.diagnosis import (
     capacity,
@@ -39,6 +39,14 @@ class Watch(Protocol):
 
     def push(self, block: Moments) -> list[Finding]:
         """What these moments raised or resolved."""
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A detector that waits for something: the end of a day or hour, or a debounce."""
+
+    def flush(self) -> list[Finding]:
+        """At the end of a stream: what it would have said later, as far as it is known."""
 
 
 HEALTH: Mapping[str, Find] = {
