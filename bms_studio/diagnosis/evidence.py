@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 # Beyond this score a cell is named; a level alone is never more than something to watch. An
 # imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
-NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.5, "imbalance": 8.0}
+NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.5, "imbalance": 6.0}
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
 SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
 _SHARE = 0.5
@@ -199,6 +199,9 @@ def score(measure: Measure) -> Array:
         return np.full(len(x), np.nan)
     # A faulty cell's own sigma may have grown with the fault: what counts is that of a well one.
     null = np.minimum(np.where(known, sigma, np.nan), np.median(sigma[known]))
+    if measure.mechanism == "imbalance":
+        # Charge is known worse where the curve is flat, fault or not: its own sigma counts, whole.
+        null = sigma / _SHARE
     apart = np.sort(np.abs(x[known] - np.median(x[known])))
     # One or two cells fail at a time: where the third stands out too, the estimate is what is odd.
     third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0

@@ -203,7 +203,8 @@ def _of_cell(view: _View, k: int) -> CellRisk:
             k + 1, 0.0, 0, reason=("risk.not_enough_data", {}), remedy=_first_need(newest)
         )
     weighted = {name: z * _WEIGHT.get(name, 1.0) for name, z in known.items()}
-    mechanism = max(weighted, key=lambda name: weighted[name])
+    beyond = [name for name, z in known.items() if z >= NAMED_OF.get(name, NAMED)]
+    mechanism = max(beyond or weighted, key=lambda name: weighted[name])
     grows = _growing(view, k)
     if grows and grows[0] > SURE:
         mechanism = _telling(known, grows[1])
