@@ -13,12 +13,15 @@ from benchmarks import _pack_generator as generator
 from benchmarks._day_health import ground_of, health_of_day
 from benchmarks._pack_generator import Course, Day, Pack
 from bms_studio import history as kept
+from bms_studio.analysis.align import CURRENT
 from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.diagnosis.failure_limits import failure_limits
 from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.registry import HEALTH
 from bms_studio.estimators.contract import Samples, samples
+from bms_studio.monitor import Monitor
 from bms_studio.pack.health import Health
+from protocols.roles import PACK_FIELDS
 
 # Kept summaries of days that were simulated before, for those who tune what comes after.
 CACHE = os.environ.get("BMS_STUDIO_BENCHMARK_CACHE", "")
@@ -58,15 +61,38 @@ def summary(
 ) -> tuple[Health, float, float]:
     """Daily summary, lowest voltage and largest spread of a day; `course` goes on."""
     run = generator.simulate_day(pack, course, seed, day)
+    return of_run(pack, run, seed, day, key, setting), run.lowest_v, run.spread_v
+
+
+def of_run(pack: Pack, run: Day, seed: int, day: int, key: str, setting: Setting = USUAL) -> Health:
+    """Daily summary of what a BMS reported."""
     path = Path(CACHE) / f"{pack.chemistry}-{seed}-{day}-{key}-{setting.name}.json"
     if CACHE and path.is_file():
-        return kept.load_file(path), run.lowest_v, run.spread_v
+        return kept.load_file(path)
     ground = ground_of(setting.chemistry or pack.chemistry, round(pack.capacity_ah, 0))
     bleed = pack.bleed_a if setting.balancing else float("nan")
     health = health_of_day(data_of(run, setting), ground, bleed_a=bleed)
     if CACHE:
         kept.save_file(path, health)
-    return health, run.lowest_v, run.spread_v
+    return health
+
+
+def watched(monitor: Monitor, run: Day, health: Health) -> None:
+    """Rows and summary of a day through everything that a recording goes through, ten minutes at a
+    time."""
+    pack = np.full((len(run.time_ns), len(PACK_FIELDS)), np.nan, np.float32)
+    pack[:, CURRENT] = run.current_a
+    tables = (
+        ("pack", pack),
+        ("probe", run.probes_degc.astype(np.float32)),
+        ("balancing", run.balancing),
+        ("cell", run.cells_v),
+    )
+    for first in range(0, len(run.time_ns), 600):
+        rows = slice(first, first + 600)
+        for kind, table in tables:
+            monitor.push(kind, run.time_ns[rows], table[rows])
+    monitor.evaluate(health)
 
 
 def findings_of(history: Sequence[Health], now: Health) -> list[Finding]:

@@ -12,11 +12,16 @@ from benchmarks._diagnosis_chain import (
     column,
     interval,
     judge,
+    of_run,
     summary,
+    watched,
 )
 from benchmarks._pack_generator import Fault
 from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.monitor import Monitor
 from bms_studio.pack.health import Health
+from bms_studio.pack.limits import resolve_limits
+from bms_studio.pack.profile import Profile
 
 WEEKS = 17
 # At the end of 16 weeks, before the seed's own factor of 0.6 to 1.6.
@@ -189,43 +194,51 @@ def _brier(done: list[Course]) -> None:
 
 
 def healthy(first: int, seeds: int, weeks: int = 13) -> None:
-    """Healthy packs, one recorded day a week for three months each; every false word is printed."""
+    """Healthy packs, one recorded day a week for three months each, rows and summaries through
+    every detector and fusion; every false word is printed."""
     said: Counter[str] = Counter()
     months, warns, watches = 0.0, 0, 0
     print(f"{seeds} healthy packs of each chemistry, {weeks} weeks, one day a week")
     for chemistry in ("NMC", "LFP"):
         for seed in range(first, first + seeds):
-            pack = generator.make_pack(chemistry, seed)
-            course = generator.begin(pack, seed)
-            days: list[Health] = []
-            seen: dict[tuple[str, int], str] = {}
-            for week in range(weeks):
-                health, _, _ = summary(pack, course, seed, week * 7, "healthy")
-                generator.skip_days(pack, course, 6)
-                days.append(health)
-                risks, found = judge(days, chemistry)
-                for f in found:
-                    seen.setdefault((f.code, f.cell), f.severity)
-                    if f.severity in ("warn", "stop"):
-                        seen[(f.code, f.cell)] = "warn"
-                for r in risks:
-                    if r.lead_time:
-                        seen[(f"range {r.mechanism}", r.cell)] = "warn"
-                    elif r.mechanism != "none":
-                        seen.setdefault((f"named {r.mechanism}", r.cell), "watch")
+            seen = _false_words(chemistry, seed, weeks)
             months += weeks / 4.35
             warns += sum(v == "warn" for v in seen.values())
             watches += sum(v == "watch" for v in seen.values())
             said.update(f"{chemistry} {v}: {code}" for (code, _), v in seen.items())
-            if any(v == "warn" for v in seen.values()):
-                worst = [f"{code} cell {k}" for (code, k), v in seen.items() if v == "warn"]
-                print(f"  {chemistry} {seed} ({pack.curve}): warn {worst}", flush=True)
+            if seen:
+                words = [f"{v} {code} cell {k}" for (code, k), v in sorted(seen.items())]
+                print(f"  {chemistry} {seed}: {words}", flush=True)
     print(
         f"{months:.0f} pack-months: {warns} warns = {12 * warns / months:.2f} per pack-year, "
         f"{watches} watches = {watches / months:.2f} per pack-month"
     )
     for text, count in said.most_common():
         print(f"    {count:4d} {text}")
+
+
+def _false_words(chemistry: str, seed: int, weeks: int) -> dict[tuple[str, int], str]:
+    """(code, cell) -> the worst that was said of it in these weeks of a healthy pack."""
+    pack = generator.make_pack(chemistry, seed)
+    course = generator.begin(pack, seed)
+    monitor = Monitor(resolve_limits(Profile().limits, chemistry))
+    seen: dict[tuple[str, int], str] = {}
+    for week in range(weeks):
+        run = generator.simulate_day(pack, course, seed, week * 7)
+        watched(monitor, run, of_run(pack, run, seed, week * 7, "healthy"))
+        generator.skip_days(pack, course, 6)
+        for r in monitor.judgement().risks:
+            if r.lead_time:
+                seen[(f"range {r.mechanism}", r.cell)] = "warn"
+            elif r.mechanism != "none":
+                seen.setdefault((f"named {r.mechanism}", r.cell), "watch")
+    monitor.flush()
+    for f in monitor.log:
+        if f.severity in ("warn", "stop"):
+            seen[(f.code, f.cell)] = "warn"
+        elif f.severity == "watch":
+            seen.setdefault((f.code, f.cell), "watch")
+    return seen
 
 
 SETTINGS = (

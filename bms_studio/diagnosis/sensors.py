@@ -3,8 +3,9 @@
 Mechanism: an input of the measuring chip that hangs, a BMS that repeats its last frame, a sense
 wire with a bad contact that picks up the controller's switching.
 Evidence: a reading without a single step for three minutes after the median has moved by 20 mV
-since its last one (telematics hand over cells in parts, seconds apart); all readings without one
-while the current moved; noise five times that of the neighbours and above 3 mV.
+since its last one (telematics hand over cells in parts, seconds apart; time in which no cell at
+all was renewed is the link's, and does not count); all readings without one while the current
+moved; noise five times that of the neighbours and above 3 mV.
 Always "watch": the cell may be well. A reading that is absurd is `plausibility`'s.
 Blind: at rest nothing moves, so nothing can be stuck; noise that all cells share.
 """
@@ -19,7 +20,7 @@ from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.moments import Moments
 from bms_studio.diagnosis.words import found
 
-STUCK_S, STUCK_V, STUCK_ROWS = 180.0, 0.020, 30
+STUCK_S, STUCK_V, STUCK_ROWS, RENEWED_S = 180.0, 0.020, 30, 10.0
 FROZEN_S = 60.0
 FROZEN_A = 5.0
 NOISE_TIMES, NOISE_V, NOISE_ROWS = 5.0, 0.003, 600
@@ -28,10 +29,13 @@ _STEADY_V = 0.002
 _MINUTE_NS = 60_000_000_000
 _SLOW = 0.005
 # Per cell: last value, since s, lowest and highest median since, rows since, noise, rows of noise,
-# stuck, noisy, difference in the row before, s since the median has moved. Shared: previous median,
-# frozen since s, lowest and highest current since, frozen rows, frozen, last minute.
+# stuck, noisy, difference in the row before, renewed s when the median had moved. Shared: previous
+# median, frozen since s, lowest and highest current since, frozen rows, frozen, last minute, s of
+# the last row, s of the last row with a new value, s in which values were renewed.
 _LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE, _MOVED = range(11)
-_MEDIAN, _F_SINCE, _F_LOW, _F_HIGH, _F_ROWS, _FROZEN, _LAST_MINUTE = range(7)
+_MEDIAN, _F_SINCE, _F_LOW, _F_HIGH, _F_ROWS, _FROZEN, _LAST_MINUTE, _ROW_S, _NEW_S, _ALIVE = range(
+    10
+)
 _CODES = ("sensor.stuck", "sensor.frozen", "sensor.noisy")
 
 
@@ -77,6 +81,14 @@ def _watch(
         m = median[r]
         steady = abs(m - shared[_MEDIAN]) < _STEADY_V
         shared[_MEDIAN] = m
+        for c in range(rows.shape[1]):
+            if rows[r, c] != state[c, _LAST] and not np.isnan(rows[r, c]):
+                shared[_NEW_S] = now
+                break
+        if now - shared[_NEW_S] < RENEWED_S:
+            shared[_ALIVE] += now - shared[_ROW_S]
+        shared[_ROW_S] = now
+        alive = shared[_ALIVE]
         moved = False
         some = False
         for c in range(rows.shape[1]):
@@ -98,7 +110,7 @@ def _watch(
                     count = _note(out, count, r, 0, c, state[c, _SINCE], -1.0, 0.0)
                 state[c, _LAST], state[c, _SINCE] = v, now
                 state[c, _LOW] = state[c, _HIGH] = m
-                state[c, _ROWS], state[c, _MOVED] = 0, now
+                state[c, _ROWS], state[c, _MOVED] = 0, alive
                 continue
             state[c, _ROWS] += 1
             if not m >= state[c, _LOW]:
@@ -107,8 +119,8 @@ def _watch(
                 state[c, _HIGH] = m
             travel = state[c, _HIGH] - state[c, _LOW]
             if travel < STUCK_V:
-                state[c, _MOVED], state[c, _ROWS] = now, 0
-            long = now - state[c, _MOVED] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
+                state[c, _MOVED], state[c, _ROWS] = alive, 0
+            long = alive - state[c, _MOVED] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
             if long and state[c, _STUCK] == 0 and rows.shape[1] > 1:
                 state[c, _STUCK] = 1
                 count = _note(out, count, r, 0, c, state[c, _SINCE], travel, 0.0)
@@ -154,7 +166,7 @@ class SensorWatch:
 
     def __init__(self) -> None:
         self._state = np.zeros((0, 11))
-        self._shared = np.zeros(7)
+        self._shared = np.zeros(10)
         self._origin = 0
         self._newest: dict[str, Finding] = {}
 
