@@ -35,6 +35,7 @@ _DAY_NS = 86_400_000_000_000
 _LIVE_NS, _BULK_NS, _LONG_NS = 200_000_000, 3_600_000_000_000, 60_000_000_000
 # An evaluation whose sigma is larger than this many of the finding's could not have seen it.
 _KNOWN = 1.5
+READING_V = 0.01
 _RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 
 
@@ -80,7 +81,10 @@ class Monitor:
         self._cell_count = 0
         self._pack_v = float("nan")
         self._newest: Moments | None = None
-        cell_low, cell_high = limits.cell_voltage_min, limits.cell_voltage_max
+        # A charger holds the limit itself, and the best readings are good to some millivolts.
+        low, high = limits.cell_voltage_min, limits.cell_voltage_max
+        cell_low = None if low is None else low - READING_V
+        cell_high = None if high is None else high + READING_V
         self._cells = _watches(
             ("limits.cell_over_voltage", "cell", "v", cell_high, 0.005, True, "stop"),
             ("limits.cell_under_voltage", "cell", "v", cell_low, 0.02, False, "warn"),

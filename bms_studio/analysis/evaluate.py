@@ -255,10 +255,11 @@ class _Judge:
         )
         for name, key, prior in priors:
             sigma = self._wide(found[f"{key}_sigma"])
-            # What is no surer than before any data is not known. The sigma of a faulty cell grows
-            # with its fault: where the pack's cells are known it is told, with that sigma.
+            # What is no surer than before any data is not known. An offset's sigma grows with it:
+            # where the pack's cells are known, one that is off is told, with that sigma.
             told = sigma < _TOLD * prior
-            if np.isfinite(sigma).any() and np.nanmedian(sigma) < _TOLD_ALL * prior:
+            known = np.isfinite(sigma).any() and np.nanmedian(sigma) < _TOLD_ALL * prior
+            if name == "offset_v" and known:
                 told = sigma < _TOLD_ONE * prior
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
         if hours >= _LEAK_HOURS:

@@ -23,6 +23,8 @@ from bms_studio.pack.health import Health
 
 JUMP, BIG_JUMP, JUMP_S, REPEATED = 0.06, 0.20, 45.0, 3
 FROZEN_SHARE, WRONG, WRONG_SIGMAS = 0.08, 0.10, 4.0
+# Makers call 100 % what leaves some room above: up to this it is a definition, not a lie.
+LIE = 0.20
 HOLDS_S, ALLOWED_A, COLD_K, FULL_V = 60.0, 0.5, 2.0, 0.01
 # Below this no cell with a graphite anode may be charged.
 FREEZING_DEGC = 0.0
@@ -225,8 +227,9 @@ class BmsWatch:
         text = f"reported {100 * self.reported_soc:.0f} %, estimated {100 * ours:.0f} %"
         item = evidence("soc", self.reported_soc, sigma, ours, *span, text)
         parameters = {"reported": 100 * self.reported_soc, "percent": 100 * ours}
+        severity = "watch" if off >= LIE else "info"
         return [
-            found("bms.soc_wrong", now.time, span, 0, "watch", off / WRONG, parameters, (item,))
+            found("bms.soc_wrong", now.time, span, 0, severity, off / WRONG, parameters, (item,))
         ]
 
     def _finding(self, time: int, note: NDArray[np.float64]) -> Finding | None:

@@ -25,6 +25,7 @@ NAMED = 3.0
 NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.5, "imbalance": 6.0}
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
 SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
+LARGE_OFFSET_V, SURE_OFFSET_V = 0.015, 0.0025
 _SHARE = 0.5
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
@@ -133,7 +134,10 @@ def offsets(health: Health, limits: FailureLimits) -> Measure:
     """Sensor offset, both ways, in units of ten healthy spreads; no way to fail, but to mislead."""
     unit = 10 * limits.spread_offset_v
     out = _measure(health, "sensor", "offset_v", 1.0, unit, limits.spread_offset_v)
-    return Measure("sensor", "offset_v", np.abs(out.values), out.sigma, out.spread)
+    size = np.abs(out.values)
+    # So large an error of a chip is rarer than an imbalance that a wrong curve turns into one.
+    doubtful = (size * unit > LARGE_OFFSET_V) & ~(out.sigma * unit < SURE_OFFSET_V)
+    return Measure("sensor", "offset_v", np.where(doubtful, np.nan, size), out.sigma, out.spread)
 
 
 def _resistance(health: Health, limits: FailureLimits) -> Measure:

@@ -4,8 +4,9 @@ Mechanism: a leak through the separator, dendrites, moisture; it goes on at rest
 short that carries more each visit ends in heat.
 Evidence: leak_a of `Health` (per cell, balancing given back) on one or several days, and the state
 of charge against the median at two visits weeks apart, capacity differences allowed for.
-A leak seen on one day is "watch"; on two days, or growing, "warn"; above 20 mA/Ah on two days
-"stop". Beside it stands whether the balancer (its current for two hours a day) can make up for it.
+A leak seen on one day is "watch"; on two days, within a day and since an earlier visit, or growing,
+"warn"; above 20 mA/Ah on two days "stop". Beside it stands whether the balancer (its current for
+two hours a day) can make up for it.
 Blind: a load on one cell (a tap, a stuck bleeder) leaks as well; the flat part of LFP needs full
 charges days apart; between visits unknown balancing hides a leak of a high cell.
 """
@@ -44,13 +45,16 @@ def find(history: Sequence[Health], now: Health) -> list[Finding]:
     out = []
     for k in range(now.count):
         seen = np.flatnonzero((z[:, k] >= LEVEL_Z) & (leaks[:, k] >= NOTABLE_A * capacity))
-        if len(seen) and seen[-1] == len(days) - 1:
+        behind = _between_visits(days, now, k, capacity)
+        today = len(seen) > 0 and seen[-1] == len(days) - 1
+        # Seen within this day and since an earlier visit: that is twice, and more tells the latter.
+        if today and not (len(seen) == 1 and behind):
             chosen = [days[i] for i in seen]
             values = leaks[seen, k]
             out.append(_leaking(chosen, now, k, values, float(sigma[k]), float(z[-1, k]), capacity))
             out += _too_weak(now, k, float(values[-1]), float(sigma[k]), len(seen))
         else:
-            out += _between_visits(days, now, k, capacity)
+            out += behind
     return out
 
 
@@ -116,9 +120,11 @@ def _too_weak(now: Health, k: int, leak_a: float, sigma: float, count: int) -> l
 def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float) -> list[Finding]:
     """A cell that has fallen behind the median since a visit at least `VISIT_DAYS` ago."""
     here = now.values("imbalance")[k]
+    lowest = float("inf")
     for day in days[:-1]:
         apart = (now.time - day.time) / DAY_NS
         before = day.values("imbalance")[k]
+        lowest = min(lowest, before) if np.isfinite(before) else lowest
         if apart < VISIT_DAYS or np.isnan(here) or np.isnan(before):
             continue
         # A cell of another capacity stands elsewhere at another state of charge.
@@ -132,7 +138,9 @@ def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float
         change = float(here - before)
         total = float(np.hypot(sigma, leaked))
         least = max(VISIT_NOTABLE_A * 24 * apart, 0.01)
-        if -change >= VISIT_Z * total and -change >= least:
+        # One that was as low even earlier has come and gone, or only seemed to: it has not fallen.
+        lower = lowest - here >= 0.5 * least
+        if lower and -change >= VISIT_Z * total and -change >= least:
             return [_fallen(day, now, k, change, total, apart, capacity)]
     return []
 
