@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 # Beyond this score a cell is named; a level alone is never more than something to watch. An
 # imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
-NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.5, "imbalance": 6.0}
+NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.25, "imbalance": 6.0}
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
 SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
 LARGE_OFFSET_V, SURE_OFFSET_V = 0.015, 0.0025

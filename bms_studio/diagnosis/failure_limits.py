@@ -34,7 +34,7 @@ class FailureLimits:
     spread_capacity: float = 0.01
     spread_imbalance: float = 0.01
     spread_leak_per_h: float = 5e-5
-    spread_offset_v: float = 0.003
+    spread_offset_v: float = 0.0025
     life_cycles: float = 1000.0
     life_years: float = 10.0
     life_spread: float = 0.4
