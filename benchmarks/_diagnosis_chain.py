@@ -71,7 +71,8 @@ def of_run(pack: Pack, run: Day, seed: int, day: int, key: str, setting: Setting
         return kept.load_file(path)
     ground = ground_of(setting.chemistry or pack.chemistry, round(pack.capacity_ah, 0))
     bleed = pack.bleed_a if setting.balancing else float("nan")
-    health = health_of_day(data_of(run, setting), ground, bleed_a=bleed)
+    own = run.probes_degc if pack.probes == pack.cells and setting.temperature else None
+    health = health_of_day(data_of(run, setting), ground, bleed_a=bleed, probes_degc=own)
     if CACHE:
         kept.save_file(path, health)
     return health

@@ -74,6 +74,8 @@ class Pack:
     noise_v: float = 0.0008
     step_v: float = 0.001
     period_s: int = 1
+    probes: int = 4
+    probe_k: float = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -160,11 +162,17 @@ def with_fault(pack: Pack, fault: Fault, share: float = 1.0) -> Pack:
         "leak": ("leak_a", pack.leak_a[k] + size * 1e-3 * pack.capacity_ah),
         "joint": ("joint_ohm", size * float(np.median(pack.ohmic))),
         "offset": ("offset_v", pack.offset_v[k] + size),
+        "cooling": ("cooling", pack.cooling[k] * (1 - size)),
     }
     name, value = changed[fault.kind]
     array = np.array(getattr(pack, name))
     array[k] = value
     return replace(pack, **{name: array})
+
+
+def with_probes(pack: Pack, step_k: float) -> Pack:
+    """The pack with a probe at every cell, of this resolution."""
+    return replace(pack, probes=pack.cells, probe_k=step_k)
 
 
 def swapped(pack: Pack, a: int, b: int) -> Pack:
@@ -192,7 +200,7 @@ def simulate_day(pack: Pack, course: Course, seed: int, day: int) -> Day:
     noise = rng.standard_normal((DAY_S, pack.cells)).astype(np.float32)
     current = np.zeros(DAY_S)
     volts = np.zeros((DAY_S, pack.cells), np.float32)
-    probes = np.zeros((DAY_S, 4))
+    probes = np.zeros((DAY_S, pack.probes))
     bleeding = np.zeros((DAY_S, pack.cells), np.float32)
     flicker = 1 + 0.1 * np.repeat(rng.standard_normal(DAY_S // 20 + 1), 20)[:DAY_S]
     lowest, spread = _simulate(
@@ -232,7 +240,7 @@ def simulate_day(pack: Pack, course: Course, seed: int, day: int) -> Day:
         time[rows],
         np.round(seen, 2)[rows],
         (np.round(volts[rows] / step) * step).astype(np.float32),
-        np.round(probes[rows] * 2) / 2,
+        np.round(probes[rows] / pack.probe_k) * pack.probe_k,
         bleeding[rows],
         float(lowest),
         float(spread),
@@ -401,9 +409,11 @@ def _simulate(
                 on = charging[t] > 0 and volts[t, k] > bleed_from and volts[t, k] > floor + 0.006
                 bleed[k] = bleed_a if on else 0.0
         current[t] = i
-        for p in range(4):
-            k = (2 * p + 1) * cells // 8
-            probes[t, p] = 0.5 * (temperature[k] + temperature[min(k + 1, cells - 1)])
+        for p in range(probes.shape[1]):
+            # As many as cells: each its own; else each between two.
+            k = p if probes.shape[1] == cells else (2 * p + 1) * cells // (2 * probes.shape[1])
+            beside = k if probes.shape[1] == cells else min(k + 1, cells - 1)
+            probes[t, p] = 0.5 * (temperature[k] + temperature[beside])
     return lowest, spread
 
 

@@ -5,8 +5,9 @@
 (On one core; many threads for small matrices only get into each other's way.)
 
 Parts on own packs of another model than the estimators' (`_pack_generator.py`): ranking, growth,
-healthy, robustness, time. Parts on the data beside the project (../shared/data): simulated, field,
-string, severson, calce. Every miss and every false alarm is printed with what is known of it.
+healthy, robustness, cooling, time. Parts on the data beside the project (../shared/data):
+simulated, field, string, severson, calce. Every miss and every false alarm is printed with what is
+known of it.
 """
 
 import argparse
@@ -91,6 +92,36 @@ def _signed(kind: str, seed: int) -> float:
     return SIZES[kind] * (-1 if kind == "offset" and seed % 2 else 1)
 
 
+def cooling(first: int, seeds: int) -> None:
+    """One day of packs with a probe at every cell, one of them cooled half as well."""
+    for step_k in (0.1, 1.0):
+        for chemistry in ("NMC", "LFP"):
+            well, ill, top, right, misses = [], [], 0, 0, []
+            named: Counter[str] = Counter()
+            for seed in range(first, first + seeds):
+                base = generator.with_probes(generator.make_pack(chemistry, seed), step_k)
+                cell = seed * 7 % base.cells
+                faulty = generator.with_fault(base, Fault("cooling", cell, 0.5))
+                for pack, found in ((base, well), (faulty, ill)):
+                    key = f"probes-{step_k}-{pack is base}"
+                    day = summary(pack, generator.begin(pack, seed), seed, 0, key)[0]
+                    risks = judge([day], chemistry)[0]
+                    found.append(max(r.risk for r in risks))
+                    if pack is base:
+                        named.update(r.mechanism for r in risks if r.mechanism != "none")
+                mine = risks[cell]
+                top += mine.rank == 1
+                right += mine.mechanism == "thermal"
+                if mine.mechanism != "thermal":
+                    misses.append(f"{seed}: rank {mine.rank}, {mine.mechanism}")
+            print(
+                f"{chemistry} probes of {step_k} K: AUROC {auroc(ill, well):.3f}, top-1 "
+                f"{interval(top, seeds)}, mechanism {interval(right, seeds)}; healthy packs: "
+                f"{dict(named)}; missed: {'; '.join(misses) or 'none'}",
+                flush=True,
+            )
+
+
 def robustness(first: int, seeds: int) -> None:
     """What still works with less or wrong data, and with exchanged cells."""
     for setting in SETTINGS:
@@ -145,10 +176,11 @@ def main() -> None:
         "growth": growth,
         "healthy": healthy,
         "robustness": robustness,
+        "cooling": cooling,
         "time": duration,
         **{name: _alone(part) for name, part in zip(ON_DATA, DATA_PARTS, strict=True)},
     }
-    usual = {"ranking": 50, "growth": 10, "healthy": 17, "robustness": 10}
+    usual = {"ranking": 50, "growth": 10, "healthy": 17, "robustness": 10, "cooling": 10}
     parser.add_argument("--part", action="append", choices=parts)
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--first", type=int, default=1)

@@ -1,4 +1,4 @@
-"""What follows from others in first passage: the margin under load, and the balancer's capability."""
+"""What follows from others in first passage: the margin under load, a balancer too weak."""
 
 from dataclasses import replace
 
