@@ -36,7 +36,7 @@ _SHORT_REST_S, _REST_S = 120.0, 1800.0
 _LEAK_HOURS, _SWING = 6.0, 0.3
 _SIGN = 0.5
 _STILL = 0.01
-_TOLD, _TOLD_ALL, _TOLD_ONE = 0.5, 0.8, 2.5
+_TOLD, _TOLD_ALL, _TOLD_WELL, _TOLD_ONE = 0.5, 0.8, 0.25, 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,12 +255,15 @@ class _Judge:
         )
         for name, key, prior in priors:
             sigma = self._wide(found[f"{key}_sigma"])
-            # What is no surer than before any data is not known. An offset's sigma grows with it:
+            # What is no surer than before any data is not known. A fault's sigma grows with it:
             # where the pack's cells are known, one that is off is told, with that sigma.
             told = sigma < _TOLD * prior
-            known = np.isfinite(sigma).any() and np.nanmedian(sigma) < _TOLD_ALL * prior
-            if name == "offset_v" and known:
+            least = _TOLD_ALL if name == "offset_v" else _TOLD_WELL
+            if np.isfinite(sigma).any() and np.nanmedian(sigma) < least * prior:
                 told = sigma < _TOLD_ONE * prior
+            if name == "offset_v" and swing < _SWING:
+                # Over little charge the curve is as steep everywhere: an imbalance looks alike.
+                told = np.zeros(self.given.count, np.bool_)
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
         if hours >= _LEAK_HOURS:
             self.needs.pop("leak_a")

@@ -22,10 +22,18 @@ Array = NDArray[np.float64]
 # Beyond this score a cell is named; a level alone is never more than something to watch. An
 # imbalance is a consequence of other things and of the last charge, and takes more.
 NAMED = 3.0
-NAMED_OF = {"resistance": 2.75, "connection": 2.75, "sensor": 3.25, "imbalance": 6.0}
+NAMED_OF = {
+    "resistance": 2.75,
+    "connection": 2.75,
+    "capacity": 2.5,
+    "sensor": 3.25,
+    "imbalance": 6.0,
+}
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
 SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
-LARGE_OFFSET_V, SURE_OFFSET_V = 0.015, 0.0025
+LARGE_OFFSET_V = 0.015
+# Cells age more often than joints come loose: a joint must be likelier by this (log of odds).
+JOINT_ODDS = 2.0
 _SHARE = 0.5
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
@@ -136,7 +144,7 @@ def offsets(health: Health, limits: FailureLimits) -> Measure:
     out = _measure(health, "sensor", "offset_v", 1.0, unit, limits.spread_offset_v)
     size = np.abs(out.values)
     # So large an error of a chip is rarer than an imbalance that a wrong curve turns into one.
-    doubtful = (size * unit > LARGE_OFFSET_V) & ~(out.sigma * unit < SURE_OFFSET_V)
+    doubtful = size * unit > LARGE_OFFSET_V
     return Measure("sensor", "offset_v", np.where(doubtful, np.nan, size), out.sigma, out.spread)
 
 
@@ -201,8 +209,8 @@ def score(measure: Measure) -> Array:
     known = np.isfinite(x) & (sigma > 0)
     if known.sum() < 3:
         return np.full(len(x), np.nan)
-    # A faulty cell's own sigma may have grown with the fault: what counts is that of a well one.
-    null = np.minimum(np.where(known, sigma, np.nan), np.median(sigma[known]))
+    # A faulty cell's own sigma may have grown with the fault: no more than twice that of a well one.
+    null = np.minimum(np.where(known, sigma, np.nan), 2 * np.median(sigma[known]))
     if measure.mechanism == "imbalance":
         # Charge is known worse where the curve is flat, fault or not: its own sigma counts, whole.
         null = sigma / _SHARE

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
 from bms_studio.diagnosis.evidence import (
+    JOINT_ODDS,
     NAMED,
     NAMED_OF,
     Measure,
@@ -104,7 +105,7 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     scores["sensor"] = score(offsets(newest, limits))
     ohmic = ohmic_only(newest)
     # Where nothing tells them apart it is called the cell's; the advice is to check the joint.
-    joint = np.nan_to_num(ohmic, nan=-1.0) > 0.5
+    joint = np.nan_to_num(ohmic, nan=-1.0) > JOINT_ODDS
     told = np.where(np.isnan(scores["resistance"]), np.nan, 0.0)
     # A joint is a larger share of the ohmic part than of what ten seconds show.
     either = np.fmax(scores["resistance"], score(ohmic_part(newest, limits)))

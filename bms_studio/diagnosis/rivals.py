@@ -10,12 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from bms_studio.diagnosis.evidence import JOINT_ODDS
 from bms_studio.diagnosis.failure_limits import FailureLimits
 from bms_studio.pack.health import Health
 
 Array = NDArray[np.float64]
 Item = tuple[str, dict[str, float | str | int]]
-# Odds (log) beyond which a joint is told from the cell.
+# Odds (log) below which it is surely not the joint.
 _TOLD = 0.5
 # Resistance per K at 30 kJ/mol and 25 degC; more than this between neighbours is no usual pack.
 _PER_K, _MOST_K = 0.04, 4.0
@@ -44,7 +45,7 @@ def rivals(
 def _of_resistance(k: int, health: Health, ohmic: Array) -> tuple[Item, ...]:
     out: list[Item] = []
     odds = float(ohmic[k])
-    if odds > _TOLD:
+    if odds > JOINT_ODDS:
         out.append(("rival.no_cell", {}))
     elif odds < -_TOLD:
         out.append(("rival.no_joint", {}))

@@ -17,7 +17,7 @@ from bms_studio.diagnosis.scoring import Outlier, stand_out
 from bms_studio.diagnosis.words import found
 from bms_studio.pack.health import Health
 
-NATURAL_V, LEVEL_Z, LEVEL_V, SURE_V = 0.0015, 4.0, 0.006, 0.0025
+NATURAL_V, LEVEL_Z, LEVEL_V, SURE_V, MOST_V = 0.0015, 4.0, 0.006, 0.0025, 0.015
 NATURAL_SHARE, WIRE_Z, WIRE_SHARE = 0.04, 3.0, 0.15
 # How far from equal and opposite the two may be.
 ALIKE = 0.4
@@ -27,8 +27,10 @@ LAG_S = 0.25
 def find(history: Sequence[Health], now: Health) -> list[Finding]:
     """Findings that hold as of `now`; a sensor's error needs no history."""
     sigma = now.sigma("offset_v")
-    # Where it is less sure, a wrong curve turns an imbalance into an offset.
-    known = np.where(sigma < SURE_V, now.values("offset_v"), np.nan)
+    # Vague ones, and larger ones than chips have, a wrong curve makes of an imbalance: those are
+    # left to `drift`, which says that a cell stands off and not why.
+    value = now.values("offset_v")
+    known = np.where((sigma < SURE_V) & (np.abs(value) <= MOST_V), value, np.nan)
     offsets = stand_out(known, sigma, NATURAL_V)
     shares = stand_out(
         now.values("resistance_difference"), now.sigma("resistance_difference"), NATURAL_SHARE
