@@ -209,7 +209,7 @@ def score(measure: Measure) -> Array:
     known = np.isfinite(x) & (sigma > 0)
     if known.sum() < 3:
         return np.full(len(x), np.nan)
-    # A faulty cell's own sigma may have grown with the fault: no more than twice that of a well one.
+    # A faulty cell's own sigma grows with the fault: it counts up to twice that of a well one.
     null = np.minimum(np.where(known, sigma, np.nan), 2 * np.median(sigma[known]))
     if measure.mechanism == "imbalance":
         # Charge is known worse where the curve is flat, fault or not: its own sigma counts, whole.
