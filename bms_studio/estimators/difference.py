@@ -303,10 +303,17 @@ def weigh_kinds(
         )
         logs[j] -= 0.5 * cost + half_log
         for i in range(TERMS):
-            # Each quantity free itself: the covariance with one more prior widened.
-            own = covariance[i, i]
+            # Each quantity free itself: the covariance with one more prior widened. The two parts
+            # of a resistance are free together: a cell that holds less has more of the slow one.
+            value, own = answer[i], covariance[i, i]
+            if i in (OHMIC, SLOW):
+                other = OHMIC + SLOW - i
+                looser = 1 / faulty[other] - precision[other, other]
+                share = looser / (1 + looser * covariance[other, other])
+                value -= covariance[i, other] * share * answer[other]
+                own -= covariance[i, other] * share * covariance[i, other]
             more = 1 / (1 + (1 / faulty[i] - precision[i, i]) * own)
-            means[j, i] = answer[i] * more
+            means[j, i] = value * more
             variances[j, i] = own * more
         squares, many = 0.0, 0
         for m in range(len(rows)):
@@ -317,16 +324,16 @@ def weigh_kinds(
         if j == 0 or logs[j] > logs[likeliest]:
             likeliest = j
             best[:] = answer
-    share = np.exp(logs - logs[likeliest])
-    share /= share.sum()
+    belief = np.exp(logs - logs[likeliest])
+    belief /= belief.sum()
     out[:] = 0.0
     for j in range(count):
-        out[2 * TERMS] += share[j] * left[j]
+        out[2 * TERMS] += belief[j] * left[j]
         for i in range(TERMS):
-            out[i] += share[j] * means[j, i]
+            out[i] += belief[j] * means[j, i]
     for j in range(count):
         for i in range(TERMS):
-            out[TERMS + i] += share[j] * (variances[j, i] + (means[j, i] - out[i]) ** 2)
+            out[TERMS + i] += belief[j] * (variances[j, i] + (means[j, i] - out[i]) ** 2)
     return likeliest
 
 
