@@ -189,18 +189,20 @@ def correct_cell(
 ) -> None:
     """One reading of a cell's difference to the pack's mean cell: d = (SOC, ohm, 1/capacity,
     offset V, leak A); dV = slope dz - I dR + offset. consider: SOC and 1/capacity stay."""
+    # Written out: no small arrays are made, a day of a hundred cells comes here millions of times.
     h0, h1 = slope, -current
-    ph = np.empty(CELL_STATES)
-    for i in range(CELL_STATES):
-        ph[i] = cov[i, 0] * h0 + cov[i, 1] * h1 + cov[i, 3]
-    s = h0 * ph[0] + h1 * ph[1] + ph[3] + noise
+    p0 = cov[0, 0] * h0 + cov[0, 1] * h1 + cov[0, 3]
+    p1 = cov[1, 0] * h0 + cov[1, 1] * h1 + cov[1, 3]
+    p2 = cov[2, 0] * h0 + cov[2, 1] * h1 + cov[2, 3]
+    p3 = cov[3, 0] * h0 + cov[3, 1] * h1 + cov[3, 3]
+    p4 = cov[4, 0] * h0 + cov[4, 1] * h1 + cov[4, 3]
+    s = h0 * p0 + h1 * p1 + p3 + noise
     ratio = innovation * innovation / s
     if ratio > 25.0:
         s *= ratio / 25.0
-    k = ph / s
-    if consider:
-        k[0] = 0.0
-        k[2] = 0.0
+    free = 0.0 if consider else 1.0
+    ph = (p0, p1, p2, p3, p4)
+    k = (free * p0 / s, p1 / s, free * p2 / s, p3 / s, p4 / s)
     for i in range(CELL_STATES):
         d[i] += k[i] * innovation
     for i in range(CELL_STATES):
