@@ -49,6 +49,7 @@ class ConnectDialog(QDialog):
         self._listing: Job | None = None
         self._testing: Job | None = None
         self._probing: Job | None = None
+        self._heard = False  # frames, in the newest test
         self._timer = QTimer(self, interval=50)
         self._timer.timeout.connect(self._poll)
         layout = QVBoxLayout(self)
@@ -79,8 +80,6 @@ class ConnectDialog(QDialog):
         self._mode_changed()
         self.refresh()
 
-    # -- parts ---------------------------------------------------------------------------------
-
     def _make_place(self) -> QVBoxLayout:
         self.alone = QRadioButton(text("Alone on this cable, on the bench"))
         self.vehicle = QRadioButton(text("In a vehicle, or with other devices"))
@@ -101,10 +100,8 @@ class ConnectDialog(QDialog):
         self.mode_note.setProperty("tone", "muted")
         self.mode_note.setWordWrap(True)
         column.addWidget(self.mode_note)
-        chosen = {"acknowledge": self.alone, "active": self.active}.get(
-            self._last.mode, self.vehicle
-        )
-        chosen.setChecked(True)
+        places = {"acknowledge": self.alone, "active": self.active}
+        places.get(self._last.mode, self.vehicle).setChecked(True)
         self.active.setVisible(self.active.isChecked())
         group.buttonToggled.connect(self._mode_changed)
         return column
@@ -276,7 +273,9 @@ class ConnectDialog(QDialog):
 
     def _accept(self, offer: Offer) -> None:
         """Do what was offered after a test, and test again."""
-        if offer.bitrate and (offer.deed == "bitrate" or not self.bitrate.currentData()):
+        # Out of silence a pack is asked at the bitrate that the offer names.
+        named = offer.deed == "bitrate" or not self._heard
+        if offer.bitrate and (named or not self.bitrate.currentData()):
             self.bitrate.setCurrentIndex(max(self.bitrate.findData(offer.bitrate), 0))
         if offer.deed == "acknowledge":
             self.alone.setChecked(True)
@@ -353,6 +352,7 @@ class ConnectDialog(QDialog):
         if result.message:
             self._say(result.message, "high")
             return
+        self._heard = result.frames_per_s > 0
         # With cells there is nothing to mend, and the questions ended with the test.
         self.bus.show_word(None if result.cells else result.bus)
         found = self.bitrate.findData(result.bitrate)
@@ -394,7 +394,6 @@ class ConnectDialog(QDialog):
 
 
 def _title(words: str) -> QLabel:
-    """The heading of a part of the dialog."""
     label = QLabel(words)
     label.setProperty("tone", "title")
     return label

@@ -72,7 +72,10 @@ def verdict_text(status: Status, evidence: str, has_current: bool) -> VerdictTex
     else:
         word, severity = verdict_word(verdict.code), _SEVERITY.get(verdict.code, "")
         headline = render(*verdict.headline)
-        parts = [text("Next: {action}", action=render(*verdict.next_action))]
+        # Connected already: what is missing stands in the strip below, with what would help.
+        pointless = verdict.next_action[0] == "action.connect" and status.bus is not None
+        action = render(*verdict.next_action)
+        parts = [] if pointless else [text("Next: {action}", action=action)]
         if verdict.checked:
             parts.append(text("Checked: {checks}", checks=render_all(verdict.checked)))
         if verdict.not_checked:

@@ -54,7 +54,7 @@ class RightColumn(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
         self.alerts.setMinimumHeight(102)
-        self.balancing.setMinimumHeight(96)
+        self.balancing.setMinimumHeight(72)
         # Where the window is low, the column scrolls rather than squeezes.
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -170,6 +170,9 @@ class LivePage(Page):
         analysis = estimates.status or AnalysisStatus()
         right.first.show_risks(analysis.risks, findings, len(analysis.visits))
         right.alerts.show_findings(findings)
+        has_cells = len(readings.cells_v) > 0
+        right.power.setVisible(has_cells)
+        right.balancing.setVisible(has_cells)
         right.power.show_readings(readings, estimates)
         right.balancing.show_readings(view, readings)
         right.quality.show_readings(view, readings, estimates)

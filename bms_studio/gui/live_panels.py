@@ -26,6 +26,7 @@ Fact = tuple[str, str, str, str]  # name, value, remark, tone of the value
 _ORDER = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 _MOST_BALANCING_ROWS = 12
 _FACT_PX = 20
+_ONE_ROW_PX, _TWO_ROWS_PX = 72, 96
 
 
 class AlertsPanel(QWidget):
@@ -111,7 +112,9 @@ class BalancingPanel(QWidget):
         )
         self.strip.set_empty(text("no cell was balanced in this span"))
         group = self.context.prefix + "balancing"
-        self.strip.set_rows(_balance_rows(view, group, readings, time.t0_ns, time.t1_ns))
+        rows = _balance_rows(view, group, readings, time.t0_ns, time.t1_ns)
+        self.strip.set_rows(rows)
+        self.setMinimumHeight(_TWO_ROWS_PX if len(rows) > 1 else _ONE_ROW_PX)
 
 
 def _balance_rows(

@@ -18,6 +18,8 @@ def no_cells(status: Status) -> str:
         return text("{protocol}: no single cells in these data", protocol=status.protocol)
     if status.link.state == "replay":
         return text("no BMS data: an inverter's or a vehicle's bus, or its database is missing")
+    if status.bus is not None:
+        return text("no cell yet: what is missing stands above")
     return text("no cell found yet: name a database or profile, or look at the frames")
 
 

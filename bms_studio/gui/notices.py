@@ -1,6 +1,6 @@
 """Thin strips above the page: a sentence to dismiss, and one question waiting for a person."""
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from bms_studio.gui.bus_strip import BusStrip
@@ -38,11 +38,28 @@ class Notice(QFrame):
         self._timer.start()
 
 
+def _sign_row(clicked: SignalInstance) -> QFrame:
+    """That the sign contradicts, and the way to where it is seen before and after, and turned."""
+    frame = QFrame()
+    frame.setProperty("raised", True)
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(14, 5, 8, 5)
+    sentence = text("The current's sign contradicts the voltages: it seems to count the wrong way.")
+    row.addWidget(TextLine(sentence, bold=True, tone="warn"), 1)
+    button = ActionButton(text("Before and after…"), least=120)
+    button.clicked.connect(clicked)
+    row.addWidget(button)
+    frame.hide()
+    return frame
+
+
 class QuestionStrip(QWidget):
     """A question of the session, by code ("question.pack_changed"), with its two answers; below it
-    what the bus gives instead of cells, with what would help."""
+    that the current counts the wrong way, and what the bus gives instead of cells, with what would
+    help."""
 
     answered = Signal(str, str)  # question, choice
+    sign_doubted = Signal()  # somebody wants to see how the sign would look turned
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,12 +78,14 @@ class QuestionStrip(QWidget):
         row.addWidget(self.yes)
         row.addWidget(self.no)
         self._asked.hide()
+        self.sign = _sign_row(self.sign_doubted)
         self.bus = BusStrip()
         self.bus.accepted.connect(self._accept)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self._asked)
+        column.addWidget(self.sign)
         column.addWidget(self.bus)
         self.hide()
 
@@ -79,7 +98,9 @@ class QuestionStrip(QWidget):
         self._view = view
         word = view.status.bus if isinstance(view, Askable) else None
         self.bus.show_word(word)
-        self.setVisible(bool(self._code) or word is not None)
+        contradicted = view is not None and view.status.pack.sign == "contradicts"
+        self.sign.setVisible(contradicted)
+        self.setVisible(bool(self._code) or word is not None or contradicted)
 
     def _answer(self, choice: str) -> None:
         self._asked.hide()

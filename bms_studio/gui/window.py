@@ -184,6 +184,7 @@ class Window(QMainWindow):
         self.top.language_clicked.connect(lambda: self.deeds.do("language"))
         self.top.settings_clicked.connect(self.open_menu)
         self.question.answered.connect(self._answered)
+        self.question.sign_doubted.connect(lambda: self.deeds.do("mapping"))
         self.leftover_strip.rescued.connect(lambda left: self.follow_view(self.source.rescue(left)))
         self.leftover_strip.discarded.connect(self.source.discard)
 
