@@ -323,6 +323,7 @@ def moment(time_ns: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    hours, rest = divmod(max(seconds, 0.0), 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours:.0f}:{minutes:02.0f}:{left:04.1f}"
+    tenths = round(10 * max(seconds, 0.0))  # first: 59.96 s are a minute, not 60.0 s
+    hours, rest = divmod(tenths, 36_000)
+    minutes, left = divmod(rest, 600)
+    return f"{hours}:{minutes:02d}:{left / 10:04.1f}"

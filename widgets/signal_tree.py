@@ -240,11 +240,16 @@ class SignalTree(QWidget):
             self.signal_activated.emit(key)
 
 
+# Made once: a pack can have thousands of signals.
+_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
+_AT_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
 def _group_row(group: SignalGroup) -> list[QStandardItem]:
     name, count = QStandardItem(group.name), QStandardItem(str(len(group.items)))
     for item in (name, count):
         item.setFlags(Qt.ItemFlag.ItemIsEnabled)
-    count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    count.setTextAlignment(_AT_RIGHT)
     for signal in group.items:
         name.appendRow(_signal_row(signal, group.name))
     return [name, count]
@@ -257,8 +262,7 @@ def _signal_row(signal: SignalItem, group: str) -> list[QStandardItem]:
     name.setData(signal.key, _KEY)
     name.setData(words, _WORDS)
     name.setToolTip(" · ".join(part for part in (signal.name, signal.note, signal.unit) if part))
-    flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
     for item in (name, unit):
-        item.setFlags(flags)
-    unit.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        item.setFlags(_FLAGS)
+    unit.setTextAlignment(_AT_RIGHT)
     return [name, unit]

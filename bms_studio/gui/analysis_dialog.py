@@ -236,11 +236,14 @@ class AnalysisDialog(QDialog):
         self.progress.setValue(round(1000 * status.busy) if busy else 0)
         self.run.setEnabled(not busy)
         self.cancel.setVisible(busy)
-        if self._running and not busy:
+        ended = self._running and not busy
+        if ended:
             self._running = False
             self.problem.setText(status.error)
         if self.old.count() != len(status.runs):
             self._list(max(len(status.runs) - 2, 0), len(status.runs) - 1)
+        elif ended:  # by now a run says with what settings it was made
+            self._list(self.old.currentIndex(), self.new.currentIndex())
         self._show()
 
     def _list(self, old: int, new: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+import numpy as np
 from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
@@ -32,7 +33,10 @@ from bms_studio.gui.screenshot import grab
 from bms_studio.gui.settings import Settings, log_folder
 from bms_studio.gui.window import Window
 from bms_studio.jobs import Job
+from bms_studio.kernels import kernels_ready
 from bms_studio.language import set_language, text
+from bms_studio.timeline import Timeline
+from widgets.plot_data import warm as warm_plots
 from widgets.theme import DARK, LIGHT, apply_theme, follow_system, load_fonts
 
 log = logging.getLogger("bms_studio")
@@ -170,9 +174,26 @@ def run(
         _arrange_picture(window, start)
     if start.quit_after_s > 0:
         QTimer.singleShot(int(1000 * start.quit_after_s), window.end)
+    load_kernels_beside()
     window.begin(first)
     status = app.exec()
     return window.exit_status or status
+
+
+def load_kernels_beside() -> None:
+    """Load what plots and timeline need from the kernels' cache, in a thread: at the first paint it
+    would hold up the window for a second. Nothing where they have not been compiled yet."""
+    if kernels_ready():
+        threading.Thread(target=_load_kernels, name="kernels", daemon=True).start()
+
+
+def _load_kernels() -> None:
+    warm_plots()
+    timeline = Timeline()
+    moments = np.arange(2, dtype=np.int64)
+    timeline.append("cells", moments, np.zeros((2, 1), np.float32))
+    timeline.fetch("cells", 0, 2, 1)
+    timeline.held("cells", 1)
 
 
 def _arrange_picture(window: Window, start: Start) -> None:

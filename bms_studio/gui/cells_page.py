@@ -20,7 +20,7 @@ from bms_studio.gui.cells_table import (
     search,
 )
 from bms_studio.gui.estimate_words import hint
-from bms_studio.gui.no_cells import no_cells
+from bms_studio.gui.no_cells import no_cells_of
 from bms_studio.gui.page import Context, Page
 from bms_studio.language import text
 from widgets.action_button import ActionButton
@@ -173,7 +173,7 @@ class CellsPage(Page):
             self.panel.segment(), readings, estimates, context.extremes(), context.findings()
         )
         self.table.set_data(shown.data, shown.worst, shown.flags)
-        self.panel.set_note("" if count else no_cells(context.view.status))
+        self.panel.set_note("" if count else no_cells_of(context.view))
 
     def _preset_chosen(self, preset: str) -> None:
         self.panel.set_segment(preset)

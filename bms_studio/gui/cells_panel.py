@@ -17,7 +17,7 @@ from bms_studio.gui.cell_view import (
     estimated_values,
 )
 from bms_studio.gui.estimates import Estimates
-from bms_studio.gui.no_cells import no_cells
+from bms_studio.gui.no_cells import no_cells_of
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, number
 from bms_studio.language import text
@@ -118,7 +118,7 @@ class CellsPanel(QWidget):
         if len(readings.cells_v):
             self.panel.set_note(self._note(readings, estimates, view.status.scan_s))
         else:
-            self.panel.set_note(no_cells(view.status))
+            self.panel.set_note(no_cells_of(view))
 
     def _note(self, readings: Readings, estimates: Estimates, scan_s: float) -> str:
         parts = self._layer_note(estimates)

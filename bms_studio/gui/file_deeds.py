@@ -86,7 +86,7 @@ def _read(window: "Window", view: PackView, job: Job) -> None:
             count=len(database.messages) + len(database.transfers),
         )
         if database.repairs:
-            words += " " + text("{count} defects repaired.", count=len(database.repairs))
+            words += " " + text("Defects repaired: {count}.", count=len(database.repairs))
         window.notice(words)
 
 

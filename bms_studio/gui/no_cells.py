@@ -5,9 +5,17 @@ Words only. Why a live bus is silent or in error is `bms_studio.hearing`'s; no w
 
 from functools import lru_cache
 
+from bms_studio.gui.contract import PackView, Playable
 from bms_studio.language import text
 from bms_studio.status import Status
 from protocols.registry import available, load
+
+
+def no_cells_of(view: PackView) -> str:
+    """What to say of a view without a single cell; a recording is read before it is judged."""
+    if isinstance(view, Playable) and not view.filled.is_set():
+        return text("reading…")
+    return no_cells(view.status)
 
 
 def no_cells(status: Status) -> str:

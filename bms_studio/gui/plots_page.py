@@ -56,6 +56,7 @@ class PlotsPage(Page):
         super().__init__(context, parent)
         self.cards: list[PlotCard] = []
         self._signals: dict[str, PlotSignal] = {}
+        self._groups: list[SignalGroup] | None = None  # not in the tree yet
         self._known: tuple[object, ...] = ()
         self._measured: tuple[object, ...] = ()
         self._tick = 0
@@ -138,7 +139,7 @@ class PlotsPage(Page):
         self._known, self._measured, self._tick = (), (), 0
         view = self.context.view
         if view is None:
-            self._signals = {}
+            self._signals, self._groups = {}, None
             self.tree.set_groups([])
         else:
             self._learn_signals()
@@ -149,6 +150,7 @@ class PlotsPage(Page):
         view = self.context.view
         if view is None:
             return
+        self._fill_tree()
         if self._tick % _SLOW_TICKS == 0:
             self._learn_signals()
             readings = self.context.readings()
@@ -187,11 +189,19 @@ class PlotsPage(Page):
             )
             for number, (folder, members) in enumerate(groupby(signals, key=lambda s: s.folder))
         ]
-        self.tree.set_groups(groups)
+        self._groups = groups
+        if self.isVisible():
+            self._fill_tree()
         for card in self.cards:
             card.refresh_labels(view)
         if any(name not in self._shown_names() for card in self._wanted for name in card):
             self._show_cards(self._wanted)
+
+    def _fill_tree(self) -> None:
+        """Thousands of rows take a while: only for a page that is looked at, and once."""
+        if self._groups is not None:
+            self.tree.set_groups(self._groups)
+            self._groups = None
 
     # -- cards ---------------------------------------------------------------------------------
 
