@@ -11,6 +11,7 @@ from bms_studio.build import Item, build
 from bms_studio.gui.window import Window
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
+from bms_studio.kernels import prepare_kernels
 from bms_studio.replay import Replay, open_replay
 from bms_studio.session_source import demo_profile
 from bms_studio.simulator.faults import parse_fault
@@ -35,6 +36,14 @@ def make_recording(target: Path, cells: int, seconds: float, rate_hz: int = 10) 
         channels=("can0",),
     )
     return target
+
+
+def compile_kernels() -> None:
+    """Once after a change of theirs, however busy the computer is: a test that opens a file would
+    wait for it no longer than for the file."""
+    job = Job("Getting ready", prepare_kernels)
+    assert job.wait(900)
+    assert not job.error, job.error
 
 
 def replay_of(path: Path) -> Replay:

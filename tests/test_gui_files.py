@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_parts import clipped, replay_of, settle, tick, visible, wait_until
+from gui_parts import clipped, compile_kernels, replay_of, settle, tick, visible, wait_until
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog
@@ -62,6 +62,11 @@ def log(tmp_path: Path) -> Path:
     path = tmp_path / "ride.log"
     write_log(path, [strange_bus()], channels=("can0",))
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels() -> None:
+    compile_kernels()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gui_parts import settle, tick
+from gui_parts import compile_kernels, settle, tick
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
@@ -22,6 +22,11 @@ from bms_studio.gui.settings import Settings
 from bms_studio.gui.window import Window
 from bms_studio.session_source import DemoChoice, LocalSessions, Simulator
 from recordings.reader import Recording
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels() -> None:
+    compile_kernels()
 
 
 @pytest.fixture

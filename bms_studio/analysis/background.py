@@ -93,6 +93,10 @@ class Background:
     def _one(self, order: Order, turn: int) -> None:
         begun: list[Run] = []
 
+        def post(work: Callable[[], None]) -> None:
+            # Somebody may cancel before the owner comes to it: then it does not hold any more.
+            self._post(lambda: work() if turn == self._turn else None)
+
         def check() -> None:
             if turn != self._turn:
                 raise Ended
@@ -100,10 +104,10 @@ class Background:
         def begin(run: Run) -> None:
             self._forget(begun)
             begun[:] = [run]
-            self._post(partial(self.runs.begin, run))
+            post(partial(self.runs.begin, run))
 
         def blocks(run: Run, pack: int, found: list[Block]) -> None:
-            self._post(partial(self.runs.add, run, pack, found))
+            post(partial(self.runs.add, run, pack, found))
 
         ears = Ears(begin, blocks, self._progress, check)
         try:
@@ -117,7 +121,7 @@ class Background:
                 ends=order.ends,
                 history=order.history,
             )
-            self._post(lambda: order.done(done))
+            self._post(lambda: order.done(done) if turn == self._turn else order.dropped())
         except Ended:
             self._forget(begun)
             self._post(order.dropped)
