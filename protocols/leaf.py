@@ -22,11 +22,29 @@ from protocols.bytecheck import judged, payloads
 from protocols.contract import Evidence, Example, Poll, Protocol
 from protocols.frames import Frames
 from protocols.polled import reassemble
-from protocols.roles import Binding, Mapping, Role
+from protocols.roles import Alarm, Binding, Mapping, Role
 from protocols.shorthand import big, cell, flag, pack_bindings, probe
 from protocols.signals import Database, Message, MuxCondition, Signal, Transfer
 
 REQUEST_ID, ANSWER_ID = 0x79B, 0x7BB
+# 2 alone asks to stop charging, as at the end of every charge: no alarm. Read in two projects
+# (Battery-Emulator and an older bridge of the same author); 0 throughout both logs.
+_ALARMS = (
+    Alarm(
+        "LBC_Status",
+        "Failsafe_Status",
+        "BMS asks for",
+        (
+            (1, "main relay off"),
+            (3, "main relay off"),
+            (4, "caution lamp"),
+            (5, "caution lamp and main relay off"),
+            (6, "caution lamp and end of charge"),
+            (7, "caution lamp and main relay off"),
+        ),
+        warnings=(4, 6),
+    ),
+)
 CELLS = 96
 PROBES = 4
 _WHY = "Nissan Leaf protocol"
@@ -173,7 +191,7 @@ def _mapping(soc: tuple[tuple[str, str, str, float], ...]) -> Mapping:
         Binding("LBC_Group_06", f"Shunt_{n:02d}", Role("balancing", n), why=_WHY)
         for n in range(1, CELLS + 1)
     ]
-    return Mapping("leaf", tuple(found), sign="+charge")
+    return Mapping("leaf", tuple(found), sign="+charge", alarms=_ALARMS)
 
 
 def _checksums(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -53,6 +53,12 @@ SAID = {
         "1e3606350f0910",
         {"Cell voltage high", "SOC alarm low"},
     ),
+    "leaf": (
+        0x1DB,
+        "eec0c3ea00f7619b",
+        "eec5c3ea00f7619b",
+        {"BMS asks for caution lamp and main relay off"},
+    ),
     "tesla": (0x212, "0000000001000000", "0000000006000000", {"BMS state fault"}),
 }
 
