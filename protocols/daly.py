@@ -271,7 +271,7 @@ _PERIODS_S = (
     *((0x91, 5.0), (0x92, 5.0), (0x94, 5.0), (0x98, 5.0), (0x50, 60.0)),
 )
 _POLLS = tuple(_poll(command, period_s, 1) for command, period_s in _PERIODS_S)
-_LOOK_S = 10.0  # is there a pack at another address?
+_LOOK_S = 20.0  # is there a pack at another address?
 _LAST_ADDRESS = 8
 _ELSEWHERE = tuple(
     _poll(command, _LOOK_S, address)

@@ -99,7 +99,7 @@ def test_a_silent_pack_is_offered_to_be_asked_and_nothing_is_sent_before_the_cli
             ("ask", "jbd"),
         ]
         offer = word.offers[1]
-        assert offer.ids[0] == "18500140"
+        assert offer.ids[0] == "18500140 - 18500840"
         assert len(offer.ids) == len(load("daly").polls)
         assert 5.0 < offer.per_second < 6.0
         assert view.acquisition.status().transmitted == 0
