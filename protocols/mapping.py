@@ -6,7 +6,7 @@ in silence: what could not be verified is in the mapping's notes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import log10
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,6 @@ from protocols.signals import Database
 if TYPE_CHECKING:
     from protocols.evidence import Bus, Cells
 
-_UNSETTLED = (
-    "{kind} of modules were heard, but not yet often enough to know how many each module has"
-)
 _NOUNS = {"cell": "cells", "probe": "temperature probes", "balancing": "balancing flags"}
 
 
@@ -36,6 +33,7 @@ class _Found:
     bindings: list[Binding]
     notes: list[str]
     confidence: float = 0.0
+    cell_signals: set[tuple[str, str]] = field(default_factory=set)
 
 
 def map_database(databases: Sequence[Database], frames: Frames | None = None) -> Mapping:
@@ -81,8 +79,9 @@ def _add_cells(found: _Found, databases: Sequence[Database], bus: "Bus | None") 
     for pack, listed in sorted(ranked.items()):
         listed.sort(key=lambda entry: -entry[0])
         _, family, cells = listed[0]
-        if bus is not None and family.block and bus.seen(family.messages[0]):
-            found.notes.append(_UNSETTLED.format(kind="cells"))
+        found.cell_signals |= {(b.message, b.signal) for b in family.bindings}
+        if family.block:  # numbers that may be wrong are worse than none
+            found.notes.append(_unsettled("cells", family, bus))
             continue
         found.bindings.extend(family.bindings)
         _note_rivals(found, "cell", [entry[1] for entry in listed])
@@ -104,6 +103,13 @@ def _try_cells(family: Family, bus: "Bus | None") -> tuple[Family, "Cells | None
         return family, None, family.score
     tried, cells = rescale(bus, learned)
     return tried, cells, family.score + (20.0 if cells.credible else -10.0)
+
+
+def _unsettled(noun: str, family: Family, bus: "Bus | None") -> str:
+    """Why modules whose size is unknown are left out."""
+    if bus is not None and bus.seen(family.messages[0]):
+        return f"{noun} of modules were heard, but not yet often enough to know how many each has"
+    return f"{noun} of modules: how many each has is learned from frames"
 
 
 def _note_rivals(found: _Found, kind: str, ranked: Sequence[Family]) -> None:
@@ -147,11 +153,10 @@ def _add_family(found: _Found, databases: Sequence[Database], bus: "Bus | None",
         if bus is not None and family.indexed and bus.seen(family.messages[0]):
             from protocols.settling import learn_index, settle_modules
 
-            learned = settle_modules(bus, learn_index(bus, family))
-            if learned is None:
-                found.notes.append(_UNSETTLED.format(kind=_NOUNS[kind]))
-                continue
-            family = learned
+            family = settle_modules(bus, learn_index(bus, family)) or family
+        if family.block:
+            found.notes.append(_unsettled(_NOUNS[kind], family, bus))
+            continue
         found.bindings.extend(family.bindings)
         _note_rivals(found, kind, [entry[1] for entry in listed])
 
@@ -180,12 +185,13 @@ def _add_pack(
     cells: "Cells | None",
 ) -> None:
     """One source per scalar field."""
-    cell_signals = {(b.message, b.signal) for b in found.bindings if b.role.kind == "cell"}
     proposals = {
         role: kept
         for role, listed in pack_candidates(databases).items()
         if (
-            kept := [c for c in listed if (c.binding.message, c.binding.signal) not in cell_signals]
+            kept := [
+                c for c in listed if (c.binding.message, c.binding.signal) not in found.cell_signals
+            ]
         )
     }
     if bus is None:

@@ -290,3 +290,18 @@ def test_defects_that_are_read_over_are_still_told() -> None:
     assert "signals that share bits kept: A.Two with One" in told
     assert "signals beyond the length of their message kept: A.Late" in told
     assert "names that occur twice in a message numbered: A.One" in told
+
+
+def test_a_container_frame_is_left_out_by_name() -> None:
+    from cantools.database.can import Message as Parsed
+
+    from protocols.parsed import converted
+
+    part = Parsed(0, "CellPdu", 8, [], header_id=0x17)
+    whole = Parsed(0x123, "Container", 64, [], is_fd=True, contained_messages=[part])
+    plain = Parsed(0x124, "Plain", 8, [])
+    notes: list[str] = []
+    messages, carried = converted([whole, plain], notes)
+    assert [m.name for m in messages] == ["Plain"]
+    assert not carried
+    assert notes == ["container frames left out, whose parts lie anywhere in them: Container"]

@@ -123,3 +123,13 @@ def test_flags_of_one_board_are_not_those_of_another() -> None:
     frames.data[0, :3] = (2, 0b0000_0101, 0)
     _, index, value = decode(frames, compile_mapping([database], mapping)).group(2)
     assert {int(i) + 1 for i, v in zip(index, value, strict=True) if v} == {17, 19}
+
+
+@pytest.mark.parametrize("text", [IC_AND_GROUP, START_AND_BOARD, MESSAGE_EACH])
+def test_before_any_frame_boards_of_unknown_size_have_no_numbers(text: str) -> None:
+    database = parse_database("t.dbc", HEAD + text)
+    other = empty_frames(5)
+    other.id[:], other.length[:] = 0x7A0, 8
+    for mapping in (map_database([database]), map_database([database], other)):
+        assert not [b for b in mapping.bindings if b.role.kind == "cell"]
+    assert any("learned from frames" in note for note in map_database([database]).notes)
