@@ -30,7 +30,7 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
 _ROW, _NOTED_ROW, _GAP = 36, 50, 6
-_LEAST_SHOWN = 3  # so many are seen without scrolling
+_LEAST_SHOWN = 1  # so many are seen without scrolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class AlertRows(QAbstractScrollArea):
         self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
         if before != self.minimumSizeHint():
             self.updateGeometry()
+        self._keep_whole_rows()
         self._set_range()
         self.viewport().update()
 
@@ -130,6 +131,10 @@ class AlertRows(QAbstractScrollArea):
         rows = min(max(len(self._alerts), 1), _LEAST_SHOWN)
         return QSize(200, rows * (self._row + _GAP) - _GAP)
 
+    def _keep_whole_rows(self) -> None:
+        rest = (self.height() + _GAP) % (self._row + _GAP) if self.height() > self._row else 0
+        self.setViewportMargins(0, 0, 0, rest)
+
     def _set_range(self) -> None:
         height = len(self._alerts) * (self._row + _GAP) - _GAP
         self.verticalScrollBar().setRange(0, max(height - self.viewport().height(), 0))
@@ -141,8 +146,7 @@ class AlertRows(QAbstractScrollArea):
         return row if below < self._row and 0 <= row < len(self._alerts) else -1
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        if self.height() > _ROW:  # whole rows only
-            self.setViewportMargins(0, 0, 0, (self.height() + _GAP) % (_ROW + _GAP))
+        self._keep_whole_rows()
         self._set_range()
 
     def paintEvent(self, event: QPaintEvent) -> None:

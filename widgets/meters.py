@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font
 
-_ROW = 23
+_ROW = 22
 _NAME_SHARE, _NAME_MOST = 0.34, 150.0
 _BAR_SHARE, _BAR_MOST = 0.2, 84.0
 _GAP = 12.0

@@ -26,7 +26,7 @@ Fact = tuple[str, str, str, str]  # name, value, remark, tone of the value
 _ORDER = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 _MOST_BALANCING_ROWS = 12
 _FACT_PX = 20
-_ONE_ROW_PX, _TWO_ROWS_PX = 72, 96
+_NO_ROW_PX, _ONE_ROW_PX, _TWO_ROWS_PX, _ANY_PX = 42, 72, 96, 16_777_215
 
 
 class AlertsPanel(QWidget):
@@ -102,19 +102,28 @@ class BalancingPanel(QWidget):
         self.strip.set_span(time.t0_ns, time.t1_ns)
         known = readings.balancing != 255
         if not known.any():
-            self.panel.set_note("")
             self.strip.set_rows([])
-            self.strip.set_empty(text("unknown: this BMS does not report balancing"))
+            self._say(text("unknown: this BMS does not report balancing"))
             return
         active = int(np.count_nonzero(readings.balancing == 1))
-        self.panel.set_note(
-            text("{count} of {cells} active", count=active, cells=len(readings.cells_v))
-        )
-        self.strip.set_empty(text("no cell was balanced in this span"))
         group = self.context.prefix + "balancing"
         rows = _balance_rows(view, group, readings, time.t0_ns, time.t1_ns)
         self.strip.set_rows(rows)
+        if not rows:
+            self._say(text("no cell was balanced in this span"))
+            return
+        self.panel.set_note(
+            text("{count} of {cells} active", count=active, cells=len(readings.cells_v))
+        )
+        self.strip.show()
         self.setMinimumHeight(_TWO_ROWS_PX if len(rows) > 1 else _ONE_ROW_PX)
+        self.setMaximumHeight(_ANY_PX)
+
+    def _say(self, words: str) -> None:
+        """No bars: one line is enough."""
+        self.panel.set_note(words)
+        self.strip.hide()
+        self.setFixedHeight(_NO_ROW_PX)
 
 
 def _balance_rows(
