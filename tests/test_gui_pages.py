@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from bms_studio.gui.app import make_application, use_theme
+from bms_studio.gui.header import verdict_word
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.screenshot import grab
 from bms_studio.gui.settings import Settings
@@ -147,7 +148,9 @@ def test_tiles_and_verdict_tell_what_the_recording_holds(
         for child in window.findChildren(QWidget)
     )
     assert f"{readings.field('voltage').value:.2f}" in words
-    assert "NOT ENOUGH DATA" in words
+    verdict = view.status.verdict
+    assert verdict is not None
+    assert verdict_word(verdict.code) in words
     assert "SIMULATED" in words
 
 
@@ -201,7 +204,12 @@ def test_language_and_theme_change_without_restart_and_are_remembered(
     view, cards = window.view, window.pages["plots"]
     window.deeds.do("language")
     settle()
-    assert "数据不足" in window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert view is not None
+    verdict = view.status.verdict
+    assert verdict is not None
+    words = window.verdict.accessibleName() + window.verdict.accessibleDescription()
+    assert verdict_word(verdict.code) in words
+    assert "下一步" in words
     assert window.view is view
     assert window.pages["plots"] is not cards
     window.deeds.do("theme")
