@@ -49,7 +49,7 @@ def test_asking_takes_two_clicks_and_says_between_them_what_it_sends(strip: BusS
     assert offer is not None
     for sent in offer.ids:
         assert sent in strip.remedy.text()
-    assert f"{offer.per_second} frames a second" in strip.remedy.text()
+    assert f"{offer.per_second:.0f} frames a second" in strip.remedy.text()
     assert "250 kbit/s" in strip.remedy.text()
     assert "Nothing has been sent so far" in strip.remedy.text()
     strip.show_word(silence())  # the session goes on judging meanwhile
