@@ -97,7 +97,8 @@ def _watch(
                 cell[_ON] += hours
                 cell[_SINCE] += hours
                 cell[_NEVER] = 0.0
-                low = cell[_OFF_V] < -AGAINST_V or (calm and d < -BLEEDING_V)
+                # One that reads above the median now is the right one, whatever it rested at.
+                low = (cell[_OFF_V] < -AGAINST_V and d < 0) or (calm and d < -BLEEDING_V)
                 cell[_AGAINST] = cell[_AGAINST] + hours if low else 0.0
             else:
                 cell[_ON] = cell[_AGAINST] = 0.0
