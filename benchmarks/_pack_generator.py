@@ -76,6 +76,8 @@ class Pack:
     period_s: int = 1
     probes: int = 4
     probe_k: float = 0.5
+    warming: float = 0.009
+    coupling: float = 0.01
 
 
 @dataclass(slots=True, eq=False)
@@ -171,8 +173,9 @@ def with_fault(pack: Pack, fault: Fault, share: float = 1.0) -> Pack:
 
 
 def with_probes(pack: Pack, step_k: float) -> Pack:
-    """The pack with a probe at every cell, of this resolution."""
-    return replace(pack, probes=pack.cells, probe_k=step_k)
+    """The pack with a probe at every cell, of this resolution, and cells that air keeps apart: they
+    warm up by some kelvin and hardly warm each other."""
+    return replace(pack, probes=pack.cells, probe_k=step_k, warming=0.025, coupling=0.001)
 
 
 def swapped(pack: Pack, a: int, b: int) -> Pack:
@@ -206,7 +209,12 @@ def simulate_day(pack: Pack, course: Course, seed: int, day: int) -> Day:
     lowest, spread = _simulate(
         demand * pack.capacity_ah,
         charging * pack.capacity_ah,
-        np.array([top, bottom, bleed_from, pack.bleed_a, pack.hysteresis_v, ambient, pack.noise_v]),
+        np.array(
+            [
+                *(top, bottom, bleed_from, pack.bleed_a, pack.hysteresis_v),
+                *(ambient, pack.noise_v, pack.warming, pack.coupling),
+            ]
+        ),
         pack.ocv_v,
         pack.capacity,
         pack.ohmic,
@@ -331,7 +339,7 @@ def _simulate(
     bleeding: Any,
 ) -> tuple[float, float]:
     """A day, second by second; state arrays change in place. Lowest voltage and largest spread."""
-    top, bottom, bleed_from, bleed_a, hyst_v, ambient, noise_v = numbers
+    top, bottom, bleed_from, bleed_a, hyst_v, ambient, noise_v, warming, coupling = numbers
     seconds, cells = volts.shape
     points = ocv.shape[1] - 1
     x = np.zeros((cells, 3))
@@ -365,8 +373,8 @@ def _simulate(
                 right = temperature[min(k + 1, cells - 1)]
                 heat = i * i * (ohmic[k] + pairs[k, 0]) * warm[k, 0] / capacity[k]
                 lost = 0.004 * cooling[k] * (temperature[k] - ambient_now)
-                lost += 0.01 * (temperature[k] - 0.5 * (left + right))
-                temperature[k] += 10.0 * (heat * 0.009 - 0.05 * lost)
+                lost += coupling * (temperature[k] - 0.5 * (left + right))
+                temperature[k] += 10.0 * (heat * warming - 0.05 * lost)
         high, low = -9.0, 9.0
         for k in range(cells):
             drawn = i + leak[k] + bleed[k]

@@ -3,8 +3,9 @@
 The middle temperature follows the heat of the current (I^2) with one time constant tau. A cell
 that makes more heat rises more, at the same pace: its excess has the shape X of the pack's rise.
 One that is cooled less rises more and later: its excess has the shape of X delayed by tau once more
-(the derivative of K/(1 + s tau) by the cooling h, with K and tau both as 1/h). What the place of a
-probe does is a constant. `collect` reduces rows to windows, `solve` fits. Arrays in, arrays out.
+(the derivative of K/(1 + s tau) by the cooling h, with K and tau both as 1/h), and it follows the
+surroundings later. What the place of a probe does is a constant. `collect` reduces rows to windows,
+`solve` fits. Arrays in, arrays out.
 """
 
 import math
@@ -101,7 +102,10 @@ def solve(
         return None
     probes = probes_degc.shape[1]
     excess, sigma = np.full(probes, np.nan), np.full(probes, np.nan)
-    later = delayed(time_s, rise, tau)
+    # What is cooled less also follows the surroundings later: the same derivative, of their part.
+    around = np.interp(time_s, time_s[good], (middle - rise)[good])
+    around = around - around[0]
+    later = delayed(time_s, rise, tau) - (around - delayed(time_s, around, tau))
     begin = np.exp(-(time_s - time_s[0]) / tau)
     slow = (time_s - time_s.mean()) / max(float(np.ptp(time_s)), 1.0)
     columns = np.stack([rise, later, np.ones(len(rise)), slow, begin], 1)
