@@ -41,3 +41,15 @@ def test_a_balancer_that_cannot_keep_up_is_said_and_brings_the_end_closer() -> N
     assert "balancing.too_weak" in {f.code for f in find(leaking[:1], leaking[1])}
     stated = failure_limits("NMC", {"balancer_a": 0.02})
     assert assess(strong, [], stated)[3].lead_time == near
+
+
+def test_a_leak_that_an_empty_cell_no_longer_shows_is_remembered_with_its_evidence() -> None:
+    days = [day(7 * w, leak_a=one(4, 0.004 + 0.002 * w)) for w in range(4)]
+    last = day(28)
+    table = {name: values.copy() for name, values in last.cells.items()}
+    table["leak_a"][3] = table["leak_a_sigma"][3] = np.nan
+    table["imbalance"][3] = -0.5
+    risk = assess([*days, replace(last, cells=table)], [], NMC)[3]
+    assert (risk.rank, risk.mechanism) == (1, "internal-short")
+    assert risk.evidence[0]["quantity"] == "leak_a"
+    assert np.isfinite(risk.evidence[0]["value"])

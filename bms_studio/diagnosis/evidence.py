@@ -218,9 +218,11 @@ def score(measure: Measure) -> Array:
     # One or two cells fail at a time: where the third stands out too, the estimate is what is odd.
     third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0
     scatter = max(1.4826 * float(np.median(apart)), third)
-    # A leak that matters is twenty times what healthy cells differ in: that counts whole.
-    share = 1.0 if measure.mechanism == "self-discharge" else _SHARE
-    total = np.hypot(np.maximum(scatter, _SHARE * null), share * measure.spread)
+    # A leak that matters is twenty times what healthy cells differ in: that counts whole. So do
+    # both of temperatures, whose steps of 1 K err alike for hours.
+    share = 1.0 if measure.mechanism in ("self-discharge", "thermal") else _SHARE
+    mine = 1.0 if measure.mechanism == "thermal" else _SHARE
+    total = np.hypot(np.maximum(scatter, mine * null), share * measure.spread)
     return np.where(known, np.maximum(x / total, 0.0), np.nan)
 
 

@@ -44,6 +44,8 @@ _WEIGHT = {"imbalance": 0.3, "sensor": 0.8, "thermal": 0.7}
 # What a fault makes larger and nothing smaller; and what follows from others, which has no name.
 _LASTING = ("resistance", "capacity", "self-discharge")
 _FOLLOWS = ("sag", "balancing")
+# What a day may not show although it was there at the visits before; how many of them count.
+_REMEMBERED, LOOK_BACK = ("capacity", "self-discharge"), 6
 Item = tuple[str, dict[str, float | str | int]]
 
 
@@ -121,6 +123,10 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     sigma = np.array([[_of(m, newest.count, "sigma") for m in line] for line in history])
     lasting = [i for i, row in enumerate(rows) if row.mechanism in _LASTING]
     begins, swapped = began_anew(values[lasting], sigma[lasting])
+    for mechanism in _REMEMBERED:
+        if mechanism in scores:
+            known = [named.get(mechanism) for named in days_rows]
+            scores[mechanism] = _as_before(scores[mechanism], known, begins)
     days = np.array([(h.time - visits[0].time) / DAY_NS for h in visits])
     rate = _cycles_per_day(visits)
     trends: tuple[Trend, ...] = ()
@@ -131,6 +137,20 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
             axis = _cycle_axis(visits, days, rate)
             _, cycles = _run(rows, axis, values, sigma, begins, limits, rate, rate)
     return _View(visits, rows, scores, passage, cycles, trends, begins, swapped, ohmic, limits)
+
+
+def _as_before(now: Array, before: Sequence[Measure | None], begins: NDArray[np.int64]) -> Array:
+    """Scores (N,) with what is unknown today taken from the newest visit that knew it: a cell that
+    has lost its charge shows no leak any more."""
+    out = now
+    for m in range(len(before) - 2, max(len(before) - 2 - LOOK_BACK, -1), -1):
+        missing = np.isnan(out) & (begins <= m)
+        row = before[m]
+        if not missing.any():
+            break
+        if row is not None:
+            out = np.where(missing, score(row), out)
+    return out
 
 
 def _by_name(rows: tuple[Measure, ...]) -> dict[str, Measure]:
@@ -334,20 +354,22 @@ def _first_need(newest: Health) -> Item:
 
 
 def _evidence(view: _View, k: int, mechanism: str) -> tuple[dict[str, float | str | int], ...]:
-    newest = view.visits[-1]
+    """Of the newest visit that knew it."""
     shown = "resistance" if mechanism == "connection" else mechanism
-    row = _by_name((*view.rows, offsets(newest, view.limits))).get(shown)
-    if row is None:
-        return ()
-    value = newest.values(row.quantity)
-    known = value[np.isfinite(value)]
-    return (
-        {
-            "quantity": row.quantity,
-            "value": float(value[k]),
-            "sigma": float(newest.sigma(row.quantity)[k]),
-            "reference": float(np.median(known)) if len(known) else float("nan"),
-            "start": int(newest.start),
-            "end": int(newest.time),
-        },
-    )
+    for visit in reversed(view.visits):
+        row = _by_name((*measures(visit, view.limits), offsets(visit, view.limits))).get(shown)
+        if row is not None and np.isfinite(visit.values(row.quantity)[k]):
+            return (_item(visit, row, k),)
+    return ()
+
+
+def _item(visit: Health, row: Measure, k: int) -> dict[str, float | str | int]:
+    value = visit.values(row.quantity)
+    return {
+        "quantity": row.quantity,
+        "value": float(value[k]),
+        "sigma": float(visit.sigma(row.quantity)[k]),
+        "reference": float(np.median(value[np.isfinite(value)])),
+        "start": int(visit.start),
+        "end": int(visit.time),
+    }

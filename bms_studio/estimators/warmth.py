@@ -29,7 +29,7 @@ AMBIENT_S = 6 * 3600.0
 # How well a cell's heat is known from its resistance, and without; what cooling may differ by.
 HEAT_SIGMA, HEAT_UNKNOWN, COOLING_SIGMA = 0.15, 0.3, 1.0
 # Of a probe's resolution at least this share is left in any mean.
-OF_STEP = 0.15
+OF_STEP = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
