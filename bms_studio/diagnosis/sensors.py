@@ -3,9 +3,10 @@
 Mechanism: an input of the measuring chip that hangs, a BMS that repeats its last frame, a sense
 wire with a bad contact that picks up the controller's switching.
 Evidence: a reading without a single step for three minutes after the median has moved by 20 mV
-since its last one (telematics hand over cells in parts, seconds apart; time in which no cell at
-all was renewed is the link's, and does not count); all readings without one while the current
-moved; noise five times that of the neighbours and above 3 mV.
+since its last one, and for three times as long as cells usually take (telematics hand over cells in
+parts, minutes apart; time in which no cell at all was renewed is the link's, and does not count);
+all readings without one while the current moved; noise five times that of the neighbours and above
+3 mV.
 Always "watch": the cell may be well. A reading that is absurd is `plausibility`'s.
 Blind: at rest nothing moves, so nothing can be stuck; noise that all cells share.
 """
@@ -21,6 +22,8 @@ from bms_studio.diagnosis.moments import Moments
 from bms_studio.diagnosis.words import found
 
 STUCK_S, STUCK_V, STUCK_ROWS, RENEWED_S = 180.0, 0.020, 30, 10.0
+# Slow buses renew a cell in minutes: so many of the usual times between two of its values.
+PERIODS, PERIOD_KEPT = 3.0, 0.7
 FROZEN_S = 60.0
 FROZEN_A = 5.0
 NOISE_TIMES, NOISE_V, NOISE_ROWS = 5.0, 0.003, 600
@@ -29,10 +32,13 @@ _STEADY_V = 0.002
 _MINUTE_NS = 60_000_000_000
 _SLOW = 0.005
 # Per cell: last value, since s, lowest and highest median since, rows since, noise, rows of noise,
-# stuck, noisy, difference in the row before, renewed s when the median had moved. Shared: previous
-# median, frozen since s, lowest and highest current since, frozen rows, frozen, last minute, s of
-# the last row, s of the last row with a new value, s in which values were renewed.
-_LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE, _MOVED = range(11)
+# stuck, noisy, difference in the row before, renewed s when the median had moved, usual s between
+# two values. Shared: previous median, frozen since s, lowest and highest current since, frozen
+# rows, frozen, last minute, s of the last row, s of the last row with a new value, s in which
+# values were renewed.
+_LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE, _MOVED, _PERIOD = range(
+    12
+)
 _MEDIAN, _F_SINCE, _F_LOW, _F_HIGH, _F_ROWS, _FROZEN, _LAST_MINUTE, _ROW_S, _NEW_S, _ALIVE = range(
     10
 )
@@ -108,6 +114,9 @@ def _watch(
                 if state[c, _STUCK] > 0:
                     state[c, _STUCK] = 0
                     count = _note(out, count, r, 0, c, state[c, _SINCE], -1.0, 0.0)
+                if not np.isnan(state[c, _LAST]):
+                    kept = PERIOD_KEPT * state[c, _PERIOD]
+                    state[c, _PERIOD] = max(now - state[c, _SINCE], kept)
                 state[c, _LAST], state[c, _SINCE] = v, now
                 state[c, _LOW] = state[c, _HIGH] = m
                 state[c, _ROWS], state[c, _MOVED] = 0, alive
@@ -121,6 +130,8 @@ def _watch(
             if travel < STUCK_V:
                 state[c, _MOVED], state[c, _ROWS] = alive, 0
             long = alive - state[c, _MOVED] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
+            if long and state[c, _STUCK] == 0 and rows.shape[1] > 1:
+                long = now - state[c, _SINCE] >= PERIODS * np.median(state[:, _PERIOD])
             if long and state[c, _STUCK] == 0 and rows.shape[1] > 1:
                 state[c, _STUCK] = 1
                 count = _note(out, count, r, 0, c, state[c, _SINCE], travel, 0.0)
@@ -165,7 +176,7 @@ class SensorWatch:
     """Finds all three in moments as they come."""
 
     def __init__(self) -> None:
-        self._state = np.zeros((0, 11))
+        self._state = np.zeros((0, 12))
         self._shared = np.zeros(10)
         self._origin = 0
         self._newest: dict[str, Finding] = {}
@@ -176,7 +187,7 @@ class SensorWatch:
             return []
         more = block.cells_v.shape[1] - len(self._state)
         if more > 0:
-            fresh = np.zeros((more, 11))
+            fresh = np.zeros((more, 12))
             fresh[:, _LAST] = fresh[:, _BEFORE] = np.nan
             self._state = np.concatenate([self._state, fresh])
         self._origin = self._origin or int(block.time[0])
