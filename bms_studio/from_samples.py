@@ -20,9 +20,12 @@ from recordings.formats import detect_format
 from recordings.layout import RecordingAttributes
 from recordings.logs import LogReport
 from recordings.sample_csv import Samples, is_sample_table, read_samples
+from recordings.sample_scale import SIGN_UNVERIFIED
 from recordings.writer import RecordingWriter
 
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
+_CURRENT = [f.name for f in PACK_FIELDS].index("current")
 
 
 def holds_samples(path: Path) -> bool:
@@ -86,6 +89,9 @@ def _receipt(path: Path, digest: str, samples: Samples, request: Request) -> Rec
         if pack_field.name in samples.pack:
             pack[:, k] = samples.pack[pack_field.name]
     facts.add_values("pack", pack)
+    if "voltage" not in samples.pack and samples.cells.shape[1]:
+        # Where nobody wrote the pack's voltage, the sum of its cells follows the current as well.
+        facts.sign.push(pack[:, _CURRENT], samples.cells.sum(axis=1, dtype=np.float32))
     agree, against = facts.sign.counts
     unused = ", ".join(samples.unused[:30])
     meaning = Meaning(
@@ -104,6 +110,8 @@ def _receipt(path: Path, digest: str, samples: Samples, request: Request) -> Rec
             + ([f"columns without a meaning here: {unused}"] if unused else [])
         ),
     )
+    if facts.sign.state != "unverified" and SIGN_UNVERIFIED in samples.report.notes:
+        samples.report.notes.remove(SIGN_UNVERIFIED)
     source = source_of(path, digest, samples.report)
     reference = samples.report.time_reference
     return receipt_of([source], facts, reference, meaning, (), request.profile)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from protocols.plausibility import CELL_V, PROBE_DEGC
 from recordings.sample_columns import Column
 
+# What nobody wrote down; whoever has seen voltage follow current takes this note away.
+SIGN_UNVERIFIED = "sign of current unverified: taken as + = discharge"
 _VALID = {
     "voltage": (0.0, 2000.0),
     "current": (-5000.0, 5000.0),
@@ -74,7 +76,7 @@ def _scaled(
         notes.append(f"values that cannot be true were left unknown: {where}{more}")
     _no_place(found, values)
     if any(column.role.field == "current" for column in found):
-        notes.append("sign of current unverified: taken as + = discharge")
+        notes.append(SIGN_UNVERIFIED)
     return tuple(found), notes, sum(impossible.values())
 
 

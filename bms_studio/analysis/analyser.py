@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.align import CURRENT, Aligned, Aligner, widened
-from bms_studio.analysis.basis import Ground, Known, differs, settle, with_capacity, with_chemistry
+from bms_studio.analysis.basis import (
+    Ground,
+    Known,
+    differs,
+    settle,
+    with_bms,
+    with_capacity,
+    with_chemistry,
+)
 from bms_studio.analysis.contract import (
     ESTIMATES,
     HEALTH,
@@ -34,6 +42,7 @@ from bms_studio.estimators import leak, sag, soc
 from bms_studio.estimators.contract import Outputs, State
 from bms_studio.pack.health import QUANTITIES, Health
 from bms_studio.pack.profile import Profile
+from bms_studio.pack.sign import SignCheck
 from protocols.roles import PACK_FIELDS
 
 # Facts of the first seconds (the BMS's SOC and capacity) are waited for.
@@ -44,18 +53,10 @@ _AT_ONCE_NS = 1_000_000_000
 _FIRST_NS, _MOST_NS, _GROWTH = 20_000_000_000, 86_400_000_000_000, 0.3
 # Usable charge and power: every window at first, then every minute.
 _OUTLOOK_FIRST_NS, _OUTLOOK_NS = 600_000_000_000, 60_000_000_000
-_OUTLOOK = (
-    "usable_soc",
-    "usable_soc_sigma",
-    "usable_ah",
-    "usable_wh",
-    "usable_wh_sigma",
-    "limiting_cell",
-    "costs_wh",
-    "full_cell",
-)
+_USABLE = ("usable_soc", "usable_soc_sigma", "usable_ah", "usable_wh", "usable_wh_sigma")
+_OUTLOOK = (*_USABLE, "limiting_cell", "costs_wh", "full_cell")
 _AT_TALLY = {name: i for i, name in enumerate(TALLY)}
-_SOC, _FULL = ([f.name for f in PACK_FIELDS].index(n) for n in ("soc", "full_ah"))
+_CURRENT, _VOLTAGE = ([f.name for f in PACK_FIELDS].index(n) for n in ("current", "voltage"))
 _CELL_SHAPED = ("cells", "cell_covariance", "sums", "usual", "last_v", "normal", "right", "squares")
 
 
@@ -84,6 +85,7 @@ class Analyser:
         self.settings, self.profile = settings, profile
         self.serial = serial
         self.known = known or Known()
+        self._sign = SignCheck()
         self.ground: Ground = settle(settings, profile, self.known)
         self.count = 0
         self.health: list[Health] = []
@@ -181,19 +183,10 @@ class Analyser:
         return differs(settle(self.settings, self.profile, self.known).basis, self.ground.basis)
 
     def _learn(self, time: NDArray[np.int64], rows: NDArray[Any]) -> None:
-        """The BMS's own word; its SOC only from the beginning."""
+        """The BMS's own word, its SOC only from the beginning; whether voltage follows current."""
         early = not self._first or int(time[0]) <= self._first + _SETTLE_NS
-        changes: dict[str, Any] = {}
-        if early and math.isnan(self.known.soc):
-            soc_now = rows[:, _SOC][~np.isnan(rows[:, _SOC])]
-            if len(soc_now) and 0.0 <= soc_now[0] <= 1.0:
-                changes["soc"] = float(soc_now[0])
-        if math.isnan(self.known.full_ah):
-            full = rows[:, _FULL][rows[:, _FULL] > 0.1]
-            if len(full):
-                changes["full_ah"] = float(full[0])
-        if changes:
-            self.known = replace(self.known, **changes)
+        self.known = with_bms(self.known, rows, early=early)
+        self._sign.push(rows[:, _CURRENT], rows[:, _VOLTAGE])
 
     # -- the estimators ------------------------------------------------------------------------
 
@@ -396,5 +389,6 @@ class Analyser:
                 self.settings.bleed_a,
                 self._warmth.until(self._visit, now),
                 own_probes(self._warmth.probes, self.count, self.profile.probes),
+                self._sign.sure,
             )
         )

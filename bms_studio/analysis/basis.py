@@ -18,11 +18,15 @@ from bms_studio.pack.chemistry import NAMES, Chemistry, chemistry_from_csv, load
 from bms_studio.pack.learn_capacity import learn_capacity
 from bms_studio.pack.profile import Profile
 from bms_studio.pack.recognise import recognise
+from protocols.roles import PACK_FIELDS
 
 # Without a capacity, currents are compared with this one: it scales thresholds, never a result.
 _SCALE_AH = 10.0
 # How well the capacity is known: a data sheet and some cycles; the BMS's own full charge.
 _STATED_SIGMA, _BMS_SIGMA = 0.03, 0.05
+# A full charge below this is a field that is not filled.
+_LEAST_AH = 0.1
+_SOC, _FULL = ([f.name for f in PACK_FIELDS].index(n) for n in ("soc", "full_ah"))
 # A capacity learned from the data is replaced by one that is this much surer.
 _BETTER = 0.6
 # A chemistry is taken from the data when they are this sure; the basis says that it was.
@@ -125,6 +129,18 @@ def _chemistry(name: str, settings: Settings) -> Chemistry:
         return chemistry_from_csv(settings.ocv, "the OCV table")
     # Where nothing is known the table only places a reading; nothing judged rests on it.
     return load_chemistry(name or "NMC")
+
+
+def with_bms(known: Known, rows: NDArray[Any], *, early: bool) -> Known:
+    """The same with what the BMS says in these pack rows; its SOC counts only at the beginning."""
+    soc, full = known.soc, known.full_ah
+    if early and math.isnan(soc):
+        told = rows[:, _SOC][~np.isnan(rows[:, _SOC])]
+        soc = float(told[0]) if len(told) and 0.0 <= told[0] <= 1.0 else soc
+    if math.isnan(full):
+        told = rows[:, _FULL][rows[:, _FULL] > _LEAST_AH]
+        full = float(told[0]) if len(told) else full
+    return replace(known, soc=soc, full_ah=full)
 
 
 def with_chemistry(

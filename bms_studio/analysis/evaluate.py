@@ -48,6 +48,7 @@ class Evaluation:
     one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge;
     bleed_a: of a bleed resistor, NaN unknown (what came after it first drew is then left out).
     warm: temperatures and heat (`analysis.warmth`), empty without probes; probes: whose (N,).
+    sign_sure: pack voltage follows the current as its sign says (`pack.sign`).
     """
 
     time: int
@@ -66,6 +67,7 @@ class Evaluation:
     bleed_a: float = math.nan
     warm: Mapping[str, Floats] = field(default_factory=dict)
     probes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    sign_sure: bool = False
 
     def health(self) -> Health:
         """Judge. Pure; takes a second for 100 cells and a week."""
@@ -113,6 +115,8 @@ class _Judge:
     @property
     def sign_known(self) -> bool:
         """Voltage follows the current as its sign says: by its steps, or over a long charge."""
+        if self.given.sign_sure:
+            return True  # cells may be measured too slowly for steps to show in them
         r, count = self.given.correlation
         if count >= _STEPS:
             return r < -_SIGN

@@ -11,6 +11,8 @@ _STEP_A = 3.0
 _STEP_V = 0.01
 _NEEDED = 6
 _SHARE = 0.85
+# Fewer than nearly all: current and voltage are hardly of one moment, or of one pack.
+_SURE_SHARE, _SURE_STEPS = 0.95, 20
 
 
 class SignCheck:
@@ -49,3 +51,9 @@ class SignCheck:
         if self._agree >= _SHARE * total:
             return "agrees"
         return "contradicts" if self._against >= _SHARE * total else "unverified"
+
+    @property
+    def sure(self) -> bool:
+        """Whether many steps agree and hardly any speaks against: what counts charge may use it."""
+        total = self._agree + self._against
+        return total >= _SURE_STEPS and self._agree >= _SURE_SHARE * total
