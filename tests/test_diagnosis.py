@@ -159,6 +159,18 @@ def test_the_sign_of_the_current_is_judged_by_voltage_steps() -> None:
         assert check.state == "unverified"
         check.push((sign * current).astype(np.float32), voltage)
         assert check.state == word
+        assert check.sure == (word == "agrees")
+
+
+def test_a_current_of_another_moment_agrees_but_is_not_sure() -> None:
+    check = SignCheck()
+    current = np.tile([0.0, 30.0], 100).astype(np.float32)
+    against = np.arange(200) % 20 == 1
+    check.push(current, np.where(against, 74, 72 - 0.03 * current).astype(np.float32))
+    agree, spoke_against = check.counts
+    assert 0.85 < agree / (agree + spoke_against) < 0.95
+    assert check.state == "agrees"
+    assert not check.sure
 
 
 def test_regeneration_is_not_charging() -> None:

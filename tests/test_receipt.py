@@ -166,6 +166,22 @@ def test_a_sign_that_the_voltage_contradicts_is_named(tmp_path: Path) -> None:
     assert "sign_contradicts" in [code for code, _ in receipt.unlock]
 
 
+def test_a_table_without_pack_voltage_has_its_sign_told_by_the_sum_of_its_cells(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "a.csv"
+    loads = [20 * (k // 5 % 2) for k in range(200)]
+    rows = [
+        f"2024-05-04 10:{k // 60:02d}:{k % 60:02d},{amps},{3.7 - amps / 500},{3.7 - amps / 500}"
+        for k, amps in enumerate(loads)
+    ]
+    table.write_text("Time,Pack Current,V_1,V_2\n" + "\n".join(rows) + "\n")
+    _, _, receipt = import_samples(table, tmp_path / "rec.h5", Request())
+    assert receipt.meaning.sign_state == "agrees"
+    assert not [note for source in receipt.sources for note in source.notes if "sign" in note]
+    assert "sign" not in [code for code, _ in receipt.unlock]
+
+
 def test_the_command_prints_it_and_writes_it_in_the_language_asked_for(tmp_path: Path) -> None:
     log = tmp_path / "trip.log"
     write_log(log, [bus()], channels=("can0",))
