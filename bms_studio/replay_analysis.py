@@ -15,6 +15,7 @@ from bms_studio.analysis.run import Analysed, chunks
 from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.verdict import STREAM_CHECKS
 from bms_studio.history import earlier, keep
+from bms_studio.pack.health import Health
 from bms_studio.pack.profile import Profile
 from bms_studio.replay_mapping import ReplayMapping
 from bms_studio.timeline import Timeline
@@ -48,6 +49,7 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
 
     def _first_analysis(self) -> None:
         """Those that the recording carries; where there is none, one is made."""
+        self._runs.visits = tuple(self._earlier())
         runs, damaged = stored_runs(self._folder, self._described.get("analyses", []))
         for run in runs:
             self._runs.keep(run)
@@ -60,9 +62,16 @@ class ReplayAnalysis(ReplayMapping, AnalysedView):
             self._background.ask(self._order(Settings()))
         self._background.error = " ".join(damaged)
 
+    @property
+    def _serial(self) -> str:
+        return self._described["serial"] or self._profile.serial
+
+    def _earlier(self) -> list[Health]:
+        """Earlier visits of this pack, also beside an analysis that the recording carries."""
+        return earlier(self._serial, self._start, simulated=self._simulated)
+
     def _order(self, settings: Settings) -> Order:
-        serial = self._described["serial"] or self._profile.serial
-        visits = earlier(serial, self._start, simulated=self._simulated)
+        serial, visits = self._serial, self._earlier()
         self._runs.visits = tuple(visits)
         if self._corrected:
             order = self._remapping.derivation.order(settings, self._analysed, ends=True)

@@ -11,6 +11,7 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.diagnosis.words import action_of
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import PackView
+from bms_studio.gui.risk_words import day_words
 from bms_studio.language import text
 from bms_studio.messages import render
 from bms_studio.timeline import Event
@@ -19,6 +20,7 @@ from widgets.plot_parts import Shade
 # Moments have a place in time of their own; a condition is told when it became sure.
 _MOMENTS = ("dip", "shift", "link", "limits")
 _MOST_SHADES = 200
+_DAY_NS = 86_400_000_000_000
 
 
 def shown_severity(finding: Finding) -> str:
@@ -48,10 +50,17 @@ def sentence(finding: Finding) -> str:
     return render(finding.code, finding.parameters, finding.text)
 
 
+def when_told(finding: Finding) -> str:
+    """First and last time; with the day where they are days apart."""
+    first, last = clock(finding.start), clock(finding.time)
+    if finding.time - finding.start > _DAY_NS:
+        first, last = f"{day_words(finding.start)} {first}", f"{day_words(finding.time)} {last}"
+    return first if first == last else f"{first} – {last}"
+
+
 def note(finding: Finding) -> str:
     """Severity, first and last time, whether it was seen, and what to do."""
-    first, last = clock(finding.start), clock(finding.time)
-    parts = [severity_word(finding), first if first == last else f"{first} – {last}"]
+    parts = [severity_word(finding), when_told(finding)]
     if finding.state == "acknowledged":
         parts.append(text("seen"))
     code, parameters = action_of(finding)

@@ -48,6 +48,7 @@ class CompareDialog(QDialog):
             title = f" · {visit.title}" if visit.title else ""
             self.choice.addItem(day_words(visit.time) + title)
         self.choice.currentIndexChanged.connect(self._show)
+        self.choice.setVisible(bool(self._visits))
         self.summary = QLabel()
         self.summary.setWordWrap(True)
         self._body = QVBoxLayout()
@@ -62,7 +63,7 @@ class CompareDialog(QDialog):
         close = ActionButton(text("Close"), least=90)
         close.clicked.connect(self.accept)
         top = QHBoxLayout()
-        top.addWidget(TextLine(text("Earlier visit"), tone="muted"))
+        top.addWidget(TextLine(text("Earlier visit") if self._visits else "", tone="muted"))
         top.addWidget(self.choice)
         top.addStretch(1)
         top.addWidget(close)

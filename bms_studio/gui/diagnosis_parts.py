@@ -15,7 +15,13 @@ from bms_studio.gui.contract import PackView
 from bms_studio.gui.header import hms
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
-from bms_studio.gui.risk_words import lead_words, remedy_words, rival_words, share_words
+from bms_studio.gui.risk_words import (
+    lead_words,
+    remedy_words,
+    rival_words,
+    share_words,
+    when_sentence,
+)
 from bms_studio.language import text
 from bms_studio.messages import Parameters, check_words
 from widgets.action_button import ActionButton
@@ -201,7 +207,8 @@ def _lead_note(risk: CellRisk | None, analysis: AnalysisStatus) -> str:
     if risk is None or risk.mechanism == "none":
         return ""
     if not risk.lead_time:
-        return text("No trend yet: measure again after 7 days.")
+        words = when_sentence(risk)
+        return f"{words[:1].upper()}{words[1:]}."
     middle = number(risk.lead_time[0].p50, 0)
     return text(
         "8 of 10 cases; half fail before {middle}, if used as in these {count} visits",

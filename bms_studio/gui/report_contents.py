@@ -7,32 +7,36 @@ or a sign beside it. Nothing is judged here.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk, Finding, Verdict
+from bms_studio.gui.alert_words import when_told
 from bms_studio.gui.diagnosis_parts import items_of
-from bms_studio.gui.evidence import Evidence, charts, deviation
+from bms_studio.gui.evidence import charts, deviation
 from bms_studio.gui.header import verdict_word
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
-from bms_studio.gui.report_data import moved_words, quality_rows, settings_rows, used_words
+from bms_studio.gui.report_data import (
+    SECTIONS,
+    Report,
+    Visit,
+    meaning_rows,
+    moved_words,
+    quality_rows,
+    settings_rows,
+    used_words,
+)
+from bms_studio.gui.report_map import cell_map
 from bms_studio.gui.risk_words import (
     day_words,
     duration_words,
     evidence_words,
-    lead_words,
     mechanism_words,
     reason_words,
     remedy_words,
     rival_words,
-    severity_of,
     share_words,
     value_words,
+    when_sentence,
     with_evidence,
 )
 from bms_studio.language import text
@@ -41,35 +45,9 @@ from bms_studio.status import PackStatus
 from widgets.chart import Chart
 from widgets.chart_paint import has_content
 
-SECTIONS = ("customer", "evidence", "cells", "visits", "quality")
 _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")
-_GREY, _LINE = "#5a6774", "#c8cfd6"
-_MARKS = {"stop": "✕", "warn": "✕", "watch": "!", "info": "·"}
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What the workshop writes beside the measurement; any of it may be empty."""
-
-    workshop: str = ""
-    job: str = ""
-    customer: str = ""
-    note: str = ""
-    used: str = ""  # what moved current: charger, ride, wheel, load, nothing; "" as measured
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Report:
-    """All that the report speaks of, at one moment."""
-
-    evidence: Evidence
-    analysis: AnalysisStatus
-    findings: tuple[Finding, ...]
-    verdict: Verdict | None
-    pack: PackStatus
-    simulated: bool
-    visit: Visit = Visit()
-    sections: tuple[str, ...] = SECTIONS
+_GREY = "#5a6774"
+__all__ = ["SECTIONS", "Report", "Visit", "report_html"]
 
 
 def report_html(report: Report, image: Callable[[Chart, int, int], str], margin: str = "0") -> str:
@@ -134,7 +112,7 @@ def _customer(report: Report) -> str:
         "</tr></table>"
     )
     parts.append(_usable(report))
-    parts.append(f"<h2>{escape(text('The cells'))}</h2>{_cell_map(report)}")
+    parts.append(f"<h2>{escape(text('The cells'))}</h2>{cell_map(report)}")
     parts.append(_reasons(report))
     parts.append(f"<h2>{escape(text('What this report can say'))}</h2>{_validity(report)}")
     return "\n".join(parts)
@@ -178,6 +156,10 @@ def _usable(report: Report) -> str:
             words = f"{number(100 * soh, 0)} %"
             words += f" ± {number(100 * sigma, 0)} %" if math.isfinite(sigma) else ""
             rows.append((text("Usable capacity against new"), words))
+        else:
+            need = render(f"because.{health.needs.get('soh_capacity', '').removeprefix('need.')}")
+            why = "" if need.startswith("because.") else f" ({need})"
+            rows.append((text("Usable capacity against new"), text("not tested") + why))
         energy, costs = health.of_pack("usable_wh"), health.of_pack("costs_wh")
         cell = health.of_pack("limiting_cell")
         if math.isfinite(energy):
@@ -197,55 +179,6 @@ def _usable(report: Report) -> str:
     return "<p></p>" + _table([], [[a, b] for a, b in rows])
 
 
-def _cell_map(report: Report) -> str:
-    """Every cell in its place; a sign and a frame where something was found."""
-    count = report.pack.cells
-    if not count:
-        return f"<p>{escape(text('No cell voltages were received.'))}</p>"
-    layout = report.pack.layout or tuple(
-        tuple(range(first, min(first + 10, count + 1))) for first in range(1, count + 1, 10)
-    )
-    risks = {risk.cell: risk for risk in report.analysis.risks}
-    rows = []
-    for row in layout:
-        cells = "".join(_cell_box(report, cell, risks.get(cell)) for cell in row)
-        rows.append(f"<tr>{cells}</tr>")
-    health = report.analysis.health
-    rest = health is not None and np.isfinite(health.values("rest_voltage_v")).any()
-    volts = text("volts at rest") if rest else text("volts as last measured")
-    signs = volts + " · " + text("✕ act   ! watch   no sign: nothing found")
-    return f'<table cellspacing="3">{"".join(rows)}</table><p class="muted">{escape(signs)}</p>'
-
-
-def _map_volts(report: Report) -> NDArray[np.float64]:
-    """Voltage at rest where all that is known, else as last measured."""
-    health = report.analysis.health
-    rest = health.values("rest_voltage_v") if health is not None else np.zeros(0)
-    if np.isfinite(rest).any():
-        return rest
-    values, times = report.evidence.view.timeline.held(
-        f"{report.evidence.prefix}cells", report.evidence.until_ns
-    )
-    return np.where(times > 0, values, np.nan)
-
-
-def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
-    if not cell:
-        return "<td></td>"
-    sign, ground, edge = "", "#ffffff", _LINE
-    if risk is not None and risk.mechanism != "none":
-        severity = severity_of(cell, report.findings)
-        sign = _MARKS.get(severity, "!")
-        ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
-        edge = "#16202b"
-    volts = _map_volts(report)
-    words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
-    return (
-        f'<td align="center" bgcolor="{ground}" style="border:1px solid {edge};padding:3px 8px">'
-        f'<b>{cell} {sign}</b><br><span class="muted">{escape(words)}</span></td>'
-    )
-
-
 def _reasons(report: Report) -> str:
     found = with_evidence(report.analysis.risks, 3)
     if not found:
@@ -253,7 +186,7 @@ def _reasons(report: Report) -> str:
     rows = []
     for risk in found:
         reason = reason_words(risk)
-        lead = lead_words(risk.lead_time) or text("no trend yet: measure again after 7 days")
+        lead = when_sentence(risk)
         rows.append(
             [
                 text("Cell {cell}", cell=risk.cell),
@@ -316,6 +249,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
                 {"stop": "✕", "warn": "✕", "watch": "!"}.get(f.severity, ""),
                 render(f.code, f.parameters, f.text),
                 f"× {f.count}",
+                when_told(f),
                 text("resolved") if f.state == "resolved" else "",
             ]
             for f in alerts[:20]
@@ -380,6 +314,8 @@ def _visits(report: Report) -> str:
 def _quality(report: Report) -> str:
     view = report.evidence.view
     parts = [f"<h1>{escape(text('The data'))}</h1>", _table([], quality_rows(view))]
+    parts.append(f"<h2>{escape(text('What the signals mean'))}</h2>")
+    parts.append(_table([], meaning_rows(view)))
     parts.append(f"<h2>{escape(text('Settings of the analysis'))}</h2>")
     parts.append(_table([], settings_rows(report.analysis)))
     return "\n".join(parts)

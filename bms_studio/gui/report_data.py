@@ -1,20 +1,50 @@
-"""The last page of the report in rows: quality of the data, what the signals mean, settings.
+"""What a report is made of, and its last page in rows: quality of the data, meaning, settings.
 
 Names and words only; nothing is measured here.
 """
 
 import math
+from dataclasses import dataclass
 
-from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.analysis.contract import AnalysisStatus, Settings
+from bms_studio.diagnosis.contract import Finding, Verdict
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.evidence import Evidence
 from bms_studio.gui.header import grouped
 from bms_studio.gui.readings import number
 from bms_studio.language import text
+from bms_studio.status import PackStatus
 
+SECTIONS = ("customer", "evidence", "cells", "visits", "quality")
 _MOST_EVENTS = 12
+_MOST_SIGNALS = 16
 _FLOWS_A = 0.5
 _EVENTS = ("gap", "lost", "drop", "clock-step", "suspend", "silence", "pack-changed", "parameter")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What the workshop writes beside the measurement; any of it may be empty."""
+
+    workshop: str = ""
+    job: str = ""
+    customer: str = ""
+    note: str = ""
+    used: str = ""  # what moved current: charger, ride, wheel, load, nothing; "" as measured
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """All that the report speaks of, at one moment."""
+
+    evidence: Evidence
+    analysis: AnalysisStatus
+    findings: tuple[Finding, ...]
+    verdict: Verdict | None
+    pack: PackStatus
+    simulated: bool
+    visit: Visit = Visit()
+    sections: tuple[str, ...] = SECTIONS
 
 
 def quality_rows(view: PackView) -> list[list[str]]:
@@ -50,6 +80,26 @@ def quality_rows(view: PackView) -> list[list[str]]:
     return rows
 
 
+def meaning_rows(view: PackView) -> list[list[str]]:
+    """Which signals of the bus, or columns of a table, were taken for what."""
+    used = [(row.name, row.role) for row in view.mapping().rows if row.role]
+    if used:
+        rows = [[text("Signals used"), str(len(used))]]
+        rows += [[name, role] for name, role in used[:_MOST_SIGNALS]]
+        return rows + ([["…", ""]] if len(used) > _MOST_SIGNALS else [])
+    rows = []
+    for group, words in (
+        ("cells", text("Cells")),
+        ("probes", text("Probes")),
+        ("pack", text("Pack values")),
+    ):
+        names = view.timeline.columns(group)
+        if names:
+            shown = names if len(names) < 4 else (names[0], "…", names[-1])
+            rows.append([words, f"{len(names)}: {', '.join(shown)}"])
+    return rows or [[text("Signals used"), "0"]]
+
+
 def _rate(view: PackView, group: str) -> str:
     count = view.timeline.rows(group)
     if count < 2:
@@ -83,7 +133,8 @@ def settings_rows(analysis: AnalysisStatus) -> list[list[str]]:
         [text("Capacity"), capacity],
         [text("Cell model"), basis.model or "–"],
     ]
-    stated = {k: v for k, v in settings.as_json().items() if v not in (None, "", {})}
+    usual = Settings().as_json()
+    stated = {k: v for k, v in settings.as_json().items() if v != usual[k]}
     rows += [[text("Setting {name}", name=name), str(value)] for name, value in stated.items()]
     return rows
 

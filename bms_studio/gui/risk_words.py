@@ -43,6 +43,21 @@ def lead_words(lead: Sequence[LeadTime]) -> str:
     return text("{range} days", range=span)
 
 
+def when_words(risk: CellRisk) -> str:
+    """How soon, in a few words: the range, or why there is none."""
+    return lead_words(risk.lead_time) or {
+        "risk.beyond_limit": text("beyond the limit already"),
+        "risk.steady": text("does not grow"),
+    }.get(risk.reason[0], text("no trend yet"))
+
+
+def when_sentence(risk: CellRisk) -> str:
+    """The same where there is room for what to do."""
+    words = when_words(risk)
+    waits = words == text("no trend yet")
+    return text("no trend yet: measure again after 7 days") if waits else words
+
+
 def share_words(probability: float) -> str:
     """ "87 %", a dash without a trend; never 0 % or 100 %."""
     if not math.isfinite(probability):
@@ -71,7 +86,7 @@ def risk_items(
     """What a list of risks shows."""
     items = []
     for risk in with_evidence(risks, most):
-        when = lead_words(risk.lead_time) or text("no trend yet")
+        when = when_words(risk)
         items.append(
             RiskItem(
                 risk.cell,
@@ -109,6 +124,13 @@ def _found_reason(risk: CellRisk, findings: Sequence[Finding]) -> str:
     return f"{words} × {worst.count}" if worst.count > 1 else words
 
 
+# Beside a difference, "beyond the others" goes without saying.
+_SHORT_UNITS = {
+    "resistance_ohm": "mΩ",
+    "ten_second_ohm": "mΩ",
+    "leak_a": "mA",
+    "sag_margin_v": "mV",
+}
 _RELATIVE = ("resistance_ohm", "ten_second_ohm", "capacity_ah")
 
 
@@ -130,7 +152,7 @@ def beyond_words(item: Mapping[str, float | str | int]) -> str:
     if not math.isfinite(value):
         return ""
     _, unit, factor, decimals = quantity_words(name)
-    unit = unit.split(" ")[0] if factor != 1e2 else "%"
+    unit = _SHORT_UNITS.get(name, unit) if factor != 1e2 else "%"
     if math.isfinite(reference):
         value -= reference
         if name in _RELATIVE and reference > 0:

@@ -14,7 +14,7 @@ from bms_studio.gui.header import hms, verdict_word
 from bms_studio.gui.page import Context
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
-from bms_studio.gui.risk_words import day_words, value_words, with_evidence
+from bms_studio.gui.risk_words import day_words, value_words, when_sentence, with_evidence
 from bms_studio.language import text
 from bms_studio.pack.health import Health
 from widgets.action_button import ActionButton
@@ -144,8 +144,9 @@ def _row(health: Health, cells: list[CellRisk], present: bool) -> list[tuple[str
 def _expected(risk: CellRisk | None) -> str:
     if risk is None:
         return ""
+    when = when_sentence(risk)
     if not risk.lead_time:
-        return text("When it would reach its limit: no trend yet, measure again after 7 days.")
+        return text("When cell {cell} would reach its limit: {when}", cell=risk.cell, when=when)
     days = next((lead for lead in risk.lead_time if lead.unit == "days"), risk.lead_time[0])
     unit = text("days") if days.unit == "days" else text("cycles")
     return text(

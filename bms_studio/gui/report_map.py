@@ -1,0 +1,67 @@
+"""The map of the cells on the report's first page: every cell in its place, with a sign if found.
+
+HTML of tables. Nothing is judged here.
+"""
+
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.gui.readings import number
+from bms_studio.gui.report_data import Report
+from bms_studio.gui.risk_words import severity_of
+from bms_studio.language import text
+
+_LINE = "#c8cfd6"
+MARKS = {"stop": "✕", "warn": "✕", "watch": "!", "info": "·"}
+
+
+def cell_map(report: Report) -> str:
+    """Every cell in its place; a sign and a frame where something was found."""
+    count = report.pack.cells
+    if not count:
+        return f"<p>{escape(text('No cell voltages were received.'))}</p>"
+    layout = report.pack.layout or tuple(
+        tuple(range(first, min(first + 10, count + 1))) for first in range(1, count + 1, 10)
+    )
+    risks = {risk.cell: risk for risk in report.analysis.risks}
+    rows = []
+    for row in layout:
+        cells = "".join(_cell_box(report, cell, risks.get(cell)) for cell in row)
+        rows.append(f"<tr>{cells}</tr>")
+    health = report.analysis.health
+    rest = health is not None and np.isfinite(health.values("rest_voltage_v")).any()
+    volts = text("volts at rest") if rest else text("volts as last measured")
+    signs = volts + " · " + text("✕ act   ! watch   no sign: nothing found")
+    return f'<table cellspacing="3">{"".join(rows)}</table><p class="muted">{escape(signs)}</p>'
+
+
+def _map_volts(report: Report) -> NDArray[np.float64]:
+    """Voltage at rest where all that is known, else as last measured."""
+    health = report.analysis.health
+    rest = health.values("rest_voltage_v") if health is not None else np.zeros(0)
+    if np.isfinite(rest).any():
+        return rest
+    values, times = report.evidence.view.timeline.held(
+        f"{report.evidence.prefix}cells", report.evidence.until_ns
+    )
+    return np.where(times > 0, values, np.nan)
+
+
+def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
+    if not cell:
+        return "<td></td>"
+    sign, ground, edge = "", "#ffffff", _LINE
+    if risk is not None and risk.mechanism != "none":
+        severity = severity_of(cell, report.findings)
+        sign = MARKS.get(severity, "!")
+        ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
+        edge = "#16202b"
+    volts = _map_volts(report)
+    words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
+    return (
+        f'<td align="center" bgcolor="{ground}" style="border:1px solid {edge};padding:3px 8px">'
+        f'<b>{cell} {sign}</b><br><span class="muted">{escape(words)}</span></td>'
+    )
