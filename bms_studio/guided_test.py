@@ -60,8 +60,9 @@ class Plan:
 
 
 _REST = Step("guide.rest", "rest", 60.0)
-# Resistance is told from the edges of the current, and its sign from twenty of them.
-_CHARGING = (Step("guide.charge", "charge", 12.0), Step("guide.charger_off", "rest", 12.0))
+# Resistance is told from the edges of the current (sum of (dI/1C)^2 of two), its sign from twenty:
+# a charger of a quarter of 1C takes some thirty.
+_CHARGING = (Step("guide.charge", "charge", 10.0), Step("guide.charger_off", "rest", 10.0))
 _PULLING = (Step("guide.pull", "discharge", 10.0), Step("guide.let_go", "rest", 20.0))
 _LOADING = (Step("guide.load_on", "discharge", 12.0), Step("guide.load_off", "rest", 12.0))
 _LONGER = 40.0  # seconds more of the last rest: what came before is being judged
@@ -76,11 +77,11 @@ PLANS: dict[str, Plan] = {
     ),
     CHARGER: Plan(
         CHARGER,
-        (_REST, *_CHARGING * 10, Step("guide.charger_off", "rest", _LONGER)),
+        (_REST, *_CHARGING * 12, Step("guide.charger_off", "rest", _LONGER)),
         _UNDER_LOAD,
         _TAKES_DAYS,
         _CHARGING,
-        5,
+        6,
     ),
     WHEEL: Plan(
         WHEEL,

@@ -70,7 +70,7 @@ def test_the_check_follows_a_live_pack_and_transmits_nothing(qtbot: QtBot, pack:
         assert not dialog.pack_row.isVisible()
         dialog.start(CHARGER)
         session.judge_soon()
-        wait_until(lambda: "step 1 of 22" in dialog.step_line.text(), qtbot)
+        wait_until(lambda: "step 1 of 26" in dialog.step_line.text(), qtbot)
         wait_until(lambda: dialog.meters.accessibleDescription() != "", qtbot)
         reports: list[str] = []
         dialog.report_wanted.connect(reports.append)

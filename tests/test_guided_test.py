@@ -79,9 +79,9 @@ def test_four_pulls_complete_the_check_on_the_wheel() -> None:
 
 def test_it_ends_early_when_all_is_known_well_enough() -> None:
     test = GuidedTest(PLANS[CHARGER])
-    rounds = [(60, 0.0), *[(13, -8.0), (13, 0.0)] * 7]
+    rounds = [(60, 0.0), *[(11, -8.0), (11, 0.0)] * 9]
     assert not run(test, rounds, progress={"resistance_ohm": 1.0}).done
-    after = run(test, [(13, -8.0), (13, 0.0)], from_s=60 + 7 * 26, known=KNOWN)
+    after = run(test, [(11, -8.0), (11, 0.0)], from_s=60 + 9 * 22, known=KNOWN)
     assert after.done
     assert after.code == "guide.done"
     again = test.update(seen(900, -8.0))
@@ -91,12 +91,12 @@ def test_it_ends_early_when_all_is_known_well_enough() -> None:
 def test_what_is_missing_is_asked_for_again_and_named_at_the_end() -> None:
     test = GuidedTest(PLANS[CHARGER])
     little = {"soc": 1.0, "resistance_ohm": 0.3}
-    first = [(61, 0.0), *[(13, -8.0), (13, 0.0)] * 10]
+    first = [(61, 0.0), *[(11, -8.0), (11, 0.0)] * 12]
     going_on = run(test, [*first, (41, 0.0), (5, -8.0)], progress=little)
     assert not going_on.done
     assert going_on.steps == len(PLANS[CHARGER].steps) + 2
     for k in range(9):
-        last = run(test, [(13, -8.0), (13, 0.0)], from_s=400 + 26 * k, progress=little)
+        last = run(test, [(11, -8.0), (11, 0.0)], from_s=400 + 22 * k, progress=little)
     assert last.done
     assert (last.code, last.missing) == ("guide.done_partly", ("soc", "resistance_ohm"))
     assert dict(last.meters)["resistance_ohm"] == pytest.approx(0.3)

@@ -276,7 +276,11 @@ def _paint_bars(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
                 painter.setPen(theme.text)
                 wide = QFontMetricsF(semibold(11)).horizontalAdvance(bar.text)
                 below = bar.value < 0
-                painter.drawText(QPointF(centre - wide / 2, y + 13 if below else y - 5), bar.text)
+                spread = bar.sigma if math.isfinite(bar.sigma) else 0.0
+                tip = place.y(bar.value - spread if below else bar.value + spread)
+                at = tip + 13 if below else tip - 5
+                at = min(max(at, place.plot.top() + 10), place.plot.bottom())
+                painter.drawText(QPointF(centre - wide / 2, at), bar.text)
         if number % labelled == 0 or bar.tone not in ("trace", "band"):
             painter.setFont(font(11))
             painter.setPen(theme.muted)

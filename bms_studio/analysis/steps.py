@@ -20,9 +20,6 @@ from bms_studio.estimators.model import CellModel
 
 # Short recordings hold some windows too.
 _WINDOW_S = 30.0
-# Of a charger of a quarter of 1C, twenty edges are enough (sum of (dI/1C)^2); the sign has to be
-# confirmed by as many, so that one strong edge alone never is.
-_FEW = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +35,7 @@ class Steps:
     """Feed it pairs; `until(t)` is what was known at t, which must not run backwards."""
 
     def __init__(self, model: CellModel, cells: int, tally: Tally) -> None:
-        self.params = resistance.Params(model, window_s=_WINDOW_S, few=_FEW)
+        self.params = resistance.Params(model, window_s=_WINDOW_S)
         self.state: State = resistance.start(self.params, cells)
         self._cells = cells
         self._tally = tally

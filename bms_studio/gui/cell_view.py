@@ -43,11 +43,11 @@ def cell_flags(readings: Readings, findings: Iterable[Finding]) -> NDArray[np.ui
     flags[readings.balancing == 1] |= BALANCING
     flags[readings.cell_stale] |= STALE
     for finding in findings:
-        if finding.state == "resolved" or not 0 < finding.cell <= len(flags):
+        if finding.state in ("resolved", "pending") or not 0 < finding.cell <= len(flags):
             continue
-        if finding.severity == "stop":
+        if finding.severity in ("stop", "warn"):
             flags[finding.cell - 1] |= HIGH
-        elif finding.severity in ("watch", "warn"):
+        elif finding.severity == "watch":
             flags[finding.cell - 1] |= WATCH
     return flags
 

@@ -180,13 +180,13 @@ def content(
 
 
 def flags_of(findings: Iterable[Finding], count: int) -> NDArray[np.uint8]:
-    """2 where a finding says stop, 1 where one says watch or warn."""
+    """2 where a finding says stop or warn, 1 where one says watch."""
     flags = np.zeros(count, np.uint8)
     for finding in findings:
-        if finding.state != "resolved" and 0 < finding.cell <= count:
-            if finding.severity == "stop":
+        if finding.state not in ("resolved", "pending") and 0 < finding.cell <= count:
+            if finding.severity in ("stop", "warn"):
                 flags[finding.cell - 1] |= _HIGH
-            elif finding.severity in ("watch", "warn"):
+            elif finding.severity == "watch":
                 flags[finding.cell - 1] |= _WATCH
     return flags
 

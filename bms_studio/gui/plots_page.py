@@ -5,6 +5,7 @@ plot_signals, the arithmetic in bms_studio.measure.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from PySide6.QtCore import Qt
@@ -159,8 +160,9 @@ class PlotsPage(Page):
                 for card in self.cards:
                     card.name_outliers(named)
             alerts = shades(view)
-            for card in self.cards:
-                card.set_shades(alerts)
+            silent = [replace(shade, label="") for shade in alerts]
+            for number, card in enumerate(self.cards):
+                card.set_shades(silent if number else alerts)  # said once
         self._tick += 1
         self.stack.refresh()
         self._refresh_measures()

@@ -20,6 +20,7 @@ def quantity_words(name: str) -> tuple[str, str, float, int]:
             1e2,
             0,
         ),
+        "rest_voltage_v": (text("Rest voltage against the median"), "mV", 1e3, 1),
         "sag_margin_v": (text("Margin to the cut-off"), text("mV at peak current"), 1e3, 0),
     }
     return table.get(name, (name, "", 1.0, 3))

@@ -7,6 +7,7 @@ or a sign beside it. Nothing is judged here.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 
 from bms_studio.gui.alert_words import when_told
@@ -35,7 +36,9 @@ from bms_studio.gui.risk_words import (
     remedy_words,
     rival_words,
     share_words,
+    short_unit,
     value_words,
+    visit_quantity,
     when_sentence,
     with_evidence,
 )
@@ -297,13 +300,16 @@ def _visits(report: Report) -> str:
         return ""
     found = with_evidence(report.analysis.risks, 2)
     head = [text("Visit"), text("Capacity of new"), text("Verdict")]
-    head += [text("Cell {cell}, mΩ", cell=risk.cell) for risk in found]
+    told = [(risk.cell, visit_quantity(risk)) for risk in found]
+    for cell, name in told:
+        head.append(f"{text('Cell {cell}', cell=cell)}, {short_unit(name)}")
+    present = replace(now, verdict=report.verdict.code) if report.verdict else now
     rows = []
-    for visit in (*visits[-6:], now):
+    for visit in (*visits[-6:], present):
         soh = visit.of_pack("soh")
         row = [day_words(visit.time), f"{number(100 * soh, 0)} %" if math.isfinite(soh) else "–"]
         row.append(verdict_word(visit.verdict) if visit.verdict else "–")
-        row += [value_words(visit, "resistance_ohm", r.cell, 1e3, 2) for r in found]
+        row += [value_words(visit, name, cell, *quantity_words(name)[2:]) for cell, name in told]
         rows.append(row)
     return f"<h2>{escape(text('This pack over its visits'))}</h2>" + _table(head, rows)
 

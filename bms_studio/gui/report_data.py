@@ -76,8 +76,17 @@ def quality_rows(view: PackView) -> list[list[str]]:
     notable = [e for e in timeline.events if e.kind in _EVENTS]
     rows.append([text("Gaps and interruptions"), str(len(notable))])
     rows += [["", event.text] for event in notable[:_MOST_EVENTS]]
-    rows += [[name, value] for name, value in status.origin]
+    rows += [[_origin_words(name), value] for name, value in status.origin]
     return rows
+
+
+def _origin_words(name: str) -> str:
+    return {
+        "Recorded with": text("Recorded with"),
+        "Created": text("Created"),
+        "SHA-256 of the frames": text("SHA-256 of the frames"),
+        "Identifier of the recording": text("Identifier of the recording"),
+    }.get(name, name)
 
 
 def meaning_rows(view: PackView) -> list[list[str]]:
@@ -93,7 +102,9 @@ def meaning_rows(view: PackView) -> list[list[str]]:
         ("probes", text("Probes")),
         ("pack", text("Pack values")),
     ):
-        names = view.timeline.columns(group)
+        _, times = view.timeline.held(group, view.now_ns)
+        columns = view.timeline.columns(group)
+        names = [name for name, when in zip(columns, times, strict=False) if when]
         if names:
             shown = names if len(names) < 4 else (names[0], "…", names[-1])
             rows.append([words, f"{len(names)}: {', '.join(shown)}"])

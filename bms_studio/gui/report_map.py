@@ -34,7 +34,7 @@ def cell_map(report: Report) -> str:
     health = report.analysis.health
     rest = health is not None and np.isfinite(health.values("rest_voltage_v")).any()
     volts = text("volts at rest") if rest else text("volts as last measured")
-    signs = volts + " · " + text("✕ act   ! watch   no sign: nothing found")
+    signs = volts + " · " + text("✕ act · ! watch · no sign: nothing found")
     return f'<table cellspacing="3">{"".join(rows)}</table><p class="muted">{escape(signs)}</p>'
 
 

@@ -158,7 +158,7 @@ def beyond_words(item: Mapping[str, float | str | int]) -> str:
         if name in _RELATIVE and reference > 0:
             value, sigma = value / reference, sigma / reference
             unit, factor, decimals = "%", 1e2, 1
-    if unit == "%" and factor * sigma >= 2:
+    if factor * sigma >= 2:
         decimals = 0  # what is not known to a tenth is not told to a tenth
     words = number(factor * value, decimals, sign=True)
     if math.isfinite(sigma):
@@ -205,6 +205,26 @@ def rival_words(risk: CellRisk) -> list[str]:
         for code, parameters in risk.rivals
         if code != own and not (code == "rival.open_cold" and _number(parameters.get("kelvin")) < 1)
     ]
+
+
+_OF_MECHANISM = {
+    "resistance": "resistance_ohm",
+    "connection": "resistance_ohm",
+    "capacity": "capacity_difference",
+    "self-discharge": "leak_a",
+    "internal-short": "leak_a",
+    "sensor": "offset_v",
+}
+
+
+def visit_quantity(risk: CellRisk) -> str:
+    """What is followed from visit to visit for this mechanism."""
+    return _OF_MECHANISM.get(risk.mechanism, "imbalance")
+
+
+def short_unit(name: str) -> str:
+    """Unit of a quantity where a column has little room."""
+    return _SHORT_UNITS.get(name, {"offset_v": "mV"}.get(name, "%"))
 
 
 def remedy_words(risk: CellRisk) -> list[str]:

@@ -14,7 +14,14 @@ from bms_studio.gui.header import hms, verdict_word
 from bms_studio.gui.page import Context
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
-from bms_studio.gui.risk_words import day_words, value_words, when_sentence, with_evidence
+from bms_studio.gui.risk_words import (
+    day_words,
+    short_unit,
+    value_words,
+    visit_quantity,
+    when_sentence,
+    with_evidence,
+)
 from bms_studio.language import text
 from bms_studio.pack.health import Health
 from widgets.action_button import ActionButton
@@ -28,14 +35,6 @@ _VERDICT_TONES = {
     "REPAIR": "high",
     "REPLACE": "high",
     "STOP": "high",
-}
-_OF_MECHANISM = {
-    "resistance": "resistance_ohm",
-    "connection": "resistance_ohm",
-    "capacity": "capacity_difference",
-    "self-discharge": "leak_a",
-    "internal-short": "leak_a",
-    "sensor": "offset_v",
 }
 
 
@@ -130,9 +129,9 @@ def _row(health: Health, cells: list[CellRisk], present: bool) -> list[tuple[str
         (f"{number(1e3 * float(known.max() - known.min()), 0)} mV" if len(known) else "–", "text"),
     ]
     for risk in cells:
-        name = _OF_MECHANISM.get(risk.mechanism, "imbalance")
+        name = visit_quantity(risk)
         _, _, factor, decimals = quantity_words(name)
-        unit = {"resistance_ohm": "mΩ", "leak_a": "mA", "offset_v": "mV"}.get(name, "%")
+        unit = short_unit(name)
         words = value_words(health, name, risk.cell, factor, decimals)
         row.append((f"{words} {unit}" if words != "–" else words, "text"))
     code = health.verdict
