@@ -198,7 +198,8 @@ def test_the_weakest_cell_ends_the_ride_and_its_price_is_named() -> None:
     assert answer.full_cell == 4
     assert answer.charge_ah == pytest.approx(5.0 * 0.45, rel=0.15)
     assert answer.costs_wh > 5.0
-    assert 0.4 < answer.soc < 0.6
+    assert answer.soc == pytest.approx(answer.charge_ah / 5.0)
+    assert answer.soc < 0.45, "what the others hold above the weakest cell cannot be used"
     same = usable(MODEL, np.full(4, 0.6), np.full(4, 0.01), np.full(4, 5.0), np.full(4, 0.02), 5.0)
     assert same.costs_wh == pytest.approx(0.0, abs=1e-6)
     assert usable(MODEL, soc * np.nan, soc, soc, soc, 1.0) is UNKNOWN

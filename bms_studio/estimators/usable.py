@@ -15,7 +15,8 @@ from bms_studio.estimators.model import CellModel, ocv_at, resistance_factor
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """soc: of the pack, 0..1, by its weakest cells; charge_ah and energy_wh until the first cell
+    """soc: charge_ah against the median cell's capacity, 0..1, so that it stands beside a state of
+    charge and an imbalance shows; charge_ah and energy_wh until the first cell
     reaches its cut-off under the load, with soc_sigma and energy_sigma_wh; limiting_cell from 1,
     0 unknown; costs_wh: what there would be more if that cell were like the median one; full_cell:
     the cell that ends a charge."""
@@ -63,10 +64,10 @@ def usable(
     energy = _energy(model, z, q, r, charge, load_a, temperature_degc)
     more = _energy(model, z, q, r, typical, load_a, temperature_degc) if len(z) > 1 else energy
     sigma = float(np.nan_to_num(soc_sigma[known][first], nan=0.3))
-    total = charge + float(room[full])
+    whole = float(np.median(q))
     return Usable(
-        soc=charge / total if total > 0 else float("nan"),
-        soc_sigma=min(sigma * float(q[first]) / total, 1.0) if total > 0 else float("nan"),
+        soc=charge / whole,
+        soc_sigma=min(sigma * float(q[first]) / whole, 1.0),
         charge_ah=charge,
         energy_wh=energy,
         energy_sigma_wh=energy * sigma * float(q[first]) / max(charge, 1e-9) if charge else 0.0,
