@@ -64,6 +64,7 @@ from bms_studio.estimators.soc_state import (
     R_MEAN_A,
     R_OFFSET_S,
     R_QUIET,
+    R_QUIET_A,
     R_SCALE,
     R_SHIFT,
     R_SLOPE,
@@ -76,6 +77,7 @@ from bms_studio.estimators.soc_state import (
     R_X3,
     SLOWEST_S,
     STEADY_C,
+    STRAYED_C,
 )
 
 
@@ -195,6 +197,10 @@ def learn_offset(
     unit = c[C_Q]
     calm = math.sqrt(r[R_VAR_A]) < 0.01 * unit and abs(r[R_MEAN_A]) < 4 * c[C_OFF_C] * unit
     r[R_QUIET] = r[R_QUIET] + dt if calm and abs(change) < 0.04 * unit else 0.0
+    if r[R_QUIET] < 60.0:
+        r[R_QUIET_A] = r[R_MEAN_A]
+    elif abs(r[R_MEAN_A] - r[R_QUIET_A]) > STRAYED_C * unit + 3 * math.sqrt(0.1 * r[R_VAR_A]):
+        r[R_QUIET] = 0.0
     r[R_OFFSET_S] += dt
     # A vehicle that is on draws a little too; after ten minutes it sleeps.
     standby = c[C_STANDBY] * unit

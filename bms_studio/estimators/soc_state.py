@@ -36,6 +36,7 @@ REALS = (
     "x3",
     "convex_v",
     "window_p",
+    "quiet_a",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -104,7 +105,8 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_X3,
     R_CONVEX,
     R_WIN_P,
-) = range(31)
+    R_QUIET_A,
+) = range(32)
 (
     C_Q,
     C_R0,
@@ -161,3 +163,6 @@ SLOWEST_SHARE = 0.25
 SLOWEST_SIGMA = 0.35
 # Below this scatter (times 1C) within 20 s a current counts as steady.
 STEADY_C = 0.03
+# A current that strays by more than this (times 1C) while it is watched is no offset: the end of a
+# charge fades for an hour.
+STRAYED_C = 0.0015
