@@ -24,10 +24,9 @@ from bms_studio.estimators.kernel import (
     W,
     Z,
     look_up,
-    slope_at,
 )
+from bms_studio.estimators.pack_filter import lag, surface
 from bms_studio.estimators.soc_state import (
-    C_BESIDE,
     C_ERR,
     C_Q,
     C_R0,
@@ -35,7 +34,6 @@ from bms_studio.estimators.soc_state import (
     C_R2,
     C_SHARE,
     C_SM,
-    C_SOCV,
     INDEPENDENT,
     R_DOUBT,
     R_SCALE,
@@ -80,6 +78,18 @@ def blur(belief: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True)
+def common_variance(scale: float, doubts: NDArray[np.float64]) -> float:
+    """Of the table's variance (V^2), what all of it shares."""
+    return float((scale * doubts[2, 0]) ** 2)
+
+
+@njit(nogil=True, cache=True)
+def forgiven(weight: float, total: float, common: float) -> float:
+    """What a shared error of this variance takes off the logarithm of a likelihood."""
+    return 0.5 * total * total / (weight + 1 / common) - 0.5 * math.log(1 + weight * common)
+
+
+@njit(nogil=True, cache=True)
 def weigh(
     open_v: float,
     moved: float,
@@ -87,12 +97,18 @@ def weigh(
     factor: float,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
+    x: NDArray[np.float64],
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
+    doubts: NDArray[np.float64],
     belief: NDArray[np.float64],
+    heard: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """One window: open_v, its mean voltage less polarisation; moved, charge over capacity. The
-    probabilities of all hypotheses after it."""
+    probabilities of all hypotheses after it.
+
+    heard (2, hypotheses): weight and sum of what each has heard, by which the likelihood forgives
+    an error that the whole table shares (a known mean added to it, integrated out)."""
     scale = min(r[R_SCALE], 3.0)
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
     circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
@@ -100,32 +116,28 @@ def weigh(
     circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
     circuit += (c[C_R1] * factor) ** 2 * cov[D, D] * r[R_SQUARE]
     circuit += (c[C_R2] * factor) ** 2 * cov[W, W] * r[R_SQUARE]
-    # As `table_sigma` has it, squared.
-    level = circuit + (scale * c[C_SOCV]) ** 2
-    steep = (scale * c[C_BESIDE]) ** 2
+    common = common_variance(scale, doubts)
     weight = abs(moved) / INDEPENDENT
     shift = r[R_SHIFT]
-    # The curve at every hypothesis and two beyond: a slope is then a difference of two of them.
-    curve = np.empty(HYPOTHESES + 4)
-    for i in range(HYPOTHESES + 4):
-        curve[i] = look_up(ocv, (i - 2) / (HYPOTHESES - 1) + shift)
-    width = 4.0 / (HYPOTHESES - 1)
+    behind = lag(c, r, x)
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + shift
         if z < -MARGIN or z > 1 + MARGIN:
             belief[i] -= 1.0
             continue
-        inside = 0.5 * width <= z <= 1 - 0.5 * width
-        slope = (curve[i + 4] - curve[i]) / width if inside else slope_at(ocv, z, 0.5 * width)
-        variance = steep * slope * slope + level
-        apart = open_v - (curve[i + 2] if inside else look_up(ocv, min(max(z, 0.0), 1.0)))
-        belief[i] -= weight * (
-            min(0.5 * apart * apart / variance, LOUDEST) + 0.5 * math.log(variance)
-        )
+        z = min(max(z, 0.0), 1.0)
+        variance = circuit + (scale * look_up(doubts[0], z)) ** 2 - common
+        apart = open_v - look_up(ocv, surface(z, behind))
+        before = forgiven(heard[0, i], heard[1, i], common)
+        heard[0, i] += weight / variance
+        heard[1, i] += weight * apart / variance
+        told = weight * (0.5 * apart * apart / variance + 0.5 * math.log(variance))
+        told -= forgiven(heard[0, i], heard[1, i], common) - before
+        belief[i] -= min(told, weight * (LOUDEST + 0.5 * math.log(variance)))
     hours = dt / 3600.0
     drift = STRAY**2 * (moved * moved + 0.3 * abs(moved))
     drift += cov[B, B] / c[C_Q] ** 2 * hours
-    return np.asarray(blur(belief, drift))
+    return blur(belief, drift)
 
 
 @njit(nogil=True, cache=True)

@@ -1,10 +1,12 @@
 """The inner parts of the pack filter: circuit, start-up by hypotheses, Kalman update.
 
 The filter's states: state of charge Z; factors of the ohmic resistance and of the two pairs', less
-one (F, D, W); current offset B (A); relative error of gain and capacity together G; error of the
-OCV table, in its long run O (in units of its sigma) and in its kinks K (V), Gauss-Markov processes
-over SOC; error of the circuit E (V), one over time; M, what the usual hysteresis lacks (V); and
-S, resistance of the slowest diffusion in units of the slow pair's.
+one (F, D, W), and of the slow diffusion L; current offset B (A); relative error of gain and capacity
+together G; error of the circuit E (V), a Gauss-Markov process over time; M, what the usual
+hysteresis lacks (V); S, the slowest diffusion in units of the slow one; what the OCV table lacks, as
+a curve over SOC: its values at KNOTS knots, linear between them (from CURVE on), and what is left
+between the knots, K (V), a Gauss-Markov process over SOC. Being a curve and not a process, it is
+the same when SOC comes back: a day that returns tells charge from table.
 Treating model error as coloured states, instead of as white noise made larger, is what keeps sigma
 honest: a rest of an hour is one reading of the OCV table, not 36,000 (D. Simon, Optimal State
 Estimation, 2006, section 7.2; S. F. Schmidt 1966 for states that must not be corrected).
@@ -18,8 +20,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Z, F, D, B, G, O, E, M, K, S, W = range(11)  # noqa: E741
-STATES = 11
+Z, F, D, B, G, L, E, M, K, S, W = range(11)
+CURVE = 11
+KNOTS = 21
+STATES = CURVE + KNOTS
 HYPOTHESES = 201
 CELL_STATES = 5
 # No lithium cell that can be estimated is outside: 0 V of an open wire, 65.535 V of a raw value
@@ -52,16 +56,30 @@ def slope_at(ocv: NDArray[np.float64], z: float, spread: float) -> float:
 
 
 @njit(nogil=True, cache=True)
+def knot_at(z: float) -> tuple[int, float]:
+    """The knot below SOC z and the share of the next one."""
+    at = min(max(z, 0.0), 1.0) * (KNOTS - 1)
+    k = min(int(at), KNOTS - 2)
+    return k, at - k
+
+
+@njit(nogil=True, cache=True)
+def lacking(x: NDArray[np.float64], z: float) -> float:
+    """What the OCV table lacks at SOC z (V), between the knots too."""
+    k, share = knot_at(z)
+    return float((1 - share) * x[CURVE + k] + share * x[CURVE + k + 1])
+
+
+@njit(nogil=True, cache=True)
 def grow(
     cov: NDArray[np.float64],
     charge_share: float,
     held: float,
-    decay_o: float,
     decay_e: float,
     decay_k: float,
     q: NDArray[np.float64],
 ) -> None:
-    """cov <- F cov F' + Q: Z' = Z - (1 + G)(I - B) dt/(3600 Q), O, E, K fade, the rest stays.
+    """cov <- F cov F' + Q: Z' = Z - (1 + G)(I - B) dt/(3600 Q), E and K fade, the rest stays.
 
     charge_share: d Z / d G; held: d Z / d B = dt/(3600 Q).
     """
@@ -70,11 +88,9 @@ def grow(
     for i in range(STATES):
         cov[i, Z] += charge_share * cov[i, G] + held * cov[i, B]
     for j in range(STATES):
-        cov[O, j] *= decay_o
         cov[E, j] *= decay_e
         cov[K, j] *= decay_k
     for i in range(STATES):
-        cov[i, O] *= decay_o
         cov[i, E] *= decay_e
         cov[i, K] *= decay_k
     for i in range(STATES):
@@ -97,12 +113,12 @@ def correct(
     Beyond `gate` sigma the noise is raised until the reading lies on the gate. consider: Z, B and G
     keep their values and their uncertainty (Schmidt). steady: F keeps its.
     """
-    ph = np.empty(STATES)
+    ph = np.zeros(STATES)
+    for j in range(STATES):
+        if h[j] != 0.0:
+            for i in range(STATES):
+                ph[i] += cov[j, i] * h[j]
     s = noise
-    for i in range(STATES):
-        ph[i] = 0.0
-        for j in range(STATES):
-            ph[i] += cov[i, j] * h[j]
     for i in range(STATES):
         s += h[i] * ph[i]
     ratio = innovation * innovation / s

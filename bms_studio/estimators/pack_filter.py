@@ -10,6 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.kernel import (
+    CURVE,
+    KNOTS,
     STATES,
     B,
     D,
@@ -17,21 +19,22 @@ from bms_studio.estimators.kernel import (
     F,
     G,
     K,
+    L,
     M,
-    O,
     S,
     W,
     Z,
     correct,
     grow,
+    knot_at,
+    lacking,
     look_up,
 )
+from bms_studio.estimators.model import FAST_SHARE, FAST_TIME, LAG_SHARE
 from bms_studio.estimators.soc_state import (
-    C_BESIDE,
     C_ERR,
     C_GAP,
     C_GAP_C,
-    C_LENGTH,
     C_M,
     C_MISSING,
     C_NOISE,
@@ -41,19 +44,19 @@ from bms_studio.estimators.soc_state import (
     C_R1,
     C_R2,
     C_RATE,
+    C_SCAP,
     C_SHARE,
     C_SKEW,
+    C_SLOPE,
     C_SM,
-    C_SOCV,
     C_STANDBY,
     C_T1,
     C_T2,
     C_TAU,
     GATE,
     KINK_LENGTH,
-    KINK_SHARE,
-    LONG_SHARE,
     MISSING_TAU_S,
+    PASS_V,
     R_ALPHA,
     R_ANCHORED,
     R_CONTRARY,
@@ -72,9 +75,16 @@ from bms_studio.estimators.soc_state import (
     R_SQUARE,
     R_SWING,
     R_VAR_A,
+    R_WAIT_MOVED,
+    R_WAIT_NOISE,
+    R_WAIT_S,
+    R_WAIT_WAY,
+    R_WARM,
     R_X1,
     R_X2,
     R_X3,
+    R_X4,
+    SHEET,
     SLOWEST_S,
     STEADY_C,
     STRAYED_C,
@@ -82,45 +92,51 @@ from bms_studio.estimators.soc_state import (
 
 
 @njit(nogil=True, cache=True)
-def kink_sigma(slope: float, scale: float, c: NDArray[np.float64]) -> float:
-    """Sigma of the local error of the OCV table (V): its share, and lying beside."""
-    return math.sqrt((KINK_SHARE * scale * c[C_SOCV]) ** 2 + (c[C_BESIDE] * slope) ** 2)
+def diffusing(r: NDArray[np.float64]) -> float:
+    """Current as diffusion has followed it (A)."""
+    return float((1 - FAST_SHARE) * r[R_X2] + FAST_SHARE * r[R_X4])
 
 
 @njit(nogil=True, cache=True)
-def table_sigma(slope: float, scale: float, c: NDArray[np.float64]) -> float:
-    """Sigma of the OCV table (V) where its slope is this: so many volts off, and some SOC beside
-    (another maker's electrodes are balanced differently)."""
-    return float(scale * math.sqrt(c[C_SOCV] ** 2 + (c[C_BESIDE] * slope) ** 2))
+def lag(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> float:
+    """By how much SOC at the particles' surface is below the mean one (0..1; negative on charge).
+    Diffusion slows down with half the exponent of the resistances (A123, 25 to -15 degC)."""
+    ampere = (1 + x[L]) * diffusing(r) + x[S] * r[R_X3]
+    out = LAG_SHARE * c[C_R2] / c[C_SLOPE] * math.sqrt(r[R_WARM]) * ampere
+    return float(min(max(out, -0.3), 0.3))
 
 
 @njit(nogil=True, cache=True)
-def advance(
+def surface(z: float, behind: float) -> float:
+    """SOC whose open-circuit voltage shows: never beyond empty or full by lag alone."""
+    return float(min(max(z - behind, min(z, 0.0)), max(z, 1.0)))
+
+
+@njit(nogil=True, cache=True)
+def move(
     dt: float,
     current: float,
     unknown: bool,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
-    cov: NDArray[np.float64],
-    factor: float,
-    slope: float,
 ) -> None:
-    """Circuit, charge and covariance over dt seconds with the mean `current` (A, measured)."""
+    """Circuit and charge over dt seconds with the mean `current` (A, measured)."""
     q_as = 3600.0 * c[C_Q]
-    noise = np.zeros(STATES)
     a = current - x[B]
     if unknown:
         a = 0.0
         sigma = c[C_GAP_C] if dt > c[C_GAP] else c[C_MISSING]
         lasting = min(dt, 1e9) if dt > c[C_GAP] else math.sqrt(2 * MISSING_TAU_S * dt)
-        noise[Z] += (sigma * lasting / 3600.0) ** 2
+        r[R_WAIT_NOISE] += (sigma * lasting / 3600.0) ** 2
     d1 = math.exp(-dt / c[C_T1])
     d2 = math.exp(-dt / c[C_T2])
     d3 = math.exp(-dt / SLOWEST_S)
     r[R_X1] = d1 * r[R_X1] + (1 - d1) * a
     r[R_X2] = d2 * r[R_X2] + (1 - d2) * a
     r[R_X3] = d3 * r[R_X3] + (1 - d3) * a
+    d4 = math.exp(-dt / (FAST_TIME * c[C_T2]))
+    r[R_X4] = d4 * r[R_X4] + (1 - d4) * a
     moved = a * dt / q_as
     # A play operator: short charges while braking come back to the branch they left.
     r[R_HYST] = min(max(r[R_HYST] - c[C_RATE] * moved, -1.0), 1.0)
@@ -131,36 +147,63 @@ def advance(
     r[R_SHIFT] -= drop
     if not unknown:
         r[R_COULOMB] -= current * dt / q_as
+    r[R_WAIT_S] += dt
+    r[R_WAIT_MOVED] += moved
+    r[R_WAIT_WAY] += abs(moved)
     # Between two readings the current is not a straight line.
-    noise[Z] += (0.1 * (current - r[R_LAST_A]) * dt / q_as) ** 2 + 1e-12 * dt
-    noise[Z] += (0.3 * math.sqrt(r[R_SQUARE]) * max(dt - 2.0, 0.0) / q_as) ** 2
+    r[R_WAIT_NOISE] += (0.1 * (current - r[R_LAST_A]) * dt / q_as) ** 2 + 1e-12 * dt
+    r[R_WAIT_NOISE] += (0.3 * math.sqrt(r[R_SQUARE]) * max(dt - 2.0, 0.0) / q_as) ** 2
+
+
+@njit(nogil=True, cache=True)
+def spread(
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    factor: float,
+    slope: float,
+    kink: float,
+) -> float:
+    """The covariance over what `move` did since the last time; returns the seconds."""
+    dt, moved, way = r[R_WAIT_S], r[R_WAIT_MOVED], r[R_WAIT_WAY]
+    noise = np.zeros(STATES)
+    noise[Z] = r[R_WAIT_NOISE]
+    r[R_WAIT_S] = 0.0
+    r[R_WAIT_MOVED] = 0.0
+    r[R_WAIT_WAY] = 0.0
+    r[R_WAIT_NOISE] = 0.0
     # Resistances drift with what the model does not know: 10 % in an hour, 30 % over full swing.
-    noise[F] = 0.01 * dt / 3600.0 + 0.09 * abs(moved)
+    noise[F] = 0.01 * dt / 3600.0 + 0.09 * way
     noise[D] = noise[F]
     noise[S] = noise[F]
     noise[W] = noise[F]
+    noise[L] = 0.1 * noise[F]
     noise[B] = (0.1 * c[C_OFF_C] * c[C_Q]) ** 2 * dt / 3600.0
-    along = math.exp(-abs(drop) / c[C_LENGTH])
-    noise[O] = 1 - along * along
+    keep = math.exp(-dt / c[C_TAU])
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
-    spread = c[C_ERR] ** 2 + c[C_SHARE] ** 2 * total_r**2 * r[R_SQUARE]
-    noise[E] = r[R_ALPHA] * spread * (1 - keep * keep)
+    wide = c[C_ERR] ** 2 + c[C_SHARE] ** 2 * total_r**2 * r[R_SQUARE]
+    noise[E] = r[R_ALPHA] * wide * (1 - keep * keep)
     # The slope that the filter believes in follows the charge moved, never its own corrections:
     # a slope that changes with each correction would pass for information (first-estimates
     # Jacobian; G. P. Huang et al., Int. J. Robotics Research 29 (2010) 502).
-    r[R_SLOPE] += (slope - r[R_SLOPE]) * (1 - math.exp(-abs(drop) / 0.03))
-    near = math.exp(-abs(drop) / KINK_LENGTH)
-    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c)
-    noise[K] = kink * kink * (1 - near * near)
+    r[R_SLOPE] = slope
+    near = math.exp(-way / KINK_LENGTH)
+    noise[K] = (r[R_SCALE] * kink) ** 2 * (1 - near * near)
+    k, share = knot_at(x[Z])
+    unexplained = PASS_V**2 + (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
+    unexplained *= way * (KNOTS - 1)
+    noise[CURVE + k] = (1 - share) * unexplained
+    noise[CURVE + k + 1] = share * unexplained
     x[K] *= near
-    x[O] *= along
     x[E] *= keep
-    grow(cov, -moved, (1 + x[G]) * dt / q_as, along, keep, near, noise)
+    grow(cov, -moved, (1 + x[G]) * dt / (3600.0 * c[C_Q]), keep, near, noise)
     if cov[Z, Z] > 0.09:
         scale = math.sqrt(0.09 / cov[Z, Z])
         for i in range(STATES):
             cov[Z, i] *= scale
             cov[i, Z] *= scale
+    return float(dt)
 
 
 @njit(nogil=True, cache=True)
@@ -171,11 +214,10 @@ def polarised(
     x: NDArray[np.float64],
     factor: float,
 ) -> float:
-    """What hysteresis and resistances add to the OCV (V)."""
+    """What hysteresis and resistances add to the OCV (V); the lag of diffusion is in its SOC."""
     a = current - x[B]
-    slow = (1 + x[D]) * c[C_R1] * r[R_X1] + (1 + x[W]) * c[C_R2] * r[R_X2]
+    slow = (1 + x[D]) * c[C_R1] * r[R_X1] + (1 + x[W]) * (1 - LAG_SHARE) * c[C_R2] * r[R_X2]
     fast = (1 + x[F]) * c[C_R0] * a
-    slow += c[C_R2] * x[S] * r[R_X3]
     return float((c[C_M] + x[M]) * r[R_HYST] * r[R_SWING] - factor * (fast + slow))
 
 
@@ -224,17 +266,19 @@ def read(
     c: NDArray[np.float64],
     ocv: NDArray[np.float64],
     entropic: NDArray[np.float64],
+    doubts: NDArray[np.float64],
     flat: NDArray[np.bool_],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
     factor: float,
 ) -> bool:
-    """Correct with one voltage; true when voltage and state have contradicted each other long."""
+    """Correct with one voltage; true when voltage and state have contradicted each other long.
+    doubts: sigma of the table over SOC (V) and of its remainder between the knots."""
     z = x[Z]
+    seen = surface(z, lag(c, r, x))
     slope = r[R_SLOPE]
-    rest = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0) + r[R_CONVEX]
-    amplitude = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
+    rest = look_up(ocv, seen) + look_up(entropic, z) * (temperature - 25.0) + r[R_CONVEX]
     a = 0.0 if unknown else current
     plain = v - rest - polarised(a + (x[B] if unknown else 0.0), c, r, x, factor)
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
@@ -246,22 +290,26 @@ def read(
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
     h[D] = -factor * c[C_R1] * r[R_X1]
-    h[W] = -factor * c[C_R2] * r[R_X2]
-    h[S] = -factor * c[C_R2] * r[R_X3]
+    h[W] = -factor * (1 - LAG_SHARE) * c[C_R2] * r[R_X2]
+    behind = slope * LAG_SHARE * c[C_R2] / c[C_SLOPE] * math.sqrt(r[R_WARM])
+    h[L] = -behind * diffusing(r)
+    h[S] = -behind * r[R_X3]
     h[B] = total_r
-    h[O] = amplitude
     h[M] = r[R_HYST] * r[R_SWING]
     h[K] = 1.0
     h[E] = 1.0
+    knot, share = knot_at(seen)
+    h[CURVE + knot] = 1 - share
+    h[CURVE + knot + 1] = share
     level = int(min(max(z, 0.0), 1.0) * (len(flat) - 1) + 0.5)
     usual = (
-        table_sigma(slope, r[R_SCALE], c) ** 2
+        (r[R_SCALE] * look_up(doubts[0], min(max(z, 0.0), 1.0))) ** 2
         + c[C_ERR] ** 2
         + (r[R_SWING] * c[C_SM]) ** 2
         + slope * slope * cov[Z, Z]
     )
     usual += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
-    usual += h[F] * h[F] * cov[F, F] + h[D] * h[D] * cov[D, D]
+    usual += h[F] * h[F] * cov[F, F] + h[D] * h[D] * cov[D, D] + h[L] * h[L] * cov[L, L]
     usual += h[S] * h[S] * cov[S, S] + h[W] * h[W] * cov[W, W]
     keep = math.exp(-dt / 30.0)
     r[R_SLOW] = keep * r[R_SLOW] + (1 - keep) * plain
@@ -276,7 +324,7 @@ def read(
         x,
         cov,
         h,
-        plain - amplitude * x[O] - x[E] - x[K],
+        plain - lacking(x, seen) - x[E] - x[K],
         noise,
         GATE,
         flat[level] and not far,
@@ -285,9 +333,12 @@ def read(
     pace = min(dt / 300.0, 0.05)
     r[R_ALPHA] *= math.exp(pace * (min(ratio, 16.0) - 1.0))
     r[R_ALPHA] = min(max(r[R_ALPHA], 1.0), 30.0)
-    x[F] = min(max(x[F], -0.9), 9.0)
-    x[D] = min(max(x[D], -0.9), 9.0)
-    x[W] = min(max(x[W], -0.9), 9.0)
+    for i in (F, D, W, L):
+        x[i] = min(max(x[i], -0.9), 9.0)
     x[S] = min(max(x[S], 0.0), 9.0)
+    # A data sheet is not wrong by more: what voltage asks beyond is asked of table and charge.
+    x[G] = min(max(x[G], -SHEET * c[C_SCAP]), SHEET * c[C_SCAP])
+    most = SHEET * c[C_OFF_C] * c[C_Q]
+    x[B] = min(max(x[B], -most), most)
     x[Z] = min(max(x[Z], -0.05), 1.05)
     return bool(r[R_CONTRARY] > 20.0)

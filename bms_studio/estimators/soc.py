@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bms_studio.estimators.contract import Outputs, Samples, State, frozen
 from bms_studio.estimators.kernel import (
     CELL_STATES,
+    CURVE,
     HYPOTHESES,
     STATES,
     B,
@@ -20,13 +21,14 @@ from bms_studio.estimators.kernel import (
     E,
     F,
     G,
+    L,
     M,
-    O,
     S,
     W,
     Z,
 )
 from bms_studio.estimators.model import CellModel
+from bms_studio.estimators.ocv_error import curve_error
 from bms_studio.estimators.soc_loop import SUMS, run
 from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS, SLOWEST_SHARE, SLOWEST_SIGMA
 
@@ -52,7 +54,7 @@ class Params:
     initial_soc: SOC at the first sample as somebody states it (the BMS), NaN: unknown; its sigma,
     and hint_doubt, the probability that it is wrong altogether; table_doubt: that the OCV table is
     off by five times its sigma. startup_s: how long the hypotheses listen.
-    ocv_length: SOC over which the error of an OCV table stays alike. error_v, error_share,
+    error_v, error_share,
     error_tau_s: circuit error: sigma at rest, share of the polarisation, memory (residuals of
     fitted 2-RC circuits on A123 and E2: 50-200 s). noise_v: one reading, 1 mV resolution and noise.
     skew_s: unknown age between current and cells. offset_c: data sheet of a Hall sensor, 1 % of
@@ -70,7 +72,6 @@ class Params:
     hint_doubt: float = 0.2
     table_doubt: float = 0.001
     startup_s: float = 60.0
-    ocv_length: float = 0.5
     error_v: float = 0.002
     error_share: float = 0.15
     error_tau_s: float = 200.0
@@ -104,19 +105,23 @@ def start(params: Params, cells: int) -> State:
     x[S] = SLOWEST_SHARE
     x[Z] = params.initial_soc if np.isfinite(params.initial_soc) else 0.5
     sigmas = np.zeros(STATES)
-    sigmas[[Z, F, D, B, G, O, E, M, S, W]] = (
+    sigmas[[Z, F, D, B, G, L, E, M, S, W]] = (
         0.3,
         model.sigma_r,
         model.sigma_r,
         params.offset_c * model.capacity_ah,
         model.capacity_sigma,
-        1.0,
+        1.2 * model.sigma_r,
         params.error_v,
         model.sigma_hysteresis_v,
         SLOWEST_SIGMA,
         model.sigma_r,
     )
     covariance[np.arange(STATES), np.arange(STATES)] = sigmas**2
+    # A cell made for energy has more of every resistance than one made for power.
+    for i, j, alike in ((F, D, 0.8), (F, L, 0.4), (D, L, 0.4)):
+        covariance[i, j] = covariance[j, i] = alike * sigmas[i] * sigmas[j]
+    covariance[CURVE:, CURVE:] = curve_error(model)[0]
     # A mean of N cells takes 1/N of each cell's spread with it; one cell is its own mean.
     own = 1.0 - 1.0 / cells
     spread = np.array(
@@ -139,6 +144,7 @@ def start(params: Params, cells: int) -> State:
         "sums": np.zeros((cells, SUMS)),
         "usual": np.zeros(cells),
         "belief": np.zeros(HYPOTHESES),
+        "heard": np.zeros((2, HYPOTHESES)),
     }
 
 
@@ -165,6 +171,7 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
     pack = np.zeros((room, len(_PACK_COLUMNS)))
     table = np.zeros((7, room, cells), np.float32)
     model = params.model
+    prior, doubts = curve_error(model)
     count = run(
         samples.time_ns,
         samples.current_a,
@@ -176,6 +183,8 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         model.ocv_v,
         model.docv_dt_v_per_k,
         model.r_shape,
+        doubts,
+        prior,
         model.plateau,
         state["integers"],
         state["reals"],
@@ -187,6 +196,7 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         state["sums"],
         state["usual"],
         state["belief"],
+        state["heard"],
         time,
         pack,
         table,

@@ -16,15 +16,23 @@ from bms_studio.estimators.kernel import (
     F,
     K,
     M,
-    O,
     W,
     Z,
     correct_cell,
     known,
+    lacking,
     look_up,
     slope_at,
 )
-from bms_studio.estimators.pack_filter import advance, kink_sigma, learn_offset, polarised, read
+from bms_studio.estimators.pack_filter import (
+    lag,
+    learn_offset,
+    move,
+    polarised,
+    read,
+    spread,
+    surface,
+)
 from bms_studio.estimators.soc_state import (
     ACTIVATION_SIGMA_K,
     C_BLEED,
@@ -37,17 +45,16 @@ from bms_studio.estimators.soc_state import (
     C_Q,
     C_R0,
     C_SM,
-    C_SOCV,
     C_STARTUP,
     C_TAU,
     C_WIDTH,
+    EVERY_S,
     I_BEGUN,
     I_LAST,
     I_MODE,
     I_RESTARTS,
     I_ROWS,
     I_WINDOW,
-    LONG_SHARE,
     R_ANCHORED,
     R_CONVEX,
     R_COULOMB,
@@ -56,11 +63,12 @@ from bms_studio.estimators.soc_state import (
     R_LAST_A,
     R_MEAN_A,
     R_SCALE,
-    R_SLOPE,
     R_SLOW,
     R_SQUARE,
     R_START_S,
     R_SWING,
+    R_WAIT_S,
+    R_WARM,
     R_WIN_A,
     R_WIN_AS,
     R_WIN_N,
@@ -69,7 +77,14 @@ from bms_studio.estimators.soc_state import (
     R_WIN_U,
     RESTART_S,
 )
-from bms_studio.estimators.startup import begin_again, judge, listen, seat
+from bms_studio.estimators.startup import (
+    begin_again,
+    forget_curve,
+    judge,
+    listen,
+    rescale,
+    seat,
+)
 
 # Below this share of 1C a window is one of a rest.
 CALM_C = 0.01
@@ -91,18 +106,22 @@ def mean_cell(row: Any, usual: NDArray[np.float64]) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _doubt_table(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> None:
+def _doubt_table(
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    prior: NDArray[np.float64],
+) -> None:
     """A table error beyond two of its sigmas says that the sigma is too small, not that the cell
-    is a rare one: the sigma grows (to ten times), the error stays what it is in volts. Only once
-    voltage has confirmed the SOC: before, it is the SOC that is doubted."""
-    level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
-    kink = kink_sigma(r[R_SLOPE], r[R_SCALE], c)
+    is a rare one: the sigma grows (to ten times). Only once voltage has confirmed the SOC: before,
+    it is the SOC that is doubted."""
     if r[R_DOUBT] > 1e-4:
         return
-    excess = abs(level * x[O] + x[K]) / (2 * math.sqrt(level * level + kink * kink))
-    if excess > 1 and r[R_SCALE] < 10:
-        r[R_SCALE] *= excess
-        x[O] /= excess
+    z = min(max(x[Z], 0.0), 1.0)
+    found = abs(lacking(x, z) + x[K]) / (2 * r[R_SCALE] * look_up(doubts[0], z))
+    if found > 1 and r[R_SCALE] < 10:
+        rescale(found * r[R_SCALE], r, cov, prior)
 
 
 @njit(nogil=True, cache=True)
@@ -111,6 +130,8 @@ def _close(
     integers: NDArray[np.int64],
     c: NDArray[np.float64],
     ocv: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    prior: NDArray[np.float64],
     flat: NDArray[np.bool_],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -120,6 +141,7 @@ def _close(
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
     belief: NDArray[np.float64],
+    heard: NDArray[np.float64],
     shape: NDArray[np.float64],
     temperature_factor: float,
     time: NDArray[np.int64],
@@ -133,7 +155,8 @@ def _close(
     moved = r[R_WIN_AS] / q_as
     current = r[R_WIN_A] / rows
     z = min(max(x[Z], 0.0), 1.0)
-    here = look_up(ocv, z)
+    behind = lag(c, r, x)
+    here = look_up(ocv, surface(z, behind))
     running = integers[I_MODE] == 1
     # A rest says the same in every window: one in twelve speaks for all of them.
     calm = abs(moved) < CALM_C * dt / 3600.0
@@ -141,12 +164,13 @@ def _close(
     if running and r[R_WIN_N] > 0 and integers[I_WINDOW] % alone == 0:
         open_v = r[R_WIN_U] / r[R_WIN_N]
         many = float(alone)
-        chances = weigh(open_v, many * moved, many * dt, temperature_factor, c, r, cov, ocv, belief)
+        told = (open_v, many * moved, many * dt, temperature_factor)
+        chances = weigh(*told, c, r, x, cov, ocv, doubts, belief, heard)
         lost, mean, sigma = compare(r, x, cov, chances)
         if lost:
-            seat(c, r, x, cov, ocv, mean, sigma, c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2)
-            x[O] = 0.0
-            x[K] = 0.0
+            forget_curve(r, x, cov, prior)
+            circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
+            seat(c, r, x, cov, ocv, doubts, mean, sigma, circuit)
             integers[I_RESTARTS] += 1
             r[R_DOUBT] = 0.0
     # Of the mean cell's polarisation, what a cell of another SOC has more (per unit of R's shape).
@@ -156,11 +180,11 @@ def _close(
     r[R_WIN_U] = 0.0
     r[R_WIN_N] = 0.0
     if running and r[R_ANCHORED] > 0.1:
-        _doubt_table(c, r, x)
+        _doubt_table(r, x, cov, doubts, prior)
     noise = c[C_NOISE] ** 2 + (0.03 * c[C_R0] * temperature_factor) ** 2 * r[R_SQUARE]
     alike = 1 + 2 * c[C_TAU] / max(dt, 0.1)
     noise *= alike
-    mean_slope = max(slope_at(ocv, z, 0.01), 0.0)
+    mean_slope = max(slope_at(ocv, surface(z, behind), 0.01), 0.0)
     single = len(cells) == 1
     # The mean of cells that lie apart on a bent curve is not the curve at their mean.
     r[R_CONVEX] = 0.0
@@ -168,7 +192,7 @@ def _close(
         middle = np.mean(cells[:, 0])
         for k in range(len(cells)):
             zk = min(max(z + cells[k, 0] - middle, 0.0), 1.0)
-            more = look_up(ocv, zk) - here + drop * (look_up(shape, zk) - at_mean)
+            more = look_up(ocv, surface(zk, behind)) - here + drop * (look_up(shape, zk) - at_mean)
             r[R_CONVEX] += more / len(cells)
     for k in range(len(cells)):
         d = cells[k]
@@ -188,9 +212,9 @@ def _close(
         if count > 0 and not single and running:
             zk = min(max(z + d[0], 0.0), 1.0)
             spread = min(max(math.sqrt(p[0, 0]), 0.005), 0.03)
-            slope = max(slope_at(ocv, zk, spread), 0.0)
+            slope = max(slope_at(ocv, surface(zk, behind), spread), 0.0)
             dv = sums[k, _SUM_V] / count
-            expected = look_up(ocv, zk) - here - r[R_CONVEX] - current * d[1] + d[3]
+            expected = look_up(ocv, surface(zk, behind)) - here - r[R_CONVEX] - current * d[1] + d[3]
             expected += drop * (look_up(shape, zk) - at_mean)
             slope = max(slope + drop * slope_at(shape, zk, spread), 0.0)
             level = int(zk * (len(flat) - 1) + 0.5)
@@ -216,7 +240,7 @@ def _close(
     pack[row, 4] = (1 + x[F]) * c[C_R0] * temperature_factor
     pack[row, 5] = 1.0 if running and not flat[int(z * (len(flat) - 1) + 0.5)] else 0.0
     pack[row, 6] = r[R_HYST]
-    pack[row, 7] = LONG_SHARE * r[R_SCALE] * c[C_SOCV] * x[O] + x[E] + x[K]
+    pack[row, 7] = lacking(x, z) + x[E] + x[K]
     pack[row, 8] = r[R_SCALE]
     pack[row, 9] = integers[I_RESTARTS]
     integers[I_ROWS] = 0
@@ -237,6 +261,8 @@ def run(
     ocv: NDArray[np.float64],
     entropic: NDArray[np.float64],
     shape: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    prior: NDArray[np.float64],
     flat: NDArray[np.bool_],
     integers: NDArray[np.int64],
     r: NDArray[np.float64],
@@ -248,6 +274,7 @@ def run(
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
     belief: NDArray[np.float64],
+    heard: NDArray[np.float64],
     time: NDArray[np.int64],
     pack: NDArray[np.float64],
     table: NDArray[np.float32],
@@ -265,17 +292,20 @@ def run(
         kelvin = max(temperature + 273.15, 200.0)
         colder = (1 / kelvin - 1 / 298.15) / 8.314462618
         warmth = math.exp(c[C_EA] * colder)
+        r[R_WARM] = warmth
         r[R_SWING] = math.exp(c[C_EH] * colder)
         window = time_ns[t] // width
         if integers[I_ROWS] > 0 and window != integers[I_WINDOW]:
             if integers[I_MODE] == 0 and r[R_START_S] > 0:
-                judge(c, r, x, cov, ocv, residuals, belief, False)
+                judge(c, r, x, cov, ocv, doubts, prior, residuals, belief, heard, False)
             level = warmth * look_up(shape, min(max(x[Z], 0.0), 1.0))
             _close(
                 closed,
                 integers,
                 c,
                 ocv,
+                doubts,
+                prior,
                 flat,
                 r,
                 x,
@@ -285,6 +315,7 @@ def run(
                 sums,
                 usual,
                 belief,
+                heard,
                 shape,
                 level,
                 time,
@@ -313,27 +344,32 @@ def run(
             r[R_MEAN_A] = current
         if dt > 0:
             mean = 0.5 * (before + current)
-            slope = max(slope_at(ocv, x[Z], 0.03), 0.0)
-            advance(dt, mean, unknown or gap, c, r, x, cov, factor, slope)
+            move(dt, mean, unknown or gap, c, r, x)
             r[R_WIN_S] += dt
             r[R_WIN_AS] += (mean - x[B]) * dt if not (unknown or gap) else 0.0
             if not unknown and not gap:
                 learn_offset(dt, current, c, r, x, cov)
-            if gap and integers[I_MODE] == 1:
-                begin_again(integers, r, x, cov, c, residuals)
+        waited = 0.0
+        if r[R_WAIT_S] >= EVERY_S or (dt > 0 and integers[I_MODE] == 0):
+            seen = surface(x[Z], lag(c, r, x))
+            slope = max(slope_at(ocv, seen, 0.03), 0.0)
+            kink = look_up(doubts[1], min(max(seen, 0.0), 1.0))
+            waited = spread(c, r, x, cov, factor, slope, kink)
+        if dt > 0 and gap and integers[I_MODE] == 1:
+            begin_again(integers, r, x, cov, prior, residuals)
         if not math.isnan(v):
             if integers[I_MODE] == 0:
                 if not (unknown and math.isnan(v)):
                     listen(dt, v, current, temperature, c, ocv, entropic, r, x, residuals, factor)
                 listen_s = min(c[C_STARTUP], RESTART_S) if integers[I_RESTARTS] else c[C_STARTUP]
                 if r[R_START_S] >= listen_s:
-                    judge(c, r, x, cov, ocv, residuals, belief, True)
+                    judge(c, r, x, cov, ocv, doubts, prior, residuals, belief, heard, True)
                     integers[I_MODE] = 1
                     r[R_SLOW] = 0.0
-            elif dt > 0 and read(
-                dt, v, current, unknown, temperature, c, ocv, entropic, flat, r, x, cov, factor
-            ):
-                begin_again(integers, r, x, cov, c, residuals)
+            elif waited > 0:
+                now = (waited, v, current, unknown, temperature)
+                if read(*now, c, ocv, entropic, doubts, flat, r, x, cov, factor):
+                    begin_again(integers, r, x, cov, prior, residuals)
             if integers[I_MODE] == 1 and not unknown:
                 extra = polarised(current, c, r, x, factor)
                 warm = look_up(entropic, x[Z]) * (temperature - 25.0)

@@ -37,6 +37,12 @@ REALS = (
     "convex_v",
     "window_p",
     "quiet_a",
+    "warmth",
+    "waiting_s",
+    "waiting_moved",
+    "waiting_way",
+    "waiting_noise",
+    "x4",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -50,14 +56,12 @@ CONSTANTS = (
     "hysteresis_rate",
     "activation_j_per_mol",
     "hysteresis_j_per_mol",
-    "sigma_ocv_v",
-    "sigma_soc",
+    "mean_slope_v",
     "sigma_r",
     "capacity_sigma",
     "hint_doubt",
     "table_doubt",
     "startup_s",
-    "ocv_length",
     "error_v",
     "error_share",
     "error_tau_s",
@@ -106,7 +110,13 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_CONVEX,
     R_WIN_P,
     R_QUIET_A,
-) = range(32)
+    R_WARM,
+    R_WAIT_S,
+    R_WAIT_MOVED,
+    R_WAIT_WAY,
+    R_WAIT_NOISE,
+    R_X4,
+) = range(38)
 (
     C_Q,
     C_R0,
@@ -119,14 +129,12 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_RATE,
     C_EA,
     C_EH,
-    C_SOCV,
-    C_BESIDE,
+    C_SLOPE,
     C_SR,
     C_SCAP,
     C_DOUBT,
     C_TABLE,
     C_STARTUP,
-    C_LENGTH,
     C_ERR,
     C_SHARE,
     C_TAU,
@@ -139,13 +147,15 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     C_MISSING,
     C_BLEED,
     C_WIDTH,
-) = range(31)
+) = range(29)
 GATE = 5.0
-# How two makers' tables of one chemistry differ: half of the variance alike over 6 % of SOC only
-# (correlation over the published NMC tables: 0.5 at 5 %, 0.25 at 10 and 20 % of SOC).
-LONG_SHARE = 0.6
-KINK_SHARE = 0.8
+# Over so much of SOC the remainder between the knots stays alike.
 KINK_LENGTH = 0.06
+# The covariance is carried on, and voltage looked at, no more often than this (s): errors of the
+# circuit last for minutes.
+EVERY_S = 0.95
+# What a pass over a knot leaves unexplained (V).
+PASS_V = 0.015
 # An unmeasured current stays alike for half an hour (a ride, a charge).
 MISSING_TAU_S = 1800.0
 # Once running, a contradiction is looked at for so long before the hypotheses decide: a knee is
@@ -155,7 +165,7 @@ RESTART_S = 15.0
 ACTIVATION_SIGMA_K = 722.0
 # Over so much of SOC the error of a table and of the hysteresis counts as one (between published
 # tables of one chemistry the correlation is 0.5 at 5 %, 0.25 at 10 %).
-INDEPENDENT = 0.06
+INDEPENDENT = 0.12
 # The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
 # resistance against that of the slow pair, and how sure that is.
 SLOWEST_S = 1800.0
@@ -166,3 +176,5 @@ STEADY_C = 0.03
 # A current that strays by more than this (times 1C) while it is watched is no offset: the end of a
 # charge fades for an hour.
 STRAYED_C = 0.0015
+# No data sheet is wrong by more than so many of its sigmas (capacity and gain, current offset).
+SHEET = 2.5

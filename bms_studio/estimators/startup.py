@@ -10,27 +10,27 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bms_studio.estimators.kernel import (
+    CURVE,
     HYPOTHESES,
+    KNOTS,
     STATES,
     K,
-    O,
     Z,
     judge_hypotheses,
+    knot_at,
     look_up,
     slope_at,
 )
-from bms_studio.estimators.pack_filter import kink_sigma, polarised, table_sigma
+from bms_studio.estimators.pack_filter import lag, polarised, surface
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
     C_ERR,
     C_M,
     C_SM,
-    C_SOCV,
     C_SR,
     C_TABLE,
     I_MODE,
     I_RESTARTS,
-    LONG_SHARE,
     R_ANCHORED,
     R_CONTRARY,
     R_CURRENT_S,
@@ -65,10 +65,11 @@ def listen(
     r[R_START_S] += weight
     share = weight / r[R_START_S]
     extra = polarised(current, c, r, x, factor)
+    behind = lag(c, r, x)
     r[R_CURRENT_S] += share * (abs(extra) - r[R_CURRENT_S])
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + r[R_SHIFT]
-        model = look_up(ocv, z) + look_up(entropic, z) * (temperature - 25.0) + extra
+        model = look_up(ocv, surface(z, behind)) + look_up(entropic, z) * (temperature - 25.0) + extra
         residuals[i] += share * (v - model - residuals[i])
 
 
@@ -79,8 +80,11 @@ def judge(
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    prior: NDArray[np.float64],
     residuals: NDArray[np.float64],
     belief: NDArray[np.float64],
+    heard: NDArray[np.float64],
     final: bool,
 ) -> None:
     """Put mean and sigma of the likeliest story into the filter, and at the end of the start what
@@ -91,8 +95,8 @@ def judge(
     circuit += (r[R_SWING] * c[C_SM]) ** 2
     variance = np.empty(HYPOTHESES)
     for i in range(HYPOTHESES):
-        slope = slope_at(ocv, i / (HYPOTHESES - 1) + r[R_SHIFT], 0.01)
-        variance[i] = circuit + table_sigma(slope, r[R_SCALE], c) ** 2
+        at = min(max(i / (HYPOTHESES - 1) + r[R_SHIFT], 0.0), 1.0)
+        variance[i] = circuit + (r[R_SCALE] * look_up(doubts[0], at)) ** 2
     # A state that voltage has long confirmed is doubted less than the table; a stated one more.
     confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
     doubt = 0.01 if confirmed else c[C_DOUBT]
@@ -107,7 +111,7 @@ def judge(
     )
     if final:
         if wrong:
-            r[R_SCALE] = min(5.0 * r[R_SCALE], 25.0)
+            rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior)
         for i in range(HYPOTHESES):
             share = 1.0 / HYPOTHESES
             if not math.isnan(r[R_HINT]):
@@ -117,7 +121,44 @@ def judge(
             spread = variance[i] * (25.0 if wrong else 1.0)
             told = min(0.5 * residuals[i] * residuals[i] / spread, 50.0)
             belief[i] = math.log(share) - told - 0.5 * math.log(spread)
-    seat(c, r, x, cov, ocv, mean, sigma, circuit)
+            own = max(spread - (r[R_SCALE] * doubts[2, 0]) ** 2, 1e-6)
+            heard[0, i] = 1 / own
+            heard[1, i] = residuals[i] / own
+    seat(c, r, x, cov, ocv, doubts, mean, sigma, circuit)
+
+
+@njit(nogil=True, cache=True)
+def rescale(
+    scale: float,
+    r: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    prior: NDArray[np.float64],
+) -> None:
+    """The OCV table is so many times more uncertain than stated: what was learned of it stays."""
+    more = scale * scale - r[R_SCALE] * r[R_SCALE]
+    r[R_SCALE] = scale
+    for i in range(KNOTS):
+        for j in range(KNOTS):
+            cov[CURVE + i, CURVE + j] += more * prior[i, j]
+
+
+@njit(nogil=True, cache=True)
+def forget_curve(
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    prior: NDArray[np.float64],
+) -> None:
+    """What the table lacks was learned at a SOC that was wrong: as before any data."""
+    x[K] = 0.0
+    for i in range(KNOTS):
+        x[CURVE + i] = 0.0
+        for j in range(STATES):
+            cov[CURVE + i, j] = 0.0
+            cov[j, CURVE + i] = 0.0
+    for i in range(KNOTS):
+        for j in range(KNOTS):
+            cov[CURVE + i, CURVE + j] = r[R_SCALE] * r[R_SCALE] * prior[i, j]
 
 
 @njit(nogil=True, cache=True)
@@ -127,6 +168,7 @@ def seat(
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
+    doubts: NDArray[np.float64],
     mean: float,
     sigma: float,
     circuit: float,
@@ -136,28 +178,31 @@ def seat(
     for i in range(STATES):
         cov[Z, i] = 0.0
         cov[i, Z] = 0.0
-        cov[O, i] = 0.0
-        cov[i, O] = 0.0
         cov[K, i] = 0.0
         cov[i, K] = 0.0
     slope = max(slope_at(ocv, mean, min(max(sigma, 0.03), 0.1)), 0.0)
     r[R_SLOPE] = slope
-    amplitude = table_sigma(slope, r[R_SCALE], c)
     x[Z] = mean
     # Had SOC been found from voltage alone, its error would be the table's: so much of it is.
-    level = LONG_SHARE * r[R_SCALE] * c[C_SOCV]
-    kink = kink_sigma(slope, r[R_SCALE], c)
-    told = slope * slope * sigma * sigma / (circuit + amplitude * amplitude)
+    at = min(max(mean, 0.0), 1.0)
+    knot, share = knot_at(at)
+    owed = np.zeros(KNOTS)
+    for i in range(KNOTS):
+        owed[i] = (1 - share) * cov[CURVE + i, CURVE + knot]
+        owed[i] += share * cov[CURVE + i, CURVE + knot + 1]
+    table = (1 - share) * owed[knot] + share * owed[knot + 1]
+    kink = (r[R_SCALE] * look_up(doubts[1], at)) ** 2
+    told = slope * slope * sigma * sigma / (circuit + table + kink)
     told = min(told, 1.0) / max(slope, 0.05)
-    # Never more than the three sigmas allow together.
-    told = min(told, 0.95 * sigma / math.sqrt(level * level + kink * kink))
+    # Never more than the sigmas allow together.
+    told = min(told, 0.95 * sigma / math.sqrt(table + kink))
     cov[Z, Z] = sigma * sigma
-    cov[O, O] = 1.0
-    cov[K, K] = kink * kink
-    cov[Z, O] = -told * level
-    cov[O, Z] = cov[Z, O]
-    cov[Z, K] = -told * kink * kink
+    cov[K, K] = kink
+    cov[Z, K] = -told * kink
     cov[K, Z] = cov[Z, K]
+    for i in range(KNOTS):
+        cov[Z, CURVE + i] = -told * owed[i]
+        cov[CURVE + i, Z] = -told * owed[i]
 
 
 @njit(nogil=True, cache=True)
@@ -166,7 +211,7 @@ def begin_again(
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
-    c: NDArray[np.float64],
+    prior: NDArray[np.float64],
     residuals: NDArray[np.float64],
 ) -> None:
     """Back to hypotheses, with the present answer as the hint."""
@@ -179,5 +224,4 @@ def begin_again(
     r[R_CURRENT_S] = 0.0
     r[R_CONTRARY] = 0.0
     residuals[:] = 0.0
-    x[O] = 0.0
-    x[K] = 0.0
+    forget_curve(r, x, cov, prior)
