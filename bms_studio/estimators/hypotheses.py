@@ -24,8 +24,9 @@ from bms_studio.estimators.kernel import (
     W,
     Z,
     look_up,
+    slope_at,
 )
-from bms_studio.estimators.pack_filter import lag, surface
+from bms_studio.estimators.pack_filter import diffusing, lagging, surface
 from bms_studio.estimators.soc_state import (
     C_ERR,
     C_Q,
@@ -34,6 +35,7 @@ from bms_studio.estimators.soc_state import (
     C_R2,
     C_SHARE,
     C_SM,
+    C_SR,
     INDEPENDENT,
     R_DOUBT,
     R_SCALE,
@@ -48,8 +50,8 @@ MARGIN = 0.03
 LOST = 0.05
 # Of the charge moved, by how much the truth strays from a hypothesis (gain, capacity).
 STRAY = 0.02
-# One stretch may not speak louder than a deviation of five sigma.
-LOUDEST = 12.5
+# One stretch may not speak louder than a deviation of seven sigma.
+LOUDEST = 24.5
 
 
 @njit(nogil=True, cache=True)
@@ -97,7 +99,6 @@ def weigh(
     factor: float,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
-    x: NDArray[np.float64],
     cov: NDArray[np.float64],
     ocv: NDArray[np.float64],
     doubts: NDArray[np.float64],
@@ -119,15 +120,19 @@ def weigh(
     common = common_variance(scale, doubts)
     weight = abs(moved) / INDEPENDENT
     shift = r[R_SHIFT]
-    behind = lag(c, r, x)
+    # Of the usual cell: what the filter believes of it may be owed to a wrong SOC.
+    behind = lagging(diffusing(r), c, r)
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + shift
         if z < -MARGIN or z > 1 + MARGIN:
             belief[i] -= 1.0
             continue
         z = min(max(z, 0.0), 1.0)
+        seen = surface(z, behind)
+        lost = slope_at(ocv, seen, 0.02) * behind * 1.2 * c[C_SR]
         variance = circuit + (scale * look_up(doubts[0], z)) ** 2 - common
-        apart = open_v - look_up(ocv, surface(z, behind))
+        variance += lost * lost
+        apart = open_v - look_up(ocv, seen)
         before = forgiven(heard[0, i], heard[1, i], common)
         heard[0, i] += weight / variance
         heard[1, i] += weight * apart / variance

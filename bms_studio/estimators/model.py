@@ -26,7 +26,7 @@ OWN_SIGMA_SOC = 0.015
 # Of the slow resistance (at the mean slope of the curve) this share is diffusion: the surface of the
 # particles is ahead of their mean, and the drop follows the slope of the curve. Residual of the
 # best circuit on A123 at 25, 5, -15 degC: 22, 30, 47 mV without, 6, 8, 11 mV with; SPMe: 8 and 6.
-LAG_SHARE = 0.7
+LAG_SHARE, LAG_MOST = 0.7, 0.06
 # Diffusion into a sphere has many time constants: two thirds of the lag with the slow one, the rest
 # with a quarter of it (J. Crank, The Mathematics of Diffusion, 1975, 6.3: 50, 17, 8, 5 % of modes
 # at 1, 1/3, 1/6, 1/10 of the time; the fastest are in the fast pair).
@@ -73,9 +73,11 @@ class CellModel:
 
     @property
     def mean_slope_v(self) -> float:
-        """Rise of the OCV between 10 and 90 % per unit of SOC (V)."""
+        """Rise of the OCV between 10 and 90 % per unit of SOC (V), of which diffusion makes a drop;
+        more where that would be a lag beyond LAG_MOST per 1C (a flat curve)."""
         low, high = np.interp([0.1, 0.9], self.soc, self.ocv_v)
-        return float(high - low) / 0.8
+        lagging_v = LAG_SHARE * self.r2_ohm * self.capacity_ah / LAG_MOST
+        return max(float(high - low) / 0.8, lagging_v)
 
 
 def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> CellModel:

@@ -101,7 +101,12 @@ def diffusing(r: NDArray[np.float64]) -> float:
 def lag(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> float:
     """By how much SOC at the particles' surface is below the mean one (0..1; negative on charge).
     Diffusion slows down with half the exponent of the resistances (A123, 25 to -15 degC)."""
-    ampere = (1 + x[L]) * diffusing(r) + x[S] * r[R_X3]
+    return lagging((1 + x[L]) * diffusing(r) + x[S] * r[R_X3], c, r)
+
+
+@njit(nogil=True, cache=True)
+def lagging(ampere: float, c: NDArray[np.float64], r: NDArray[np.float64]) -> float:
+    """The lag of SOC when diffusion has followed so much current."""
     out = LAG_SHARE * c[C_R2] / c[C_SLOPE] * math.sqrt(r[R_WARM]) * ampere
     return float(min(max(out, -0.3), 0.3))
 
@@ -333,8 +338,9 @@ def read(
     pace = min(dt / 300.0, 0.05)
     r[R_ALPHA] *= math.exp(pace * (min(ratio, 16.0) - 1.0))
     r[R_ALPHA] = min(max(r[R_ALPHA], 1.0), 30.0)
-    for i in (F, D, W, L):
+    for i in (F, D, W):
         x[i] = min(max(x[i], -0.9), 9.0)
+    x[L] = min(max(x[L], -0.9), 2.5)
     x[S] = min(max(x[S], 0.0), 9.0)
     # A data sheet is not wrong by more: what voltage asks beyond is asked of table and charge.
     x[G] = min(max(x[G], -SHEET * c[C_SCAP]), SHEET * c[C_SCAP])

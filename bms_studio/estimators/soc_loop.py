@@ -165,7 +165,7 @@ def _close(
         open_v = r[R_WIN_U] / r[R_WIN_N]
         many = float(alone)
         told = (open_v, many * moved, many * dt, temperature_factor)
-        chances = weigh(*told, c, r, x, cov, ocv, doubts, belief, heard)
+        chances = weigh(*told, c, r, cov, ocv, doubts, belief, heard)
         lost, mean, sigma = compare(r, x, cov, chances)
         if lost:
             forget_curve(r, x, cov, prior)

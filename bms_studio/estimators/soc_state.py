@@ -165,7 +165,7 @@ RESTART_S = 15.0
 ACTIVATION_SIGMA_K = 722.0
 # Over so much of SOC the error of a table and of the hysteresis counts as one (between published
 # tables of one chemistry the correlation is 0.5 at 5 %, 0.25 at 10 %).
-INDEPENDENT = 0.12
+INDEPENDENT = 0.09
 # The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
 # resistance against that of the slow pair, and how sure that is.
 SLOWEST_S = 1800.0
