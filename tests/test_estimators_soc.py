@@ -52,6 +52,17 @@ def test_a_current_offset_is_told_from_a_current() -> None:
     assert abs(counted) > 0.012
 
 
+def test_the_fading_end_of_a_charge_is_no_offset() -> None:
+    """0.02 C that halves every quarter of an hour is charge, as small and smooth as it is."""
+    current = np.concatenate([ride_current(1800, np.random.default_rng(3)), np.full(1800, -2.5)])
+    current = np.concatenate([current, -2.5 * np.exp(-np.arange(7200) / 1300.0)])
+    data = ride(NMC, cells=3, seconds=len(current), soc=0.7, current_a=current)
+    out = run(NMC, data, initial_soc=0.7, initial_soc_sigma=0.01)
+    error = out["pack_soc"] - truth(NMC, data, 0.7, out["time_ns"])
+    assert np.abs(error).max() < 0.02
+    assert abs(out["offset_a"][-1]) < 0.025
+
+
 def test_every_cell_has_its_own_soc() -> None:
     imbalance = np.array([0.03, -0.02, 0.0, 0.01, -0.02, 0.0])
     data = ride(NMC, cells=6, seconds=SECONDS, imbalance=imbalance)
@@ -83,10 +94,12 @@ def test_lfp_is_not_corrected_on_its_plateau_and_says_so() -> None:
     assert unknown["pack_soc_sigma"][-1] > 0.08
 
 
-def test_lfp_finds_itself_at_the_knee() -> None:
-    current = np.full(3000, 2.5)
+@pytest.mark.parametrize("diffusion", [False, True])
+def test_lfp_finds_itself_at_the_knee(diffusion: bool) -> None:
+    current = np.full(6700, 1.0)
     current[:120] = 0.0
-    data = ride(LFP, cells=3, seconds=2700, soc=0.72, current_a=current[:2700])
+    told = {"cells": 3, "seconds": 6700, "soc": 0.72, "current_a": current}
+    data = ride(LFP, **told, diffusion=diffusion)
     out = run(LFP, data, initial_soc=0.92, initial_soc_sigma=0.02)
     error = out["pack_soc"] - truth(LFP, data, 0.72, out["time_ns"])
     assert error[100] > 0.15
@@ -95,7 +108,7 @@ def test_lfp_finds_itself_at_the_knee() -> None:
 
 def test_a_wrong_word_on_the_plateau_is_doubted_until_the_knee_and_then_corrected() -> None:
     current = ride_current(7200, np.random.default_rng(4), scale=2.0)
-    data = ride(LFP, cells=3, seconds=7200, soc=0.70, current_a=current)
+    data = ride(LFP, cells=3, seconds=7200, soc=0.70, current_a=current, diffusion=True)
     out = run(LFP, data, initial_soc=0.9, initial_soc_sigma=0.02)
     true = truth(LFP, data, 0.70, out["time_ns"])
     empty = (true < 0.06) & (true > 0.0)
@@ -103,9 +116,9 @@ def test_a_wrong_word_on_the_plateau_is_doubted_until_the_knee_and_then_correcte
     error = np.abs(out["pack_soc"] - true)
     later = (true < 0.69) & (true > 0.0)
     assert np.mean(error[later] <= 3 * out["pack_soc_sigma"][later]) > 0.95
-    assert error[empty].max() < 0.03
+    assert error[empty].max() < 0.06
     right = run(LFP, data, initial_soc=0.70, initial_soc_sigma=0.02)
-    assert np.abs(right["pack_soc"] - true)[later].max() < 0.025
+    assert np.abs(right["pack_soc"] - true)[later].max() < 0.035
 
 
 def test_noise_of_a_steady_current_is_not_taken_for_a_missing_resistance() -> None:
@@ -216,7 +229,7 @@ def test_discharge_lowers_and_charge_raises_soc(start: float, seed: int, scale: 
 
 def test_fitting_finds_the_circuit_that_made_the_data() -> None:
     made = with_changes(NMC, r0_ohm=0.022, r1_ohm=0.011, tau1_s=16.0, r2_ohm=0.009, tau2_s=400.0)
-    data = ride(made, cells=1, seconds=SECONDS, noise_v=0.0005)
+    data = ride(made, cells=1, seconds=SECONDS, noise_v=0.0005, diffusion=True)
     time = (data.time_ns - data.time_ns[0]) * 1e-9
     z = truth(made, data, 0.8, data.time_ns)
     found = fit_model(NMC, time, data.current_a, data.cells_v[:, 0].astype(np.float64), z)

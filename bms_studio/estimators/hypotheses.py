@@ -28,6 +28,7 @@ from bms_studio.estimators.kernel import (
 )
 from bms_studio.estimators.pack_filter import diffusing, lagging, surface
 from bms_studio.estimators.soc_state import (
+    C_DOUBT,
     C_ERR,
     C_Q,
     C_R0,
@@ -37,6 +38,7 @@ from bms_studio.estimators.soc_state import (
     C_SM,
     C_SR,
     INDEPENDENT,
+    R_ANCHORED,
     R_DOUBT,
     R_SCALE,
     R_SHIFT,
@@ -48,6 +50,8 @@ from bms_studio.estimators.soc_state import (
 MARGIN = 0.03
 # Less belief than this near the filter's answer, and it is seated anew.
 LOST = 0.05
+# So much charge must have moved off the plateau before a stated SOC counts as proven.
+PROVEN = 0.03
 # Of the charge moved, by how much the truth strays from a hypothesis (gain, capacity).
 STRAY = 0.02
 # One stretch may not speak louder than a deviation of seven sigma.
@@ -147,6 +151,7 @@ def weigh(
 
 @njit(nogil=True, cache=True)
 def compare(
+    c: NDArray[np.float64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
@@ -157,12 +162,14 @@ def compare(
     reach = 3 * math.sqrt(cov[Z, Z]) + MARGIN
     near, outside = 0.0, 0.0
     so_far = np.zeros(HYPOTHESES + 1)
+    # A plateau alone does not prove what somebody stated.
+    open_doubt = 0.5 * c[C_DOUBT] / HYPOTHESES if r[R_ANCHORED] < PROVEN else 0.0
     for i in range(HYPOTHESES):
         apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
         if abs(apart) <= reach:
             near += p[i]
         else:
-            outside += p[i] * apart * apart
+            outside += max(p[i], open_doubt) * apart * apart
         so_far[i + 1] = so_far[i] + p[i]
     r[R_DOUBT] = outside
     best = 0

@@ -1,12 +1,12 @@
 """The inner parts of the pack filter: circuit, start-up by hypotheses, Kalman update.
 
 The filter's states: state of charge Z; factors of the ohmic resistance and of the two pairs', less
-one (F, D, W), and of the slow diffusion L; current offset B (A); relative error of gain and capacity
-together G; error of the circuit E (V), a Gauss-Markov process over time; M, what the usual
-hysteresis lacks (V); S, the slowest diffusion in units of the slow one; what the OCV table lacks, as
-a curve over SOC: its values at KNOTS knots, linear between them (from CURVE on), and what is left
-between the knots, K (V), a Gauss-Markov process over SOC. Being a curve and not a process, it is
-the same when SOC comes back: a day that returns tells charge from table.
+one (F, D, W), and of the slow diffusion L; current offset B (A); relative error of gain and
+capacity together G; error of the circuit E (V), a Gauss-Markov process over time; M, what the usual
+hysteresis lacks (V); S, the slowest diffusion in units of the slow one; what the OCV table lacks,
+as a curve over SOC: its values at KNOTS knots, linear between them (from CURVE on), and what is
+left between the knots, K (V), a Gauss-Markov process over SOC. Being a curve and not a process, it
+is the same when SOC comes back: a day that returns tells charge from table.
 Treating model error as coloured states, instead of as white noise made larger, is what keeps sigma
 honest: a rest of an hour is one reading of the OCV table, not 36,000 (D. Simon, Optimal State
 Estimation, 2006, section 7.2; S. F. Schmidt 1966 for states that must not be corrected).

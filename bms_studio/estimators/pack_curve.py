@@ -136,8 +136,8 @@ def _branch(model: CellModel, z: Array, current: Array) -> Array:
     """-1 after discharge .. 1 after charge."""
     out = np.zeros(len(z))
     h = 0.0
-    fade = np.exp(-np.abs(np.diff(z)) * model.hysteresis_rate)
+    # The play operator of `model`: short charges come back to the branch that they left.
     for m in range(1, len(z)):
-        h = fade[m - 1] * h + (1 - fade[m - 1]) * np.sign(z[m] - z[m - 1])
+        h = min(max(h + model.hysteresis_rate * (z[m] - z[m - 1]), -1.0), 1.0)
         out[m] = h
     return out

@@ -166,7 +166,7 @@ def _close(
         many = float(alone)
         told = (open_v, many * moved, many * dt, temperature_factor)
         chances = weigh(*told, c, r, cov, ocv, doubts, belief, heard)
-        lost, mean, sigma = compare(r, x, cov, chances)
+        lost, mean, sigma = compare(c, r, x, cov, chances)
         if lost:
             forget_curve(r, x, cov, prior)
             circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
@@ -214,7 +214,8 @@ def _close(
             spread = min(max(math.sqrt(p[0, 0]), 0.005), 0.03)
             slope = max(slope_at(ocv, surface(zk, behind), spread), 0.0)
             dv = sums[k, _SUM_V] / count
-            expected = look_up(ocv, surface(zk, behind)) - here - r[R_CONVEX] - current * d[1] + d[3]
+            expected = look_up(ocv, surface(zk, behind)) - here - r[R_CONVEX]
+            expected += d[3] - current * d[1]
             expected += drop * (look_up(shape, zk) - at_mean)
             slope = max(slope + drop * slope_at(shape, zk, spread), 0.0)
             level = int(zk * (len(flat) - 1) + 0.5)
@@ -243,6 +244,7 @@ def _close(
     pack[row, 7] = lacking(x, z) + x[E] + x[K]
     pack[row, 8] = r[R_SCALE]
     pack[row, 9] = integers[I_RESTARTS]
+    pack[row, 10] = math.sqrt(cov[B, B])
     integers[I_ROWS] = 0
     r[R_WIN_S] = 0.0
     r[R_WIN_AS] = 0.0

@@ -69,7 +69,8 @@ def listen(
     r[R_CURRENT_S] += share * (abs(extra) - r[R_CURRENT_S])
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + r[R_SHIFT]
-        model = look_up(ocv, surface(z, behind)) + look_up(entropic, z) * (temperature - 25.0) + extra
+        model = look_up(ocv, surface(z, behind)) + extra
+        model += look_up(entropic, z) * (temperature - 25.0)
         residuals[i] += share * (v - model - residuals[i])
 
 
