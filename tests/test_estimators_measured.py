@@ -25,7 +25,7 @@ def test_a_blend_cell_with_its_own_and_with_the_usual_table(case: str) -> None:
         estimation.usual("LMO", run),
     ):
         score = estimation.judge(run, model, case)
-        assert score.rmse < (1.5 if case in ("20 off", "gain") else 1.0)
+        assert score.rmse < (1.5 if case in ("20 off", "gain") else 1.2)
         assert score.inside > 95
 
 

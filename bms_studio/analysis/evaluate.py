@@ -187,6 +187,7 @@ class _Judge:
         self.pack |= {"soc": float(given.soc["pack_soc"]), "soc_sigma": common}
         if not self._blocked():
             self.pack["current_offset_a"] = float(given.soc["offset_a"])
+            self.pack["current_offset_a_sigma"] = float(given.soc["offset_a_sigma"])
         self.progress["soc"] = float(np.clip(1.0 - (common - 0.01) / 0.09, 0.0, 1.0))
         if common > 0.05:
             self.needs["soc"] = "need.rest_30_min"

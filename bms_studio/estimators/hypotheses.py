@@ -146,7 +146,7 @@ def weigh(
     hours = dt / 3600.0
     drift = STRAY**2 * (moved * moved + 0.3 * abs(moved))
     drift += cov[B, B] / c[C_Q] ** 2 * hours
-    return blur(belief, drift)
+    return np.asarray(blur(belief, drift))
 
 
 @njit(nogil=True, cache=True)

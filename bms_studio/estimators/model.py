@@ -23,8 +23,8 @@ REFERENCE_K = 298.15
 PLATEAU_SIGMA = 0.08
 # A cell's own table is of this cell, but of another day and temperature (A123: 2 % near empty).
 OWN_SIGMA_SOC = 0.015
-# Of the slow resistance (at the mean slope of the curve) this share is diffusion: the surface of the
-# particles is ahead of their mean, and the drop follows the slope of the curve. Residual of the
+# Of the slow resistance (at the mean slope of the curve) this share is diffusion: the surface of
+# the particles is ahead of their mean, and the drop follows the slope of the curve. Residual of the
 # best circuit on A123 at 25, 5, -15 degC: 22, 30, 47 mV without, 6, 8, 11 mV with; SPMe: 8 and 6.
 LAG_SHARE, LAG_MOST = 0.7, 0.06
 # Diffusion into a sphere has many time constants: two thirds of the lag with the slow one, the rest

@@ -279,7 +279,7 @@ def read(
     factor: float,
 ) -> bool:
     """Correct with one voltage; true when voltage and state have contradicted each other long.
-    doubts: sigma of the table over SOC (V) and of its remainder between the knots."""
+    doubts: see `ocv_error`."""
     z = x[Z]
     seen = surface(z, lag(c, r, x))
     slope = r[R_SLOPE]

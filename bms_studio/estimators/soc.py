@@ -153,8 +153,8 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
     """The windows of `window_s` that these samples closed, M rows, N cells.
 
     time_ns: of the last sample in the window; pack_soc, pack_soc_sigma (of the mean cell),
-    coulomb_soc (the baseline), offset_a and its sigma, resistance_ohm (ohmic, now), correcting (1: voltage
-    corrects SOC, 0: plateau or start-up), hysteresis -1..1, model_error_v,
+    coulomb_soc (the baseline), offset_a and its sigma, resistance_ohm (ohmic, now), correcting
+    (1: voltage corrects SOC, 0: plateau or start-up), hysteresis -1..1, model_error_v,
     table_scale (how much more uncertain than stated the OCV table turned out), restarts (how often
     voltage contradicted the state); and float32 (M, N):
     soc, soc_sigma, resistance_difference_ohm, its _sigma, capacity_difference (relative), its
