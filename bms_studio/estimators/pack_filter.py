@@ -101,7 +101,7 @@ def diffusing(r: NDArray[np.float64]) -> float:
 def lag(c: NDArray[np.float64], r: NDArray[np.float64], x: NDArray[np.float64]) -> float:
     """By how much SOC at the particles' surface is below the mean one (0..1; negative on charge).
     Diffusion slows down with half the exponent of the resistances (A123, 25 to -15 degC)."""
-    return lagging((1 + x[L]) * diffusing(r) + x[S] * r[R_X3], c, r)
+    return float(lagging((1 + x[L]) * diffusing(r) + x[S] * r[R_X3], c, r))
 
 
 @njit(nogil=True, cache=True)
