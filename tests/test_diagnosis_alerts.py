@@ -326,3 +326,11 @@ def test_the_last_day_of_a_stream_counts() -> None:
     monitor.push("pack", block.time, block.pack)
     found_before = {f.code for f in monitor.push("cell", block.time, volts)}
     assert "imbalance.drift" in found_before | {f.code for f in monitor.flush()}
+
+
+def test_a_charge_off_and_a_rest_off_of_one_cell_are_one_alert() -> None:
+    book = AlertBook()
+    book.push([finding("imbalance.charge", 4)], 20)
+    book.push([finding("imbalance.level", 4, 60)], 20)
+    shown = {a.code: a.severity for a in book.alerts.values()}
+    assert shown == {"imbalance.charge": "info", "imbalance.level": "watch"}

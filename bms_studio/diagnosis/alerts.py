@@ -37,10 +37,14 @@ _MORE_OFTEN, _TOLD_AFTER_NS = 1.1, 3_600_000_000_000
 AROUND_NS = 30_000_000_000
 # As many cells as this at once are no longer single cells, whatever the code: the share of a pack.
 _MANY, _MANY_SHARE = 3, 0.25
-# What explains what, in one cell: the kinds on the right make the codes on the left a consequence.
+# What explains what, in one cell: kinds or codes on the right make the codes on the left consequences.
 _EXPLAINED = {
     "sag.": ("resistance", "connection", "capacity", "self-discharge", "internal-short"),
     "thermal.efficiency": ("resistance", "connection"),
+    "imbalance.charge": (
+        *("capacity", "self-discharge", "internal-short", "sensor", "balancing"),
+        *("imbalance.level", "imbalance.drift"),
+    ),
     "imbalance.": ("capacity", "self-discharge", "internal-short", "sensor", "balancing"),
     "capacity.first": ("capacity",),
     "balancing.too_weak": ("self-discharge", "internal-short"),
@@ -296,7 +300,8 @@ class AlertBook:
     def _cause(self, finding: Finding) -> Finding | None:
         kinds = next((k for code, k in _EXPLAINED.items() if finding.code.startswith(code)), ())
         for other in self._single.values():
-            if other.id == finding.id or other.kind not in kinds or other.state == "resolved":
+            explains = other.kind in kinds or other.code in kinds
+            if other.id == finding.id or not explains or other.state == "resolved":
                 continue
             same = other.cell and finding.cell in (other.cell, other.parameters.get("other"))
             notable = RANK[other.severity] <= RANK["watch"] and other.code != finding.code
