@@ -37,7 +37,7 @@ _MORE_OFTEN, _TOLD_AFTER_NS = 1.1, 3_600_000_000_000
 AROUND_NS = 30_000_000_000
 # As many cells as this at once are no longer single cells, whatever the code: the share of a pack.
 _MANY, _MANY_SHARE = 3, 0.25
-# What explains what, in one cell: kinds or codes on the right make the codes on the left consequences.
+# What explains what, in one cell: kinds or codes on the right make those on the left consequences.
 _EXPLAINED = {
     "sag.": ("resistance", "connection", "capacity", "self-discharge", "internal-short"),
     "thermal.efficiency": ("resistance", "connection"),

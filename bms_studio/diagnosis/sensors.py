@@ -35,13 +35,23 @@ _SLOW = 0.005
 # stuck, noisy, difference in the row before, renewed s when the median had moved, usual s between
 # two values. Shared: previous median, frozen since s, lowest and highest current since, frozen
 # rows, frozen, last minute, s of the last row, s of the last row with a new value, s in which
-# values were renewed.
+# values were renewed, whether the median stood still in the last row.
 _LAST, _SINCE, _LOW, _HIGH, _ROWS, _NOISE, _SEEN, _STUCK, _NOISY, _BEFORE, _MOVED, _PERIOD = range(
     12
 )
-_MEDIAN, _F_SINCE, _F_LOW, _F_HIGH, _F_ROWS, _FROZEN, _LAST_MINUTE, _ROW_S, _NEW_S, _ALIVE = range(
-    10
-)
+(
+    _MEDIAN,
+    _F_SINCE,
+    _F_LOW,
+    _F_HIGH,
+    _F_ROWS,
+    _FROZEN,
+    _LAST_MINUTE,
+    _ROW_S,
+    _NEW_S,
+    _ALIVE,
+    _STILL,
+) = range(11)
 _CODES = ("sensor.stuck", "sensor.frozen", "sensor.noisy")
 
 
@@ -85,7 +95,10 @@ def _watch(
     for r in range(len(time)):
         now = (time[r] - origin) * 1e-9
         m = median[r]
-        steady = abs(m - shared[_MEDIAN]) < _STEADY_V
+        # A cell that is read late follows a step one scan after the others: that is no noise.
+        still = abs(m - shared[_MEDIAN]) < _STEADY_V
+        steady = still and shared[_STILL] > 0
+        shared[_STILL] = 1.0 if still else 0.0
         shared[_MEDIAN] = m
         for c in range(rows.shape[1]):
             if rows[r, c] != state[c, _LAST] and not np.isnan(rows[r, c]):
@@ -177,7 +190,7 @@ class SensorWatch:
 
     def __init__(self) -> None:
         self._state = np.zeros((0, 12))
-        self._shared = np.zeros(10)
+        self._shared = np.zeros(11)
         self._origin = 0
         self._newest: dict[str, Finding] = {}
 
