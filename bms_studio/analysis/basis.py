@@ -22,13 +22,15 @@ from protocols.roles import PACK_FIELDS
 
 # Without a capacity, currents are compared with this one: it scales thresholds, never a result.
 _SCALE_AH = 10.0
-# How well the capacity is known: a data sheet and some cycles; the BMS's own full charge.
-_STATED_SIGMA, _BMS_SIGMA = 0.03, 0.05
+# How well the capacity is known: a data sheet and some cycles; the BMS's own full charge. One that
+# was learned has had its say from these data: the filter may not learn it from them once more (with
+# its whole sigma it went 20 % astray, the table's error taken for charge).
+_STATED_SIGMA, _BMS_SIGMA, _LEARNED_SIGMA = 0.03, 0.05, 0.04
 # A full charge below this is a field that is not filled.
 _LEAST_AH = 0.1
 _SOC, _FULL = ([f.name for f in PACK_FIELDS].index(n) for n in ("soc", "full_ah"))
-# A capacity learned from the data is replaced by one that is this much surer.
-_BETTER = 0.6
+# A capacity that was learned goes on being learned; this much apart, all is analysed once more.
+_APART = 0.03
 # A chemistry is taken from the data when they are this sure; the basis says that it was.
 _RECOGNISED = 0.8
 
@@ -75,7 +77,7 @@ def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
     chemistry = _chemistry(name, settings)
     scale = _SCALE_AH if math.isnan(capacity) else capacity
     model = cell_model(chemistry, scale)
-    sigma = {"bms": _BMS_SIGMA, "learned": known.learned_sigma}.get(capacity_source, _STATED_SIGMA)
+    sigma = {"bms": _BMS_SIGMA, "learned": _LEARNED_SIGMA}.get(capacity_source, _STATED_SIGMA)
     try:
         model = with_changes(model, capacity_sigma=sigma, **dict(settings.model))
     except TypeError:
@@ -159,8 +161,9 @@ def with_chemistry(
 
 def differs(now: Basis, then: Basis) -> bool:
     """Whether what is known now is worth an analysis from the beginning."""
-    if now.capacity_source == "learned" and now.capacity_ah != then.capacity_ah:
-        return True
+    if now.capacity_source == then.capacity_source == "learned":
+        apart = abs(now.capacity_ah / then.capacity_ah - 1.0)
+        return apart > _APART or now.chemistry != then.chemistry or now.notes != then.notes
     return (now.chemistry, now.capacity_source, now.notes) != (
         then.chemistry,
         then.capacity_source,
@@ -169,8 +172,8 @@ def differs(now: Basis, then: Basis) -> bool:
 
 
 def with_capacity(known: Known, windows: Mapping[str, NDArray[Any]], ground: Ground) -> Known:
-    """The same with the capacity that the data speak for where nobody states one, if they tell it,
-    or tell it much better by now. A current of unknown sign tells nothing."""
+    """The same with the capacity that all data so far speak for where nobody states one, if they
+    tell it. A current of unknown sign tells nothing."""
     name = ground.basis.chemistry or known.chemistry
     if ground.basis.capacity_source not in ("", "learned") or not name or known.sign_contradicts:
         return known
@@ -179,7 +182,7 @@ def with_capacity(known: Known, windows: Mapping[str, NDArray[Any]], ground: Gro
     if not len(time):
         return known
     ah, sigma = learn_capacity(chemistry, time, volts, amps)
-    if math.isnan(ah) or sigma > _BETTER * known.learned_sigma:
+    if math.isnan(ah):
         return known
     return replace(known, learned_ah=round(ah, 3), learned_sigma=round(sigma, 3))
 
