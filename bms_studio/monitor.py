@@ -181,6 +181,9 @@ class Monitor:
 
     def _push_moments(self, block: Moments) -> list[Finding]:
         self._newest = block[-1:]
+        if np.isnan(self._pack_v):
+            # Where nobody says the pack's voltage, that of its cells follows the current as well.
+            self.sign.push(block.current_a, block.median_v * block.cells_v.shape[1])
         found = [finding for watch in self._of_rows for finding in watch.push(block)]
         windows = self._windows.push(block)
         if windows is None:

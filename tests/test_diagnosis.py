@@ -14,6 +14,7 @@ from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Limits, ProfileError, parse_profile
 from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
+from protocols.roles import PACK_FIELDS
 
 MS = 1_000_000
 RNG = np.random.default_rng(7)
@@ -269,3 +270,18 @@ def test_weeks_between_two_visits_are_neither_the_link_nor_a_dip() -> None:
     time[200:] += 35 * 86_400_000_000_000
     rows[200:] -= 0.2
     assert interruptions(time, rows) == []
+
+
+def test_without_pack_voltage_the_cells_tell_the_sign_of_the_current() -> None:
+    time = np.arange(600, dtype=np.int64) * 1_000_000_000
+    current = np.repeat(np.tile([0.0, 30.0], 30), 10).astype(np.float32)
+    pack = np.full((600, len(PACK_FIELDS)), np.nan, np.float32)
+    pack[:, [f.name for f in PACK_FIELDS].index("current")] = current
+    cells = np.repeat((3.7 - 0.002 * current)[:, None], 4, axis=1).astype(np.float32)
+    monitor = Monitor(Limits())
+    for start in range(0, 600, 100):
+        rows = slice(start, start + 100)
+        monitor.push("pack", time[rows], pack[rows])
+        monitor.push("cell", time[rows], cells[rows])
+    monitor.flush()
+    assert monitor.sign.state == "agrees"

@@ -46,6 +46,7 @@ class TimelineBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._digits = 0
         self._texts = dict(DEFAULT_TEXTS)
         self._speed = 1.0
         self.track = TimelineTrack()
@@ -233,11 +234,16 @@ class TimelineBar(QWidget):
         text = total if playhead is None else f"{_hms(playhead - start)} / {total}"
         if text != self._elapsed.text():
             self._elapsed.setText(text)
+            if len(total) > self._digits:
+                self._fix_widths()
 
     def _fix_widths(self) -> None:
         """Room for the widest text of each label, so that the track never moves."""
         metrics = self._elapsed.fontMetrics()
-        widest = "00:00:00 / 00:00:00" if self._replaying else "000:00:00"
+        start, end = self.track.extent_ns
+        self._digits = max(len(_hms(end - start)), len("00:00:00") if self._replaying else 9)
+        total = "00:00:00".rjust(self._digits, "0")
+        widest = f"{total} / {total}" if self._replaying else total
         self._elapsed.setFixedWidth(metrics.horizontalAdvance(widest) + 2)
         self._speed_label.setFixedWidth(
             self._speed_label.fontMetrics().horizontalAdvance("100 ×") + 6

@@ -115,8 +115,12 @@ def _speaks(risk: CellRisk) -> bool:
 
 
 def _found_reason(risk: CellRisk, findings: Sequence[Finding]) -> str:
-    """What a detector says where no estimate stands out."""
-    open_ = [f for f in findings if f.cell == risk.cell and f.state != "resolved"]
+    """What a detector says where no estimate stands out; what is only information is no reason."""
+    open_ = [
+        f
+        for f in findings
+        if f.cell == risk.cell and f.state != "resolved" and f.severity != "info"
+    ]
     if not open_:
         return mechanism_words(risk.mechanism)
     worst = min(open_, key=lambda f: _ORDER.get(f.severity, 4))
