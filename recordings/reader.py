@@ -25,6 +25,8 @@ __all__ = ["ColumnInfo", "Recording", "RecordingEvent", "UnreadableRecording"]
 MAX_READ_BYTES = 4 << 30
 FRAMES_BLOCK = 1 << 18
 _FRAME_COLUMNS = ("time", "id", "flags", "channel", "length", "data")
+# Without these a group says nothing.
+_NEEDED = {"/frames": _FRAME_COLUMNS[1:], "/events": ("kind", "text")}
 
 # What h5py, NumPy and zlib raise about a file that is not what it says.
 _DAMAGE = (
@@ -299,10 +301,10 @@ def _contents(file: h5py.File) -> _Contents:
             for name, node in group.items()
             if isinstance(node, h5py.Dataset) and name != "time"
         }
+        missing = set(_NEEDED.get(path, ())) - set(columns[path])
+        if missing:
+            raise ValueError(f"{path} has no {min(missing)}")
         if path == "/frames":
-            missing = set(_FRAME_COLUMNS[1:]) - set(columns[path])
-            if missing:
-                raise ValueError(f"/frames has no {min(missing)}")
             labels[path] = _texts(group["channel"].attrs.get("names", ()))
         else:
             labels[path] = _texts(group.attrs.get("labels", ()))

@@ -155,6 +155,13 @@ def float_time(file: h5py.File) -> None:
     file["cells"]["time"] = np.arange(SCANS, dtype=np.float64)
 
 
+def events_without_kind(file: h5py.File) -> None:
+    file.pop("events", None)
+    group = file.create_group("events")
+    group["time"] = np.zeros(1, np.int64)
+    group["text"] = np.array(["a"], h5py.string_dtype())
+
+
 def deep(file: h5py.File) -> None:
     file.create_group("/".join("abcdefghijkl"))
 
@@ -178,6 +185,7 @@ REFUSED = {
     "named type": (edit(named_type), "neither a group nor a dataset"),
     "reference attribute": (edit(attribute_object), "attribute evil"),
     "float time": (edit(float_time), "nanoseconds"),
+    "events without kind": (edit(events_without_kind), "has no kind"),
     "deep nesting": (edit(deep), "nested"),
     "loop of hard links": (edit(loop), "nested"),
     "newer version": (edit(lambda f: f.attrs.modify("format_version", 2)), "version 2"),
