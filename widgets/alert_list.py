@@ -30,7 +30,7 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
 _ROW, _NOTED_ROW, _GAP = 36, 50, 6
-_LEAST_SHOWN = 1  # so many are seen without scrolling
+_LEAST_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ def _lead_note(risk: CellRisk | None, analysis: AnalysisStatus) -> str:
         return f"{words[:1].upper()}{words[1:]}."
     middle = number(risk.lead_time[0].p50, 0)
     return text(
-        "8 of 10 cases; half fail before {middle}, if used as in these {count} visits",
+        "8 of 10 cases; half fail before {middle}, if used as until now (visits: {count})",
         middle=middle,
         count=len(analysis.visits) + 1,
     )

@@ -62,7 +62,7 @@ class FirstPanel(QWidget):
         self.rest.setVisible(bool(rest))
         ranged = any(risk.lead_time for risk in found[: self.most])
         self.panel.set_note(
-            text("probability · if used as in these {count} visits", count=visits + 1)
+            text("probability · if used as until now (visits: {count})", count=visits + 1)
             if ranged
             else ""
         )

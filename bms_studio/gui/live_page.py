@@ -53,7 +53,6 @@ class RightColumn(QWidget):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
-        self.alerts.setMinimumHeight(162)
         self.balancing.setMinimumHeight(72)
         # Where the window is low, the column scrolls rather than squeezes.
         area = QScrollArea()
