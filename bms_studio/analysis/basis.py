@@ -39,7 +39,7 @@ _RECOGNISED = 0.8
 class Known:
     """What the data have said so far: the BMS's SOC in the first seconds and its full charge, a
     recognised chemistry with confidence, whether voltage contradicts the current's sign, and the
-    capacity that the voltage over charge speaks for, with sigma relative to it."""
+    capacity that the voltage over charge speaks for."""
 
     soc: float = math.nan
     full_ah: float = math.nan
@@ -47,7 +47,6 @@ class Known:
     confidence: float = 0.0
     sign_contradicts: bool = False
     learned_ah: float = math.nan
-    learned_sigma: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,10 +180,8 @@ def with_capacity(known: Known, windows: Mapping[str, NDArray[Any]], ground: Gro
     time, volts, amps, _ = _median_cell(windows)
     if not len(time):
         return known
-    ah, sigma = learn_capacity(chemistry, time, volts, amps)
-    if math.isnan(ah):
-        return known
-    return replace(known, learned_ah=round(ah, 3), learned_sigma=round(sigma, 3))
+    ah, _ = learn_capacity(chemistry, time, volts, amps)
+    return known if math.isnan(ah) else replace(known, learned_ah=round(ah, 3))
 
 
 def _median_cell(

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+# A charger's hours a day with cells high enough for the bleeders.
+BALANCER_H_PER_DAY = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class FailureLimits:
@@ -40,7 +43,7 @@ class FailureLimits:
     life_spread: float = 0.4
     cell_spread: float = 0.2
     balancer_a: float = float("nan")
-    balancer_h_per_day: float = 2.0
+    balancer_h_per_day: float = BALANCER_H_PER_DAY
     warmth: float = 1.0
     spread_warmth: float = 0.10
     probe_k: float = 0.15

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bms_studio.diagnosis.contract import Finding, evidence
+from bms_studio.diagnosis.failure_limits import BALANCER_H_PER_DAY
 from bms_studio.diagnosis.scoring import DAY_NS, stand_out, visits
 from bms_studio.diagnosis.words import found
 from bms_studio.pack.health import Health
@@ -25,8 +26,6 @@ from bms_studio.pack.health import Health
 NATURAL_A, NOTABLE_A, SHORT_A, DANGEROUS_A = 5e-5, 3e-4, 3e-3, 2e-2
 LEVEL_Z = 4.5
 GROWTH = 1.5
-# As in `failure_limits`: a charger's hours with cells high enough for the bleeders.
-BALANCER_H_PER_DAY = 2.0
 # Between two visits: least days, what an imbalance is known to (SOC), what capacities differ in.
 # Over weeks less is worth a word (per Ah: 11 % a month); healthy cells differ by 2 % a month.
 VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0

@@ -5,6 +5,7 @@ Reads a view's Timeline. No widget is made and nothing is judged here.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,22 +75,7 @@ def newest_dip(evidence: Evidence, cell: int) -> Chart:
     if not dips:
         return Chart(title, unit, empty=empty)
     moment = max(dips, key=lambda f: f.time).start
-    span = (moment - _DIP_NS, moment + _DIP_NS)
-    time, rows = evidence.view.timeline.raw(f"{evidence.prefix}deviation", *span)
-    if len(time) < 3 or cell > rows.shape[1]:
-        return Chart(title, unit, empty=empty)
-    table = 1e3 * rows.astype(np.float64)
-    low, high = others(table, cell)
-    seconds = seconds_of(time - moment)
-    return Chart(
-        title=title,
-        unit=unit,
-        axis="seconds",
-        curves=(Curve(seconds, table[:, cell - 1], width=1.6),),
-        band=Range(seconds, low, high, ""),
-        moment=span,
-        empty=empty,
-    )
+    return _around(evidence, cell, moment, _DIP_NS, Chart(title, unit, empty=empty))
 
 
 def strongest_step(evidence: Evidence, cell: int) -> Chart:
@@ -100,22 +86,29 @@ def strongest_step(evidence: Evidence, cell: int) -> Chart:
     if found is None:
         return Chart(title, unit, empty=empty)
     moment, amount = found
-    span = (moment - _AROUND_NS, moment + _AROUND_NS)
+    chart = Chart(title, unit, empty=empty)
+    note = text("current {change} A", change=number(amount, 0, sign=True))
+    return _around(evidence, cell, moment, _AROUND_NS, chart, note)
+
+
+def _around(
+    evidence: Evidence, cell: int, moment: int, half_ns: int, chart: Chart, note: str = ""
+) -> Chart:
+    """The chart with the cell and the others, against the median, so long before and after."""
+    span = (moment - half_ns, moment + half_ns)
     time, rows = evidence.view.timeline.raw(f"{evidence.prefix}deviation", *span)
     if len(time) < 3 or cell > rows.shape[1]:
-        return Chart(title, unit, empty=empty)
+        return chart
     table = 1e3 * rows.astype(np.float64)
     low, high = others(table, cell)
     seconds = seconds_of(time - moment)
-    return Chart(
-        title=title,
-        unit=unit,
+    return replace(
+        chart,
         axis="seconds",
         curves=(Curve(seconds, table[:, cell - 1], width=1.6),),
         band=Range(seconds, low, high, ""),
-        note=text("current {change} A", change=number(amount, 0, sign=True)),
+        note=note,
         moment=span,
-        empty=empty,
     )
 
 

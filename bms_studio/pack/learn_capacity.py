@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.pack.chemistry import Chemistry
-from bms_studio.pack.recognise import INDEPENDENT, LOAD_V, open_curve, stepped_resistance
+from bms_studio.pack.recognise import INDEPENDENT, laid, open_curve, stepped_resistance
 
 Array = NDArray[np.float64]
 # Shares of the capacity that the stretch may be; more than all of it by what counting errs.
 _SHARES = np.geomspace(0.1, 1.04, 60)
-_STARTS = 61
 # A stretch that misses the table by more than this many sigma (mean square) tells nothing.
 _MOST_COST = 2.0
 # Gain of the current sensor, and temperature: no fit of a table is better than this.
@@ -44,7 +43,7 @@ def learn_capacity(
     if len(parts) < 6:
         return math.nan, math.nan
     sizes = float(np.ptp(charge)) / _SHARES
-    costs = np.array([_cost(chemistry, charge - charge.min(), curve, size) for size in sizes])
+    costs = np.array([laid(chemistry, charge - charge.min(), curve, size) for size in sizes])
     if costs.min() > _MOST_COST:
         return math.nan, math.nan
     weight = np.exp(-0.5 * INDEPENDENT * (costs - costs.min()))
@@ -53,14 +52,3 @@ def learn_capacity(
     spread = math.sqrt(float(weight @ (np.log(sizes) - mean) ** 2))
     sigma = math.hypot(spread, _LEAST_SIGMA)
     return (math.exp(mean), sigma) if sigma <= MOST_SIGMA else (math.nan, math.nan)
-
-
-def _cost(chemistry: Chemistry, discharged: Array, curve: Array, size_ah: float) -> float:
-    """Least mean square of (measured - table) in units of its sigma over every start (robust: one
-    part of the curve counts 16 at most)."""
-    used = discharged / size_ah
-    start = np.linspace(min(float(used.max()), 1.0), 1.0, _STARTS)
-    apart = curve - np.interp(start[:, None] - used, chemistry.soc, chemistry.ocv_v)
-    level = np.clip(np.median(apart, axis=1), -LOAD_V, LOAD_V)[:, None]
-    sigma = math.hypot(chemistry.sigma_ocv_v, LOAD_V)
-    return float(np.minimum(((apart - level) / sigma) ** 2, 16.0).mean(axis=1).min())

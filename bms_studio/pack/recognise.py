@@ -32,6 +32,7 @@ _GAP_S = 120.0
 # capacity strays from what is usual at its temperature (age, power or energy cell): one sigma of
 # its logarithm.
 _SHARES = np.geomspace(0.04, 1.0, 25)
+_STARTS = 41
 _RESISTANCE_LN = 0.6
 _GAS_J_PER_MOL_K = 8.314462618
 
@@ -169,26 +170,31 @@ def _misfit(
     """Least mean square of (measured - table) in units of its sigma, over start and capacity; a
     capacity that nobody stated costs more the less usual it makes the resistance."""
     chemistry = load_chemistry(name)
-    sigma = math.hypot(chemistry.sigma_ocv_v, LOAD_V)
     stated = capacity_ah > 0
     span = float(np.ptp(charge))
     sizes = capacity_ah * np.linspace(0.85, 1.1, 6) if stated else span / _SHARES
     ohm = resistance[0] / _colder(chemistry, resistance[1])
     best = math.inf
     for size in sizes:
-        used = (charge - charge.min()) / size
-        if used.max() > 1.05:
+        if span / size > 1.05:
             continue
-        for start in np.linspace(1.0, min(used.max(), 1.0), 41):
-            table = np.interp(start - used, chemistry.soc, chemistry.ocv_v)
-            apart = curve - table
-            shift = np.clip(np.median(apart), -LOAD_V, LOAD_V)
-            cost = float(np.mean(np.minimum(((apart - shift) / sigma) ** 2, 16.0)))
-            if ohm > 0 and not stated:
-                unusual = math.log(ohm * size / chemistry.resistance_v) / _RESISTANCE_LN
-                cost += unusual**2 / INDEPENDENT
-            best = min(best, cost)
+        cost = laid(chemistry, charge - charge.min(), curve, size)
+        if ohm > 0 and not stated:
+            unusual = math.log(ohm * size / chemistry.resistance_v) / _RESISTANCE_LN
+            cost += unusual**2 / INDEPENDENT
+        best = min(best, cost)
     return best
+
+
+def laid(chemistry: Chemistry, discharged: Array, curve: Array, size_ah: float) -> float:
+    """A curve over charge laid on the table: least mean square of (measured - table) in units of
+    its sigma over every start. Robust: one part of the curve counts 16 at most."""
+    used = discharged / size_ah
+    start = np.linspace(min(float(used.max()), 1.0), 1.0, _STARTS)
+    apart = curve - np.interp(start[:, None] - used, chemistry.soc, chemistry.ocv_v)
+    level = np.clip(np.median(apart, axis=1), -LOAD_V, LOAD_V)[:, None]
+    sigma = math.hypot(chemistry.sigma_ocv_v, LOAD_V)
+    return float(np.minimum(((apart - level) / sigma) ** 2, 16.0).mean(axis=1).min())
 
 
 def _colder(chemistry: Chemistry, temperature_degc: float) -> float:
