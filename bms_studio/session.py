@@ -19,6 +19,7 @@ from bms_studio.alert_marks import alert_event
 from bms_studio.analysis.background import AnalysedView, Background, Order
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.analysis.contract import Settings as AnalysisSettings
+from bms_studio.black_box import BlackBox
 from bms_studio.derivation import Derivation
 from bms_studio.diagnosis.alerts import AROUND_NS, begun
 from bms_studio.diagnosis.contract import Finding
@@ -84,6 +85,7 @@ class Session(SessionMapping, AnalysedView):
         self._serial = ""  # whose earlier visits are known
         self._runs = self._derivation.runs
         self._background = Background(self._runs, self._posted.append)
+        self._black_box = BlackBox(acquisition, self._proposed, self.journal_header, _built)
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
 
@@ -98,11 +100,19 @@ class Session(SessionMapping, AnalysedView):
     @property
     def job(self) -> Job | None:
         """The job that is building a recording, if one is."""
-        return self._job
+        return self._job or self._black_box.job
+
+    def keep_alerts(self, on: bool) -> None:
+        """Whether half a minute to each side of an alert is kept though nobody records."""
+        self._black_box.on = on
+
+    def _proposed(self) -> Path:
+        return self._name_recording(self.status.pack.serial)
 
     def start_recording(self, path: Path | None = None) -> None:
         """Record from now on, and the last 60 s. Raises RuntimeError, OSError with a sentence."""
-        target = path or self._name_recording(self.status.pack.serial)
+        self._black_box.give_way()
+        target = path or self._proposed()
         target.parent.mkdir(parents=True, exist_ok=True)
         # In the user's data folder, so that a crash leaves it where the next start looks.
         header = {**self.journal_header(), "target": str(target.absolute())}
@@ -174,6 +184,7 @@ class Session(SessionMapping, AnalysedView):
             self.stop_recording()
         self._closing.set()
         self._thread.join(2.0)
+        self._black_box.give_way()
         self._keep_visit()
         self.acquisition.quit()
         self._let_go()
@@ -190,6 +201,8 @@ class Session(SessionMapping, AnalysedView):
             event = alert_event(finding)
             self.timeline.add_event(event)
             self.acquisition.event(event.kind, event.text, event.parameters)
+            if not self.status.link.simulated:  # there is nothing to be learned from those
+                self._black_box.alert(finding, self.now_ns, self._recording.running)
 
     def _keep_visit(self) -> None:
         """What was learned of the pack is kept for its next visit."""
@@ -263,6 +276,7 @@ class Session(SessionMapping, AnalysedView):
         meaning = derivation.meaning
         self.findings = judgement.findings
         self._mark_alerts()
+        self._black_box.look(self.now_ns)
         if derivation.analysis.renewal():
             self._background.ask(self._order(derivation.analysis.settings))
         if derivation.serial != self._serial:
@@ -286,6 +300,7 @@ class Session(SessionMapping, AnalysedView):
             notes=tuple(n for n in (acquired.note, self._listening.problem) if n),
             question=derivation.question,
             bus=self._listening.word,
+            black_box=self._black_box.status,
         )
 
     def _link(self, acquired: AcquisitionStatus) -> LinkStatus:
@@ -312,9 +327,11 @@ class Session(SessionMapping, AnalysedView):
         )
 
     def _recording_now(self, acquired: AcquisitionStatus) -> RecordingStatus:
-        if self._recording.state == "off" and acquired.recording_folder:
+        folder = Path(acquired.recording_folder or ".")
+        found = self._recording.state == "off" and bool(acquired.recording_folder)
+        if found and not self._black_box.owns(folder):
             # Somebody started it before this window came: it is taken over as it is.
-            self._journal = Path(acquired.recording_folder)
+            self._journal = folder
             self._target = recording_target(self._journal)
             self._kept_word = self._derivation.profile.text
             since = acquired.recording_start_ns

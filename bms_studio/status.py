@@ -128,3 +128,4 @@ class Status:
     question: str = ""  # code of one question waiting for the person (pack changed?)
     bus: BusWord | None = None  # why there are no cells, and what would help
     origin: tuple[tuple[str, str], ...] = ()  # where the data come from: (English name, value)
+    black_box: RecordingStatus = RecordingStatus()  # what is kept around alerts, nobody recording

@@ -27,6 +27,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("disconnect", "Disconnect", ("Shift+F5",), "Pack", "pack"),
     Action("demo", "Demo: a simulated pack", (), "Pack"),
     Action("record", "Record, or stop recording", ("Ctrl+R",), "Pack", "live"),
+    Action("keep_alerts", "Keep half a minute around alerts: on or off", (), "Pack"),
     Action("mark", "Mark this moment", ("M",), "Pack", "pack"),
     Action("reset_extremes", "Reset the extreme deviations", (), "Pack", "pack"),
     Action("mapping", "What the signals mean…", ("Ctrl+M",), "Pack", "pack"),

@@ -4,6 +4,7 @@ What Live, the timeline, the plots and the report share. Nothing is judged here.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bms_studio.alert_marks import ALERT, interval
 from bms_studio.diagnosis.alerts import AROUND_NS
@@ -14,6 +15,7 @@ from bms_studio.gui.contract import PackView
 from bms_studio.gui.risk_words import day_words
 from bms_studio.language import text
 from bms_studio.messages import render
+from bms_studio.status import RecordingStatus
 from bms_studio.timeline import Event
 from widgets.plot_parts import Shade
 
@@ -59,14 +61,25 @@ def when_told(finding: Finding) -> str:
 
 
 def note(finding: Finding) -> str:
-    """Severity, first and last time, whether it was seen, and what to do."""
-    parts = [severity_word(finding), when_told(finding)]
+    """Severity, whether it was seen, what to do, and first and last time."""
+    parts = [severity_word(finding)]
     if finding.state == "acknowledged":
         parts.append(text("seen"))
     code, parameters = action_of(finding)
     if finding.state != "resolved" and code not in ("action.wait", "action.none"):
         parts.append(render(code, parameters))
-    return " · ".join(parts)
+    return " · ".join([*parts, when_told(finding)])
+
+
+def kept_words(kept: RecordingStatus) -> str:
+    """What the black box does with alerts while nobody records; "" nothing."""
+    name = Path(kept.path).name
+    return {
+        "recording": text("Nobody records: half a minute around this alert is being kept"),
+        "building": text("Nobody records: half a minute around this alert is being kept"),
+        "saved": text("Kept: {name}", name=name),
+        "failed": text("The alert could not be kept: {reason}", reason=kept.message),
+    }.get(kept.state, "")
 
 
 def counts(findings: Sequence[Finding]) -> list[tuple[str, str]]:

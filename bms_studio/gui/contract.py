@@ -111,6 +111,9 @@ class Recordable(Protocol):
     def judge_soon(self) -> None:
         """Evaluate what is known now, out of turn: somebody waits for the diagnosis."""
 
+    def keep_alerts(self, on: bool) -> None:
+        """Whether half a minute to each side of an alert is kept though nobody records."""
+
     def state_pack(self, chemistry: str, capacity_ah: float) -> None:
         """What the pack is, as a person knows it ("" and 0: unknown); all is derived again."""
 

@@ -112,6 +112,9 @@ class Deeds:
         elif recording.state != "building":
             view.start_recording()
 
+    def _keep_alerts(self) -> None:
+        diagnosis_deeds.keep_alerts(self._window)
+
     def _mark(self) -> None:
         view = self._window.view
         if view is not None:

@@ -7,10 +7,11 @@ from PySide6.QtCore import Qt
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.gui.compare_dialog import CompareDialog
-from bms_studio.gui.contract import Recordable
+from bms_studio.gui.contract import PackView, Recordable
 from bms_studio.gui.guide_dialog import GuideDialog
 from bms_studio.gui.open_dialogs import choose_target, show_error
 from bms_studio.gui.report_dialog import ReportDialog
+from bms_studio.gui.settings import Settings
 from bms_studio.language import text
 
 if TYPE_CHECKING:
@@ -54,3 +55,26 @@ def compare(window: "Window") -> None:
     dialog = CompareDialog(analysis.visits, analysis.health, window)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.open()
+
+
+def keeps_alerts(settings: Settings) -> bool:
+    """Whether the black box saves itself around alerts; it does until somebody says no."""
+    return settings.string("keep_alerts", "yes") != "no"
+
+
+def keep_as_set(view: PackView | None, settings: Settings) -> None:
+    """A live view that is shown keeps its alerts, or not, as was set."""
+    if isinstance(view, Recordable):
+        view.keep_alerts(keeps_alerts(settings))
+
+
+def keep_alerts(window: "Window") -> None:
+    """Turn that on or off, from now on and for the next time."""
+    on = not keeps_alerts(window.settings)
+    window.settings.put("keep_alerts", "yes" if on else "no")
+    keep_as_set(window.view, window.settings)
+    window.notice(
+        text("Half a minute around each high alert is kept, though nobody records.")
+        if on
+        else text("Alerts are no longer kept unless somebody records.")
+    )

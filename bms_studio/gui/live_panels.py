@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import Finding
-from bms_studio.gui.alert_words import counts, look_at, note, sentence, shown_severity
+from bms_studio.gui.alert_words import counts, kept_words, look_at, note, sentence, shown_severity
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.page import Context
@@ -43,7 +43,10 @@ class AlertsPanel(QWidget):
         self.list.alert_selected.connect(self._chosen)
         inside = QVBoxLayout(self.panel)
         inside.setContentsMargins(14, 8, 12, 10)
-        inside.addWidget(self.list)
+        inside.addWidget(self.list, 1)
+        self.kept = TextLine("", tone="muted", size=12)
+        self.kept.hide()
+        inside.addWidget(self.kept)
         _fill(self, self.panel)
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
@@ -54,6 +57,10 @@ class AlertsPanel(QWidget):
         )
         self.list.set_alerts([_alert(f) for f in ordered])
         self.list.set_counts(counts(findings))
+        view = self.context.view
+        words = kept_words(view.status.black_box) if view is not None else ""
+        self.kept.set_text(words)
+        self.kept.setVisible(bool(words))
 
     def _chosen(self, finding_id: str) -> None:
         view = self.context.view

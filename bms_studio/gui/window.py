@@ -23,6 +23,7 @@ from bms_studio.gui.actions import ACTIONS, PAGE_KEYS, SECTIONS
 from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
+from bms_studio.gui.diagnosis_deeds import keep_as_set
 from bms_studio.gui.diagnosis_page import DiagnosisPage
 from bms_studio.gui.header import hms, no_pack, top_bar
 from bms_studio.gui.jobs import JobFollower, JobStrip
@@ -252,6 +253,7 @@ class Window(QMainWindow):
         """Look at this from now on; what was open before is let go."""
         before = self.context.view
         self.context.view, self.context.pack = view, 1
+        keep_as_set(view, self.settings)
         if before is not None and before is not view:
             self.deeds.release(before)
         self.context.selection.choose(0)
