@@ -85,15 +85,12 @@ def grow(
     """
     for j in range(STATES):
         cov[Z, j] += charge_share * cov[G, j] + held * cov[B, j]
-    for i in range(STATES):
-        cov[i, Z] += charge_share * cov[i, G] + held * cov[i, B]
-    for j in range(STATES):
         cov[E, j] *= decay_e
         cov[K, j] *= decay_k
     for i in range(STATES):
+        cov[i, Z] += charge_share * cov[i, G] + held * cov[i, B]
         cov[i, E] *= decay_e
         cov[i, K] *= decay_k
-    for i in range(STATES):
         cov[i, i] += q[i]
 
 
@@ -102,6 +99,7 @@ def correct(
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
     h: NDArray[np.float64],
+    knot: int,
     innovation: float,
     noise: float,
     gate: float,
@@ -110,16 +108,20 @@ def correct(
 ) -> float:
     """One scalar measurement; returns the innovation squared over its variance, before the gate.
 
-    Beyond `gate` sigma the noise is raised until the reading lies on the gate. consider: Z, B and G
-    keep their values and their uncertainty (Schmidt). steady: F keeps its.
+    h (CURVE + 2,): by the states before the curve, and by the curve at `knot` and the next one: no
+    reading touches more of it. Beyond `gate` sigma the noise is raised until the reading lies on
+    the gate. consider: Z, B and G keep their values and their uncertainty (Schmidt). steady: F
+    keeps its.
     """
-    ph = np.zeros(STATES)
-    for j in range(STATES):
-        if h[j] != 0.0:
-            for i in range(STATES):
-                ph[i] += cov[j, i] * h[j]
-    s = noise
+    ph = np.empty(STATES)
+    at, after = cov[CURVE + knot], cov[CURVE + knot + 1]
     for i in range(STATES):
+        total = h[CURVE] * at[i] + h[CURVE + 1] * after[i]
+        for j in range(CURVE):
+            total += h[j] * cov[j, i]
+        ph[i] = total
+    s = noise + h[CURVE] * ph[CURVE + knot] + h[CURVE + 1] * ph[CURVE + knot + 1]
+    for i in range(CURVE):
         s += h[i] * ph[i]
     ratio = innovation * innovation / s
     if ratio > gate * gate:
@@ -131,13 +133,14 @@ def correct(
         k[G] = 0.0
     if steady:
         k[F] = 0.0
+    # cov - k ph' - ph k' + s k k', whole rows at a time: half of them would not be vectorised.
+    # Both products of a sum are the same for (i, j) and (j, i): symmetry stays exact.
+    half = ph - 0.5 * s * k
     for i in range(STATES):
         x[i] += k[i] * innovation
-    for i in range(STATES):
-        for j in range(i, STATES):
-            p = cov[i, j] - k[i] * ph[j] - ph[i] * k[j] + k[i] * s * k[j]
-            cov[i, j] = p
-            cov[j, i] = p
+        row, gain, rest = cov[i], k[i], half[i]
+        for j in range(STATES):
+            row[j] -= gain * half[j] + rest * k[j]
     return ratio
 
 

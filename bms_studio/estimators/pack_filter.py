@@ -255,9 +255,10 @@ def learn_offset(
         standby = max(standby, 0.5 * abs(r[R_MEAN_A]), 0.5 * c[C_OFF_C] * unit)
     floor = standby * standby
     if r[R_QUIET] > 60.0 and r[R_OFFSET_S] > 60.0 and cov[B, B] > floor:
-        h = np.zeros(STATES)
+        h = np.zeros(CURVE + 2)
         h[B] = 1.0
-        correct(x, cov, h, r[R_MEAN_A] - x[B], floor + r[R_VAR_A] * 0.1, GATE, False, True)
+        noise = floor + r[R_VAR_A] * 0.1
+        correct(x, cov, h, 0, r[R_MEAN_A] - x[B], noise, GATE, False, True)
         r[R_OFFSET_S] = 0.0
 
 
@@ -291,7 +292,7 @@ def read(
     noise += (c[C_R0] * factor * (current - r[R_LAST_A]) * min(c[C_SKEW] / max(dt, 1e-3), 1.0)) ** 2
     if unknown:
         noise += (total_r * c[C_MISSING] * c[C_Q]) ** 2 * (1 + 2 * MISSING_TAU_S / max(dt, 1e-3))
-    h = np.zeros(STATES)
+    h = np.zeros(CURVE + 2)
     h[Z] = slope
     h[F] = -factor * c[C_R0] * (a - x[B])
     h[D] = -factor * c[C_R1] * r[R_X1]
@@ -304,8 +305,8 @@ def read(
     h[K] = 1.0
     h[E] = 1.0
     knot, share = knot_at(seen)
-    h[CURVE + knot] = 1 - share
-    h[CURVE + knot + 1] = share
+    h[CURVE] = 1 - share
+    h[CURVE + 1] = share
     level = int(min(max(z, 0.0), 1.0) * (len(flat) - 1) + 0.5)
     usual = (
         (r[R_SCALE] * look_up(doubts[0], min(max(z, 0.0), 1.0))) ** 2
@@ -329,6 +330,7 @@ def read(
         x,
         cov,
         h,
+        knot,
         plain - lacking(x, seen) - x[E] - x[K],
         noise,
         GATE,
