@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 # Of the sigma that an estimator states, at least this share differs from visit to visit.
 LEAST_SCATTER = 0.6
+# Fewer cells than these tell nothing of a visit's scatter.
+LEAST_ALIKE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,14 @@ class Trend:
         return np.asarray((self.weight[1:] * up.reshape(low[1:].shape)).sum(0), np.float64)
 
 
+def _middle(ordered: Array, count: NDArray[np.int64]) -> Array:
+    """Median of the first `count` (M,) of each sorted row (M, N)."""
+    low, high = np.maximum(count - 1, 0) // 2, np.maximum(count, 1) // 2
+    high = np.minimum(high, ordered.shape[1] - 1)
+    pick = np.take_along_axis(ordered, np.stack([low, high], 1), 1)
+    return np.asarray(pick.mean(1), np.float64)
+
+
 def repeatability(values: Array, sigma: Array) -> Array:
     """How large the scatter of each visit is (M,), in sigmas: values, sigma (M, N), what all cells
     do together taken off. Between neighbouring visits, so that no trend counts; a visit that told
@@ -73,16 +83,16 @@ def repeatability(values: Array, sigma: Array) -> Array:
     out = np.ones(visits)
     known = np.isfinite(values) & (sigma > 0)
     both = known[1:] & known[:-1]
-    ratios = np.full(max(visits - 1, 0), np.nan)
-    for m in np.flatnonzero(both.sum(1) >= 6).tolist():
-        cells = both[m]
-        step = values[m + 1, cells] - values[m, cells]
-        scale = np.hypot(sigma[m + 1, cells], sigma[m, cells])
-        apart = np.sort(np.abs(step - np.median(step)) / scale)
-        # The third largest as well: heavy tails are scatter, one or two cells may be faults.
-        ratios[m] = max(1.4826 * float(np.median(apart)), 0.6 * float(apart[-3]))
-    if not np.isfinite(ratios).any():
+    count = both.sum(1)
+    if not (count >= LEAST_ALIKE).any():
         return out
+    step = np.where(both, values[1:] - values[:-1], np.nan)
+    scale = np.where(both, np.hypot(sigma[1:], sigma[:-1]), np.nan)
+    apart = np.sort(np.abs(step - _middle(np.sort(step, 1), count)[:, None]) / scale, 1)
+    third = np.take_along_axis(apart, np.maximum(count - 3, 0)[:, None], 1)[:, 0]
+    # The third largest as well: heavy tails are scatter, one or two cells may be faults.
+    ratios = np.maximum(1.4826 * _middle(apart, count), 0.6 * third)
+    ratios[count < LEAST_ALIKE] = np.nan
     usual = float(np.nanmedian(ratios))
     filled = np.where(np.isfinite(ratios), ratios, usual)
     # A step is as bad as the worse of its two visits; a visit as the better of its two steps.
