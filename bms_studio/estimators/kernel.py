@@ -141,7 +141,7 @@ def correct(
         row, gain, rest = cov[i], k[i], half[i]
         for j in range(STATES):
             row[j] -= gain * half[j] + rest * k[j]
-    return ratio
+    return float(ratio)
 
 
 @njit(nogil=True, cache=True)
