@@ -95,6 +95,7 @@ TEMPLATES: dict[str, str] = {
     "why.no_data": "no data yet",
     "why.sign_contradicts": "the current counts the other way: turn its sign",
     "alert.also": "{sentence} (also cells {also})",
+    "alert.assumed": "{sentence} (usual for {assumed}, which the data speak for)",
     "check.limits": "voltage and temperature limits",
     "check.cell_limits": "cell limits",
     "check.temperature_limits": "temperatures",
@@ -290,10 +291,12 @@ def render(code: str, parameters: Parameters | None = None, fallback: str = "") 
         return fallback or code
     try:
         sentence = text(template).format(**dict(parameters or {}))
-        also = (parameters or {}).get("also")
-        return (
-            text(TEMPLATES["alert.also"]).format(sentence=sentence, also=also) if also else sentence
-        )
+        for more in ("also", "assumed"):
+            word = (parameters or {}).get(more)
+            if word:
+                about = {"sentence": sentence, more: word}
+                sentence = text(TEMPLATES[f"alert.{more}"]).format(**about)
+        return sentence
     except (KeyError, ValueError, TypeError, IndexError):
         # An old or foreign recording with other parameters: its own English sentence is better.
         return fallback or code

@@ -25,6 +25,7 @@ from bms_studio.diagnosis.registry import HEALTH, ROWS, WINDOWS, Ending
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.numerics.statistics import row_statistics
 from bms_studio.pack.health import BY_NAME, Health
+from bms_studio.pack.limits import unstated
 from bms_studio.pack.profile import Limits
 from bms_studio.pack.sign import SignCheck
 from bms_studio.pack.state import StateOfUse
@@ -54,7 +55,11 @@ class Monitor:
     order of time. Set `history` (daily summaries of earlier visits, oldest first) before the first
     `evaluate`; summaries of the days seen here are kept beside it."""
 
-    def __init__(self, limits: Limits, history: Iterable[Health] = ()) -> None:
+    def __init__(
+        self, limits: Limits, history: Iterable[Health] = (), recognised: str = ""
+    ) -> None:
+        """recognised: chemistry that the data speak for, whose limits stand in for those that
+        nobody stated; else that of the first evaluation that knows one."""
         self.extremes = ExtremeDeviation()
         self.use = StateOfUse()
         self.sign = SignCheck()
@@ -76,29 +81,47 @@ class Monitor:
         self._range = RangeWatch()
         self._probe_range = RangeWatch("sensor.probe_implausible", *POSSIBLE_DEGC)
         self._sum = SumWatch()
+        self._assumed = ""
         self._checked: dict[str, None] = {}
         self._has_data = False
         self._cell_count = 0
         self._pack_v = float("nan")
         self._newest: Moments | None = None
-        # A charger holds the limit itself, and the best readings are good to some millivolts.
-        low, high = limits.cell_voltage_min, limits.cell_voltage_max
-        cell_low = None if low is None else low - READING_V
-        cell_high = None if high is None else high + READING_V
-        self._cells = _watches(
-            ("limits.cell_over_voltage", "cell", "v", cell_high, 0.005, True, "stop"),
-            ("limits.cell_under_voltage", "cell", "v", cell_low, 0.02, False, "warn"),
-        )
-        cold, hot = limits.temperature_min, limits.temperature_max
-        self._probes = _watches(
-            ("limits.over_temperature", "probe", "degc", hot, 2.0, True, "stop"),
-            ("limits.under_temperature", "probe", "degc", cold, 2.0, False, "warn"),
-        )
+        self._limits = limits
+        self._cells: list[LimitWatch] = []
+        self._probes: list[LimitWatch] = []
+        self._watch_limits(limits)
         discharge, charge = limits.current_discharge_max, limits.current_charge_max
         self._current = _watches(
             ("limits.over_current", "pack", "a", discharge, 1.0, True, "warn"),
             ("limits.over_current", "pack", "a", -charge if charge else None, 1.0, False, "warn"),
         )
+        self._assume(recognised)
+
+    def _watch_limits(self, limits: Limits, assumed: str = "") -> None:
+        # A charger holds the limit itself, and the best readings are good to some millivolts.
+        low, high = limits.cell_voltage_min, limits.cell_voltage_max
+        cell_low = None if low is None else low - READING_V
+        cell_high = None if high is None else high + READING_V
+        # What was only recognised may be wrong: it is one step less severe.
+        stop, warn = ("warn", "watch") if assumed else ("stop", "warn")
+        self._cells += _watches(
+            ("limits.cell_over_voltage", "cell", "v", cell_high, 0.005, True, stop),
+            ("limits.cell_under_voltage", "cell", "v", cell_low, 0.02, False, warn),
+            assumed=assumed,
+        )
+        cold, hot = limits.temperature_min, limits.temperature_max
+        self._probes += _watches(
+            ("limits.over_temperature", "probe", "degc", hot, 2.0, True, stop),
+            ("limits.under_temperature", "probe", "degc", cold, 2.0, False, warn),
+            assumed=assumed,
+        )
+
+    def _assume(self, chemistry: str) -> None:
+        """Limits of a recognised chemistry where nobody stated any; once."""
+        if chemistry and not self._assumed:
+            self._assumed = chemistry
+            self._watch_limits(unstated(self._limits, chemistry), chemistry)
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -222,6 +245,7 @@ class Monitor:
             self._days.append(before)
         self._health = health
         self._risks = None
+        self._assume(health.chemistry)
         self._cell_count = max(self._cell_count, health.count)
         past = [*self.history, *self._days]
         stated = [finding for find in HEALTH.values() for finding in find(past, health)]
@@ -302,9 +326,11 @@ def _nothing_after(newest: Moments) -> Moments:
     return Moments(newest.time + 2 * WINDOW_NS, *unknown)
 
 
-def _watches(*rules: tuple[str, str, str, float | None, float, bool, str]) -> list[LimitWatch]:
+def _watches(
+    *rules: tuple[str, str, str, float | None, float, bool, str], assumed: str = ""
+) -> list[LimitWatch]:
     return [
-        LimitWatch(LimitRule(code, channel, unit, limit, hysteresis, above, severity))
+        LimitWatch(LimitRule(code, channel, unit, limit, hysteresis, above, severity, assumed))
         for code, channel, unit, limit, hysteresis, above, severity in rules
         if limit is not None
     ]

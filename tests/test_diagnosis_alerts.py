@@ -334,3 +334,41 @@ def test_a_charge_off_and_a_rest_off_of_one_cell_are_one_alert() -> None:
     book.push([finding("imbalance.level", 4, 60)], 20)
     shown = {a.code: a.severity for a in book.alerts.values()}
     assert shown == {"imbalance.charge": "info", "imbalance.level": "watch"}
+
+
+def test_limits_of_a_recognised_chemistry_are_used_one_step_less_severe_and_say_so() -> None:
+    time = START_NS + np.arange(200, dtype=np.int64) * SECOND
+    volts = np.full((200, 4), 3.7, np.float32)
+    volts[150:, 2] = 4.25
+    unknown, told_later = Monitor(Limits()), Monitor(Limits())
+    from_the_start = Monitor(Limits(), recognised="NMC")
+    stated = Monitor(resolve_limits(Limits(), "NMC"), recognised="NMC")
+    for monitor in (unknown, told_later, from_the_start, stated):
+        monitor.push("cell", time[:100], volts[:100])
+        if monitor is told_later:
+            monitor.evaluate(replace(health(0, 4), chemistry="NMC"))
+        monitor.push("cell", time[100:], volts[100:])
+    assert "check.cell_limits" not in unknown.checked
+    assert not [f for f in unknown.judgement().findings if f.kind == "limits"]
+    for monitor in (told_later, from_the_start):
+        assert "check.cell_limits" in monitor.checked
+        (alert,) = (f for f in monitor.judgement().findings if f.kind == "limits")
+        assert (alert.cell, alert.severity) == (3, "warn")
+        assert "usual for NMC, which the data speak for" in alert.text
+        assert render(alert.code, alert.parameters) == alert.text
+        assert monitor.judgement().verdict.code == "WATCH"
+    (alert,) = (f for f in stated.judgement().findings if f.kind == "limits")
+    assert (alert.severity, stated.judgement().verdict.code) == ("stop", "STOP")
+
+
+def test_a_stated_limit_is_kept_where_the_chemistry_is_recognised() -> None:
+    time = START_NS + np.arange(60, dtype=np.int64) * SECOND
+    monitor = Monitor(Limits(cell_voltage_max=4.4), recognised="NMC")
+    volts = np.full((60, 4), 4.3, np.float32)
+    monitor.push("cell", time, volts)
+    assert not [f for f in monitor.judgement().findings if f.kind == "limits"]
+    volts[:, 1] = 2.0
+    monitor.push("cell", time + 60 * SECOND, volts)
+    assert [f.code for f in monitor.judgement().findings if f.kind == "limits"] == [
+        "limits.cell_under_voltage"
+    ]

@@ -111,7 +111,8 @@ class Analysed:
             limits = resolve_limits(
                 profile.limits, self.run.settings.chemistry or profile.chemistry
             )
-            self.monitors[number] = Monitor(limits, self.history.get(number, ()))
+            recognised = known[number].chemistry if number in known else ""
+            self.monitors[number] = Monitor(limits, self.history.get(number, ()), recognised)
         return self.analysers[number], self.monitors[number]
 
 

@@ -83,7 +83,8 @@ def _note(
 @dataclass(frozen=True, slots=True)
 class LimitRule:
     """One limit: finding code, kind of channel ("cell", "probe", "pack"), unit of its parameters,
-    limit, hysteresis, whether beyond means above, and severity when it is."""
+    limit, hysteresis, whether beyond means above, and severity when it is. assumed: the chemistry
+    whose limit it is, where that was recognised and nobody stated it."""
 
     code: str
     channel: str
@@ -92,6 +93,7 @@ class LimitRule:
     hysteresis: float
     above: bool
     severity: str = "warn"
+    assumed: str = ""
 
 
 class LimitWatch:
@@ -153,8 +155,11 @@ class LimitWatch:
         }
         if rule.channel != "pack":
             parameters[rule.channel] = number
+        if rule.assumed:
+            parameters["assumed"] = rule.assumed
         name = "Pack" if rule.channel == "pack" else f"{rule.channel.capitalize()} {number}"
         side, unit = "above" if rule.above else "below", _UNITS[rule.unit]
+        said = f" (usual for {rule.assumed}, which the data speak for)" if rule.assumed else ""
         return Finding(
             id=f"{rule.code}.{number}",
             time=time,
@@ -167,6 +172,6 @@ class LimitWatch:
             score=abs(value - rule.limit) / max(rule.hysteresis, 1e-9),
             code=rule.code,
             parameters=parameters,
-            text=f"{name} at {value:.3f} {unit} is {side} its limit of {rule.limit:.3f} {unit}",
+            text=f"{name} at {value:.3f} {unit} is {side} its limit of {rule.limit:.3f} {unit}{said}",
             count=self._counts.get(column, 1),
         )

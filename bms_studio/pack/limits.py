@@ -1,6 +1,6 @@
 """Which limits hold for a pack: the profile's, else its chemistry's; unknown stays unknown.
 
-Plain numbers. A chemistry that nobody stated is never assumed.
+Plain numbers. Limits of a chemistry that was only recognised are asked for by name (`unstated`).
 """
 
 from dataclasses import fields
@@ -25,3 +25,15 @@ def resolve_limits(stated: Limits, chemistry: str) -> Limits:
         value = getattr(stated, field.name)
         chosen[field.name] = getattr(filled, field.name) if value is None else value
     return Limits(**chosen)
+
+
+def unstated(stated: Limits, chemistry: str) -> Limits:
+    """What a chemistry says of the limits that `stated` leaves open, and of those only."""
+    every = resolve_limits(Limits(), chemistry)
+    return Limits(
+        **{
+            field.name: getattr(every, field.name)
+            for field in fields(Limits)
+            if getattr(stated, field.name) is None
+        }
+    )
