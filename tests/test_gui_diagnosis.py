@@ -1,7 +1,11 @@
 """Diagnosis in the window: who fails first and why, the dialogs around it, in every size."""
 
+import sys
+import wave
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
@@ -11,6 +15,7 @@ from bms_studio.gui.app import make_application, use_theme
 from bms_studio.gui.compare_dialog import CompareDialog, notable
 from bms_studio.gui.diagnosis_page import DiagnosisPage
 from bms_studio.gui.guide_dialog import GuideDialog
+from bms_studio.gui.guide_sound import Tick
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.report_dialog import ReportDialog
 from bms_studio.gui.settings import Settings
@@ -163,8 +168,7 @@ def test_two_visits_are_compared_cell_by_cell(qtbot: QtBot) -> None:
 
 def test_the_guided_check_speaks_and_the_wiggle_test_counts(qtbot: QtBot, replay: Replay) -> None:
     make_application()
-    beeps: list[int] = []
-    dialog = GuideDialog(lambda: replay, beep=lambda: beeps.append(1))
+    dialog = GuideDialog(lambda: replay, sound=Tick(()))
     qtbot.addWidget(dialog)
     dialog.show()
     assert not clipped(dialog)
@@ -178,9 +182,29 @@ def test_the_guided_check_speaks_and_the_wiggle_test_counts(qtbot: QtBot, replay
     dialog.wiggle()
     assert dialog.dip_count.text() == "0"
     assert dialog.dip_words.text() == "No dip yet."
-    dips = [f for f in replay._monitor.log if f.code in ("dips.one_cell", "dips.sense_wire")]
+    assert "no sound" in dialog.sound_words.text()
+    assert not clipped(dialog)
     replay.seek(span[1])
-    dialog.tick()
-    assert bool(beeps) == bool(dips)
     dialog.close()
     assert not dialog._timer.isActive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its player takes no arguments there")
+def test_a_tick_is_really_played_and_a_player_that_fails_gives_way(tmp_path: Path) -> None:
+    heard = tmp_path / "heard.wav"
+    copies = [sys.executable, "-c", f"import shutil,sys;shutil.copy(sys.argv[1],{str(heard)!r})"]
+    sound = Tick([[sys.executable, "-c", "raise SystemExit(1)"], copies])
+    assert sound.state == "unknown"
+    sound.play()
+    sound.wait(20)
+    assert sound.state == "plays"
+    with wave.open(str(heard)) as file:
+        frames = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        assert len(frames) > 0.02 * file.getframerate()
+    assert np.abs(frames).max() > 10_000
+    mute = Tick([[sys.executable, "-c", "raise SystemExit(1)"]])
+    mute.play()
+    mute.wait(20)
+    assert mute.state == "silent"
+    mute.play()
+    assert mute.state == "silent"

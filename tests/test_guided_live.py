@@ -10,7 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from bms_studio.acquisition.settings import AdapterSettings
 from bms_studio.gui.app import make_application
-from bms_studio.gui.guide_dialog import GuideDialog, seen
+from bms_studio.gui.guide_dialog import GuideDialog
+from bms_studio.gui.guide_seen import seen
+from bms_studio.gui.guide_sound import Tick
 from bms_studio.guided_test import CHARGER
 from bms_studio.interpret import Request
 from bms_studio.session import Session
@@ -52,7 +54,7 @@ def test_the_check_follows_a_live_pack_and_transmits_nothing(qtbot: QtBot, pack:
     make_application()
     session = connect(AdapterSettings("slcan", pack.channel, 500_000), Request(), owned=True)
     assert isinstance(session, Session)
-    dialog = GuideDialog(lambda: session, beep=lambda: None)
+    dialog = GuideDialog(lambda: session, sound=Tick(()))
     qtbot.addWidget(dialog)
     try:
         wait_until(lambda: session.status.pack.cells == 8, qtbot, 60_000)

@@ -159,6 +159,7 @@ class LimitWatch:
             parameters["assumed"] = rule.assumed
         name = "Pack" if rule.channel == "pack" else f"{rule.channel.capitalize()} {number}"
         side, unit = "above" if rule.above else "below", _UNITS[rule.unit]
+        limit = f"{rule.limit:.3f} {unit}"
         said = f" (usual for {rule.assumed}, which the data speak for)" if rule.assumed else ""
         return Finding(
             id=f"{rule.code}.{number}",
@@ -172,6 +173,6 @@ class LimitWatch:
             score=abs(value - rule.limit) / max(rule.hysteresis, 1e-9),
             code=rule.code,
             parameters=parameters,
-            text=f"{name} at {value:.3f} {unit} is {side} its limit of {rule.limit:.3f} {unit}{said}",
+            text=f"{name} at {value:.3f} {unit} is {side} its limit of {limit}{said}",
             count=self._counts.get(column, 1),
         )

@@ -7,10 +7,8 @@ what the pack does. The wiggle test ticks at every dip while somebody bends cabl
 import math
 from collections.abc import Callable
 
-import numpy as np
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QApplication,
     QDialog,
     QHBoxLayout,
     QLabel,
@@ -19,11 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bms_studio.diagnosis.verdict import health_checks
-from bms_studio.gui.contract import Analysed, PackView, Recordable
+from bms_studio.gui.contract import PackView, Recordable
 from bms_studio.gui.guide_pack import PackRow
+from bms_studio.gui.guide_seen import dip_counts, seen
+from bms_studio.gui.guide_sound import Tick
 from bms_studio.gui.quantity_words import quantity_words
-from bms_studio.gui.readings import number, read
+from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import duration_words
 from bms_studio.guided_test import (
     CHARGER,
@@ -43,11 +42,9 @@ from widgets.panel import Panel
 from widgets.text_line import TextLine
 
 _TICK_MS = 200
+_RED_TICKS = 4
 _JUDGE_FROM = 4
 _JUDGE_TICKS = 50  # a fresh evaluation every ten seconds: somebody waits for it
-_DIPS = ("dips.one_cell", "dips.sense_wire")
-# Which checks of the verdict stand for a quantity of a plan.
-_CHECKED = {"check.resistance": "resistance_ohm", "check.balance": "soc"}
 
 
 class GuideDialog(QDialog):
@@ -61,18 +58,18 @@ class GuideDialog(QDialog):
         self,
         view: Callable[[], PackView | None],
         parent: QWidget | None = None,
-        beep: Callable[[], None] = QApplication.beep,
+        sound: Tick | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(text("Check a pack"))
         self.setModal(False)
         self.resize(540, 560)
-        self._view, self._beep = view, beep
+        self._view, self.sound = view, sound or Tick()
         self._test: GuidedTest | None = None
         self._dips: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._wiggling = False
-        self._ticks = 0
+        self._ticks = self._red = 0
         self._layers = QStackedLayout(self)
         self._layers.setContentsMargins(12, 12, 12, 12)
         self._layers.addWidget(self._make_choice())
@@ -156,8 +153,9 @@ class GuideDialog(QDialog):
         panel.add(_wrapped(text("Bend one cable or joint after another; listen for the tick.")))
         self.dip_count = TextLine("0", size=40, bold=True)
         self.dip_words = _wrapped("")
-        panel.add(self.dip_count)
-        panel.add(self.dip_words)
+        self.sound_words = _wrapped("")
+        for part in (self.dip_count, self.dip_words, self.sound_words):
+            panel.add(part)
         panel.add(QWidget(), 1)
         back = ActionButton(text("Back"), least=90)
         back.clicked.connect(self.choose_again)
@@ -185,9 +183,10 @@ class GuideDialog(QDialog):
     def wiggle(self) -> None:
         """Begin to tick at dips; those before do not count."""
         view = self._view()
-        self._dips = _dip_counts(view) if view is not None else {}
+        self._dips = dip_counts(view) if view is not None else {}
         self._first = dict(self._dips)
         self._wiggling = True
+        self.sound.play()  # so that everybody knows what to listen for, or that there is nothing
         self._layers.setCurrentIndex(2)
         self._timer.start()
         self.tick()
@@ -229,7 +228,7 @@ class GuideDialog(QDialog):
         if guidance.done:
             self._timer.stop()
             self._judge(view)
-            self._beep()
+            self.sound.play()
             self.end_button.set_text(text("Show the diagnosis"))
             self.report_button.show()
 
@@ -256,9 +255,14 @@ class GuideDialog(QDialog):
             self.pack_row.hide()
 
     def _tick_wiggle(self, view: PackView) -> None:
-        counts = _dip_counts(view)
-        if any(count > self._dips.get(key, 0) for key, count in counts.items()):
-            self._beep()
+        counts = dip_counts(view)
+        dipped = any(count > self._dips.get(key, 0) for key, count in counts.items())
+        if dipped:
+            self.sound.play()
+        self.sound.look()
+        self._red = _RED_TICKS if dipped else max(self._red - 1, 0)
+        self.dip_count.set_tone("high" if self._red else "text")  # seen as well as heard
+        self.sound_words.setText(_sound_words(self.sound.state))
         self._dips = counts
         new = {
             key: count - self._first.get(key, 0)
@@ -287,30 +291,8 @@ class GuideDialog(QDialog):
     def done(self, result: int) -> None:
         """Closed, by whatever way: the clock stops."""
         self._timer.stop()
+        self.sound.close()
         super().done(result)
-
-
-def seen(view: PackView) -> Seen:
-    """What the pack does at the view's present moment."""
-    readings = read(view, view.now_ns)
-    status = view.status.pack
-    health = view.analysis.health if isinstance(view, Analysed) else None
-    current = readings.field("current")
-    known = {_CHECKED[code] for code, _ in health_checks(health)[0] if code in _CHECKED}
-    probes = readings.probes_degc[np.isfinite(readings.probes_degc)]
-    return Seen(
-        now_ns=view.now_ns,
-        current_a=current.value if not current.stale else math.nan,
-        cells_v=np.where(readings.cell_stale, np.nan, readings.cells_v),
-        capacity_ah=status.capacity_ah,
-        cell_voltage_min=status.cell_voltage_min,
-        cell_voltage_max=status.cell_voltage_max,
-        progress=health.progress if health is not None else {},
-        needs=health.needs if health is not None else {},
-        known=frozenset(known),
-        coldest_degc=float(probes.min()) if len(probes) else math.nan,
-        hottest_degc=float(probes.max()) if len(probes) else math.nan,
-    )
 
 
 def _step_words(guidance: Guidance) -> str:
@@ -343,8 +325,11 @@ def _open_words(guidance: Guidance) -> list[str]:
     return lines
 
 
-def _dip_counts(view: PackView) -> dict[str, int]:
-    return {f.id: f.count for f in view.findings if f.code in _DIPS}
+def _sound_words(state: str) -> str:
+    return {
+        "plays": text("One tick was played just now: that is how a dip sounds."),
+        "silent": text("This computer gives no sound: watch the number, it turns red at a dip."),
+    }.get(state, "")
 
 
 def _way_words() -> dict[str, str]:
