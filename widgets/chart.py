@@ -55,8 +55,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """All of a chart. axis: how x is written ("number", "share" 0..1 as per cent, "days" unix
-    seconds as dates, "clock" unix seconds as time of day, "seconds"). limit: a dashed level (NaN:
+    """All of a chart. axis: how x is written ("number", "count" whole numbers, "share" 0..1 as per
+    cent, "days" unix seconds as dates, "clock" unix seconds as time of day, dates over days,
+    "seconds"). day: how a date is written, as strftime has it. limit: a dashed level (NaN:
     none). zero: whether y begins at zero, so that flat looks flat. shaded: x0, x1 of the evidence.
     moment: t0, t1 in ns that a click leads to."""
 
@@ -74,3 +75,4 @@ class Chart:
     shaded: tuple[float, float] | None = None
     moment: tuple[int, int] | None = None
     zero: bool = False
+    day: str = "%d %b"

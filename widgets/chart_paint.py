@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from widgets.axes import decimals_for, format_value, tidy_ticks
+from widgets.axes import Ticks, decimals_for, format_value, tidy_ticks
 from widgets.chart import Chart, Curve, Points
 from widgets.text_line import elided
 from widgets.theme import Theme, font, mix, semibold
@@ -34,10 +34,10 @@ def paint_chart(painter: QPainter, rect: QRectF, chart: Chart, theme: Theme) -> 
     painter.setBrush(theme.raised)
     painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
     _paint_title(painter, rect, chart, theme)
-    plot = rect.adjusted(_LEFT, _TOP, -_RIGHT, -_BOTTOM)
+    limits = _limits(chart)
+    plot = rect.adjusted(_left(rect, limits), _TOP, -_RIGHT, -_BOTTOM)
     if plot.width() < 20 or plot.height() < 20:
         return
-    limits = _limits(chart)
     if limits is None:
         painter.setFont(font(12))
         painter.setPen(theme.muted)
@@ -57,6 +57,26 @@ def paint_chart(painter: QPainter, rect: QRectF, chart: Chart, theme: Theme) -> 
         _paint_points(painter, place, points, theme)
     painter.restore()
     _paint_limit(painter, place, chart, theme)
+
+
+def _left(rect: QRectF, limits: tuple[float, float, float, float] | None) -> float:
+    """Room for the words of the y axis."""
+    if limits is None:
+        return _LEFT
+    ticks = _ticks(limits[2], limits[3], rect.height() - _TOP - _BOTTOM, 32)
+    metrics = QFontMetricsF(font(11))
+    wide = max(metrics.horizontalAdvance(format_value(v, ticks.decimals)) for v in ticks.values)
+    return max(_LEFT, wide + 12)
+
+
+def _ticks(low: float, high: float, pixels: float, apart: float) -> Ticks:
+    """As many as have room, but never a single one: that would be no scale."""
+    most = max(int(pixels / apart), 2)
+    ticks = tidy_ticks(low, high, most)
+    while len(ticks.values) < 2 and most < 12:
+        most += 1
+        ticks = tidy_ticks(low, high, most)
+    return ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +123,7 @@ def _limits(chart: Chart) -> tuple[float, float, float, float] | None:
     y0, y1 = float(known_y.min()), float(known_y.max())
     if x1 - x0 < 1e-9 * max(abs(x0), 1.0):
         x0, x1 = x0 - 0.5, x1 + 0.5
-    pad = 0.08 * (y1 - y0) or max(abs(y0) * 0.05, 1e-6)
+    pad = 0.08 * (y1 - y0) or abs(y0) * 0.05 or 1.0
     top = 2.2 * pad if chart.bars or chart.note else pad
     return x0, x1, y0 - (top if chart.bars and y0 < 0 else pad), y1 + top
 
@@ -132,7 +152,7 @@ def _paint_grid(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
     plot = place.plot
     painter.setFont(font(11))
     metrics = QFontMetricsF(font(11))
-    ticks = tidy_ticks(place.y0, place.y1, max(int(plot.height() / 32), 2))
+    ticks = _ticks(place.y0, place.y1, plot.height(), 32)
     for value in ticks.values:
         y = place.y(value)
         painter.setPen(QPen(theme.grid, 1))
@@ -143,27 +163,31 @@ def _paint_grid(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
         painter.drawText(QPointF(x, y + 4), words)
     if chart.bars:
         return
-    last = -math.inf
-    for value, words in _x_ticks(place, chart.axis, max(int(plot.width() / 90), 2)):
+    last, before = -math.inf, ""
+    for value, words in _x_ticks(place, chart, plot.width()):
+        if words == before:
+            continue
         width = metrics.horizontalAdvance(words)
         left = min(max(place.x(value) - width / 2, plot.left() - 20), plot.right() - width + 6)
         if left > last + 8:
             painter.setPen(theme.muted)
             painter.drawText(QPointF(left, plot.bottom() + 16), words)
-            last = left + width
+            last, before = left + width, words
 
 
-def _x_ticks(place: _Place, axis: str, most: int) -> Iterator[tuple[float, str]]:
+def _x_ticks(place: _Place, chart: Chart, pixels: float) -> Iterator[tuple[float, str]]:
+    axis, most = chart.axis, max(int(pixels / 90), 2)
     if axis in ("days", "clock"):
-        short = place.x1 - place.x0 < 2 * 86400
-        form = "%H:%M" if short or axis == "clock" else "%d %b"
+        form = "%H:%M" if place.x1 - place.x0 < 2 * 86400 else chart.day
         if place.x1 - place.x0 < 600:
             form = "%H:%M:%S"
         for value in np.linspace(place.x0, place.x1, most + 1):
             yield float(value), datetime.fromtimestamp(float(value)).strftime(form)
         return
-    ticks = tidy_ticks(place.x0, place.x1, most)
+    ticks = _ticks(place.x0, place.x1, pixels, 90)
     for value in ticks.values:
+        if axis == "count" and value != round(value):
+            continue
         if axis == "share":
             yield value, f"{format_value(100 * value, decimals_for(100 * ticks.step))} %"
         else:
@@ -187,25 +211,51 @@ def _paint_band(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
     if band is None:
         return
     good = np.isfinite(band.low) & np.isfinite(band.high) & np.isfinite(band.x)
-    x, low, high = _thinned(band.x[good], band.low[good], band.high[good])
-    if not len(x):
+    if not good.any():
         return
-    if len(x) == 1:
-        x, low, high = np.array([place.x0, place.x1]), np.repeat(low, 2), np.repeat(high, 2)
-    least = 1.5 / place.plot.height() * (place.y1 - place.y0)  # a thin band is still seen
-    middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), least)
-    upper = [QPointF(place.x(a), place.y(b)) for a, b in zip(x, middle + half, strict=True)]
-    lower = [QPointF(place.x(a), place.y(b)) for a, b in zip(x, middle - half, strict=True)]
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme.band)
-    painter.drawPolygon(QPolygonF([*upper, *reversed(lower)]))
+    if np.count_nonzero(good) == 1:
+        low, high = np.repeat(band.low[good], 2), np.repeat(band.high[good], 2)
+        _paint_part(painter, place, np.array([place.x0, place.x1]), low, high)
+    else:
+        for first, last in _runs(good):
+            run = slice(first, last)
+            _paint_part(painter, place, *_thinned(band.x[run], band.low[run], band.high[run]))
     if band.label:
+        low = band.low[good]
         painter.setFont(font(11))
         painter.setPen(theme.muted)
         # In the second third, below the band: curves begin at the left and end labels stand right.
         part = low[len(low) // 3 : max(2 * len(low) // 3, 1)]
         y = min(place.y(float(np.min(part if len(part) else low))) + 14, place.plot.bottom() - 3)
         painter.drawText(QPointF(place.plot.left() + place.plot.width() / 3, y), band.label)
+
+
+def _paint_part(
+    painter: QPainter,
+    place: _Place,
+    x: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> None:
+    """One piece of a band without a gap; a thin or short one is still seen."""
+    least = 1.5 / place.plot.height() * (place.y1 - place.y0)
+    middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), least)
+    upper = [QPointF(place.x(a), place.y(b)) for a, b in zip(x, middle + half, strict=True)]
+    lower = [QPointF(place.x(a), place.y(b)) for a, b in zip(x, middle - half, strict=True)]
+    if upper[-1].x() - upper[0].x() < 2.0:
+        upper[-1].setX(upper[0].x() + 2.0)
+        lower[-1].setX(upper[0].x() + 2.0)
+        if len(upper) == 1:
+            upper, lower = [upper[0], *upper], [lower[0], *lower]
+    painter.drawPolygon(QPolygonF([*upper, *reversed(lower)]))
+
+
+def _runs(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one past the last of each stretch of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], good, [False])).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[0::2], edges[1::2], strict=True)]
 
 
 def _thinned(*arrays: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -218,8 +268,7 @@ def _paint_curve(painter: QPainter, place: _Place, curve: Curve, theme: Theme) -
     painter.setPen(QPen(color, curve.width))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     good = np.isfinite(curve.x) & np.isfinite(curve.y)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], good, [False])).astype(np.int8)))
-    for first, last in zip(edges[0::2], edges[1::2], strict=True):
+    for first, last in _runs(good):
         x, y = _thinned(curve.x[first:last], curve.y[first:last])
         points = [QPointF(place.x(a), place.y(b)) for a, b in zip(x, y, strict=True)]
         painter.drawPolyline(QPolygonF(points))
@@ -281,7 +330,13 @@ def _paint_bars(painter: QPainter, place: _Place, chart: Chart, theme: Theme) ->
                 at = tip + 13 if below else tip - 5
                 at = min(max(at, place.plot.top() + 10), place.plot.bottom())
                 painter.drawText(QPointF(centre - wide / 2, at), bar.text)
-        if number % labelled == 0 or bar.tone not in ("trace", "band"):
+        named = bar.tone not in ("trace", "band")
+        beside = any(
+            abs(number - k) < labelled and chart.bars[k].tone not in ("trace", "band")
+            for k in range(max(number - labelled, 0), min(number + labelled + 1, len(chart.bars)))
+            if k != number
+        )
+        if named or (number % labelled == 0 and not beside):
             painter.setFont(font(11))
             painter.setPen(theme.muted)
             wide = metrics.horizontalAdvance(bar.label)

@@ -4,8 +4,9 @@ A run gathers what analysers of its packs said. Plain bookkeeping: no thread, no
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,9 @@ from bms_studio.diagnosis.verdict import STREAM_CHECKS, judge
 from bms_studio.pack.health import Health
 from bms_studio.timeline import Timeline
 
+# Evaluations so far apart belong to two visits.
+_VISIT_NS = 2 * 86_400_000_000_000
+
 
 def prefix(pack: int) -> str:
     """What stands before the groups of a pack in the Timeline."""
@@ -40,7 +44,7 @@ def _now() -> str:
 @dataclass(slots=True, eq=False)
 class PackRun:
     """What one analysis says of one pack so far; findings: every transition; ranked: risks by the
-    time (ns) of their evaluation."""
+    time (ns) of their evaluation; ended: by its time, how each visit that is over ended."""
 
     basis: Basis = field(default_factory=Basis)
     cells: int = 0
@@ -50,6 +54,7 @@ class PackRun:
     verdict: Verdict | None = None
     risks: tuple[CellRisk, ...] = ()
     ranked: list[tuple[int, tuple[CellRisk, ...]]] = field(default_factory=list)
+    ended: dict[int, Health] = field(default_factory=dict)
 
     def findings_at(self, now_ns: int) -> tuple[Finding, ...]:
         """Newest state of every finding as of a moment, worst and newest first."""
@@ -66,6 +71,16 @@ class PackRun:
             return None
         checked = [code for code, _ in self.verdict.checked if code in STREAM_CHECKS]
         return judge(self.findings_at(now_ns), checked, True, health)
+
+    def visits_before(self, now_ns: int) -> tuple[Health, ...]:
+        """How each visit that had ended before a moment ended: one recording may hold several."""
+        known = [h for h in self.health if h.time <= now_ns]
+        ended = [a for a, b in pairwise(known) if b.time - a.time >= _VISIT_NS]
+        for health in ended:
+            if health.time not in self.ended:
+                verdict = self.verdict_at(health.time, health)
+                self.ended[health.time] = replace(health, verdict=verdict.code if verdict else "")
+        return tuple(self.ended[health.time] for health in ended)
 
     def risks_at(self, now_ns: int) -> tuple[CellRisk, ...]:
         """Risks as they were known at a moment."""
@@ -216,7 +231,7 @@ class Runs:
             shown=self.shown,
             busy=busy,
             error=error,
-            visits=self.visits if pack == 1 else (),
+            visits=(*(self.visits if pack == 1 else ()), *told.visits_before(now_ns)),
             verdict=told.verdict_at(now_ns, health) if pack != 1 else None,
             findings=told.findings_at(now_ns) if pack != 1 else (),
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from bms_studio.diagnosis.contract import CellRisk
-from bms_studio.gui.evidence_parts import Evidence, others, seconds_of
+from bms_studio.gui.evidence_parts import Array, Evidence, others, seconds_of
 from bms_studio.gui.evidence_steps import neighbours, newest_dip, over_charge, strongest_step
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
@@ -75,7 +75,13 @@ def charts(evidence: Evidence, risk: CellRisk) -> tuple[Chart, ...]:
             lambda: all_cells(evidence, cell, "capacity_ah"),
         ),
     )
-    made = _telling([make() for make in chosen])
+    if evidence.count == 1:
+        chosen = (
+            lambda: over_time(evidence, cell, "resistance_ohm"),
+            lambda: over_time(evidence, cell, "capacity_ah"),
+            lambda: probes(evidence),
+        )
+    made = _telling([replace(make(), day=text("%d %b")) for make in chosen])
     return made if risk.mechanism != "none" else tuple(_calm(chart) for chart in made)
 
 
@@ -124,7 +130,7 @@ def over_time(evidence: Evidence, cell: int, name: str) -> Chart:
         unit=unit,
         axis="days",
         points=(Points(when, table[:, cell - 1], sigma, joined=True),),
-        band=Range(when, low, high, text("{count} other cells", count=width - 1)),
+        band=_band(when, low, high, width - 1),
         empty=empty,
     )
 
@@ -150,16 +156,23 @@ def _within(evidence: Evidence, cell: int, name: str, empty: str) -> Chart:
         axis="clock",
         curves=() if few else (curve,),
         points=(points,) if few else (),
-        band=Range(when, low, high, text("{count} other cells", count=rows.shape[1] - 1)),
+        band=_band(when, low, high, rows.shape[1] - 1),
         moment=span,
         empty=empty,
     )
 
 
+def _band(when: Array, low: Array, high: Array, count: int) -> Range | None:
+    """Where the others lie; a single cell has none."""
+    if not count:
+        return None
+    return Range(when, low, high, text("{count} other cells", count=count))
+
+
 def deviation(evidence: Evidence, cell: int) -> Chart:
     """Cell minus median over the whole span, the band of the others behind it."""
     title, unit = text("Cell minus median"), "mV"
-    span = evidence.span
+    span = evidence.visit
     empty = text("no cell voltages in this span")
     if span is None:
         return Chart(title, unit, empty=empty)
@@ -175,7 +188,7 @@ def deviation(evidence: Evidence, cell: int) -> Chart:
         unit=unit,
         axis="clock",
         curves=(Curve(when, shown), Curve(when, 1e3 * found.high[cell - 1].astype(np.float64))),
-        band=Range(when, low, high, text("{count} other cells", count=len(found.low) - 1)),
+        band=_band(when, low, high, len(found.low) - 1),
         moment=span,
         empty=empty,
     )
@@ -197,7 +210,9 @@ def all_cells(evidence: Evidence, cell: int, name: str) -> Chart:
         here = np.arange(len(values)) == cell - 1
         rest = Points(numbers_[~here], values[~here], sigma[~here], "trace")
         own = Points(numbers_[here], values[here], sigma[here])
-        return Chart(title, text("{unit}, by cell", unit=unit), points=(rest, own), empty=empty)
+        return Chart(
+            title, text("{unit}, by cell", unit=unit), "count", points=(rest, own), empty=empty
+        )
     bars = tuple(
         Bar(
             str(k + 1),
@@ -214,7 +229,7 @@ def all_cells(evidence: Evidence, cell: int, name: str) -> Chart:
 def probes(evidence: Evidence) -> Chart:
     """All probes over the span, the hottest marked."""
     title, unit = text("Temperature"), text("°C, every probe")
-    span = evidence.span
+    span = evidence.visit
     empty = text("this pack reports no temperatures")
     if span is None:
         return Chart(title, unit, empty=empty)

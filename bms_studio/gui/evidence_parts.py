@@ -12,6 +12,8 @@ from bms_studio.gui.contract import PackView
 from bms_studio.pack.health import Health
 
 Array = NDArray[np.float64]
+# The first evaluation of a visit comes so long after its first sample.
+_FIRST_NS = 60_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,23 @@ class Evidence:
         """From the first sample to the present moment."""
         span = self.view.timeline.span()
         return (span[0], max(min(span[1], self.until_ns), span[0] + 1)) if span else None
+
+    @property
+    def visit(self) -> tuple[int, int] | None:
+        """From the first sample of the newest visit to the present moment."""
+        span = self.span
+        began = max((v.time for v in self.visits), default=0)
+        if span is None or began < span[0]:
+            return span
+        timeline, start = self.view.timeline, f"{self.prefix}health/"
+        group = next((g for g in timeline.groups() if g.startswith(start)), "")
+        times = timeline.raw(group, began + 1, span[1])[0] if group else np.zeros(0)
+        return (int(times[0]) - _FIRST_NS, span[1]) if len(times) else span
+
+    @property
+    def count(self) -> int:
+        """Cells of the pack."""
+        return len(self.view.timeline.columns(f"{self.prefix}cells"))
 
     @property
     def history(self) -> tuple[Health, ...]:
