@@ -20,7 +20,7 @@ import numpy as np
 from bms_studio.analysis.background import Background
 from bms_studio.analysis.runs import Runs
 from bms_studio.described import databases_from, origin_of
-from bms_studio.diagnosis.contract import Finding
+from bms_studio.diagnosis.contract import Finding, Verdict
 from bms_studio.diagnosis.verdict import judge
 from bms_studio.frame_log import FrameLog
 from bms_studio.jobs import Job
@@ -257,19 +257,24 @@ class Replay(ReplayAnalysis):
             protocol=self._described["title"],
             confidence=attributes["protocol_confidence"],
             runner_up=attributes["protocol_runner_up"],
-            verdict=judge(
-                self.findings,
-                self._checked,
-                bool(self.timeline.groups()),
-                self.analysis.health,
-                self._monitor.sign.state == "contradicts",
-            ),
+            verdict=self._verdict(),
             extremes=tuple(
                 Extreme(float(v), int(t)) for v, t in zip(kept.deviation_v, kept.time, strict=True)
             ),
             scan_s=self._scan_s(),
             origin=origin_of(attributes),
         )
+
+    def _verdict(self) -> Verdict:
+        groups = self.timeline.groups()
+        contradicts = self._monitor.sign.state == "contradicts"
+        health = self.analysis.health
+        verdict = judge(self.findings, self._checked, bool(groups), health, contradicts)
+        if groups or not self.timeline.frames.count:
+            return verdict
+        # Frames are there, and nobody knows what they mean.
+        add = ("action.add_database", {})
+        return replace(verdict, headline=("verdict.no_cells", {}), next_action=add)
 
     def _rate(self) -> float:
         frames, now = self.timeline.frames, self.now_ns

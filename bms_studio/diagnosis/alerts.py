@@ -16,7 +16,7 @@ RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 # A condition ends when it was not stated in so many evaluations in a row.
 _MISSED = 2
 # It is stated anew when its score or one of its figures changed by this much: people see it.
-_SCORE_STEP, _VALUE_STEP = 1.5, 0.3
+_SCORE_STEP, _VALUE_STEP = 1.5, 0.05
 # Troubles of the pack or its electronics, which strike many cells at once for one cause.
 _SHARED = (
     "limits.cell_over_voltage",

@@ -45,6 +45,7 @@ _STEPS = {
     "need.rest_30_min": "action.rest_30_min",
     "need.chemistry": "action.name_chemistry",
     "need.capacity": "action.state_capacity",
+    "need.more_cells": "action.single_cell",
 }
 # What can be checked on the rows themselves, in the order people read it.
 STREAM_CHECKS = (
@@ -64,6 +65,7 @@ _WHY = {
     "check.temperature_limits": "why.no_probes",
     "check.current_limits": "why.no_current_limits",
     "check.pack_sum": "why.no_pack_voltage",
+    "check.shifts": "why.few_cells",
     "check.thermal": "why.no_probes",
     "check.balancers": "why.no_flags",
     "check.bms": "why.no_bms_soc",
@@ -99,6 +101,8 @@ def health_checks(health: Health | None) -> tuple[tuple[Item, ...], tuple[Item, 
             done.append((check.code, {}))
             continue
         need = health.needs.get(check.quantity, check.need) if health is not None else check.need
+        if health is not None and health.count == 1:
+            need = "need.more_cells"  # all of these compare cells with each other
         missing.append((check.code, {"why": need}))
     return tuple(done), tuple(missing)
 
@@ -122,7 +126,8 @@ def judge(
     had data; health: the newest evaluation, None before the first; sign_contradicts: the voltage
     says that the current counts the other way, so nothing that stands on it is worth a word."""
     if not has_data:
-        nothing: tuple[Item, ...] = (("check.limits", {}), ("check.health", {}))
+        why: Parameters = {"why": "why.no_cells"}
+        nothing: tuple[Item, ...] = (("check.limits", why), ("check.health", why))
         return Verdict(
             "NOT_ENOUGH_DATA",
             ("verdict.not_enough_data", {}),

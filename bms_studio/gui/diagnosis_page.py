@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.alert_words import sentence
-from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, fine, items_of, quality_words
+from bms_studio.gui.contract import Recordable
+from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, quality_words
+from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
 from bms_studio.gui.evidence import Evidence, charts
 from bms_studio.gui.page import Context, Page
 from bms_studio.gui.risk_words import (
@@ -96,6 +98,7 @@ class DiagnosisPage(Page):
         row = QHBoxLayout(bar)
         row.setContentsMargins(12, 8, 12, 8)
         row.setSpacing(8)
+        self.buttons: dict[str, ActionButton] = {}
         for name, words, tone in (
             ("check", text("Check now…"), "primary"),
             ("report", text("Report…"), ""),
@@ -103,6 +106,7 @@ class DiagnosisPage(Page):
         ):
             button = ActionButton(words, tone=tone)
             button.clicked.connect(lambda _checked=False, action=name: self.context.do(action))
+            self.buttons[name] = button
             row.addWidget(button)
         row.addSpacing(10)
         self.badge = TextLine("", bold=True)
@@ -170,11 +174,19 @@ class DiagnosisPage(Page):
         assert view is not None
         analysis, findings = self._analysis(), self.context.findings()
         items = risk_items(analysis.risks, findings, _MOST_LISTED)
-        self.risks.set_empty(text("Nothing found that would make a cell fail first."))
+        live = isinstance(view, Recordable)
+        self.buttons["check"].setEnabled(live)
+        self.buttons["check"].setToolTip("" if live else text("only with a pack connected"))
+        self.risks.set_empty(
+            text("Nothing found that would make a cell fail first.")
+            if analysis.risks
+            else text("No cell has been judged yet")
+        )
         self.risks.set_items(items)
         verdict = view.status.verdict
         if verdict is not None:
-            self.fine.set_items(items_of(fine(verdict.checked, findings)))
+            basis = Basis(view, analysis, self.context.present_ns, self.context.prefix)
+            self.fine.set_items(fine_words(verdict, findings, basis))
             self.open.set_items(items_of(verdict.not_checked))
         words, tone, remark = quality_words(view, analysis, self.context.prefix)
         self.badge.set_text(words)
@@ -207,7 +219,12 @@ class DiagnosisPage(Page):
         name = text("Cell {cell}", cell=risk.cell)
         if risk.mechanism == "none":
             self.middle.set_title(text("{cell}: nothing found", cell=name))
-            self.subtitle.set_text(text("The cell nearest to a limit, for comparison."))
+            alone = len(view.timeline.columns(f"{self.context.prefix}cells")) == 1
+            self.subtitle.set_text(
+                text("A single cell: there is nothing beside it to compare it with.")
+                if alone
+                else text("The cell nearest to a limit, for comparison.")
+            )
         else:
             self.middle.set_title(f"{name}: {reason_words(risk)}")
             self.subtitle.set_text(self._found_words(risk.cell) or _evidence_words(risk))

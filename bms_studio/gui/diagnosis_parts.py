@@ -10,9 +10,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk, Finding
-from bms_studio.gui.contract import PackView
-from bms_studio.gui.header import hms
+from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.gui.contract import PackView, Recordable
+from bms_studio.gui.header import seen_for
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import (
@@ -23,46 +23,11 @@ from bms_studio.gui.risk_words import (
     when_sentence,
 )
 from bms_studio.language import text
-from bms_studio.messages import Parameters, check_words
 from widgets.action_button import ActionButton
 from widgets.panel import Panel
 from widgets.text_line import TextLine
 
 _GOOD_S, _FAIR_S = 600.0, 60.0
-
-
-def items_of(items: Sequence[tuple[str, Parameters]]) -> list[str]:
-    """Verdict items as sentences that begin with a capital."""
-    words = [check_words(code, parameters) for code, parameters in items]
-    return [w[:1].upper() + w[1:] for w in words]
-
-
-# What an open alert says against, by its code or kind.
-_AGAINST = {
-    "check.cell_limits": ("limits.cell_over_voltage", "limits.cell_under_voltage"),
-    "check.temperature_limits": ("limits.over_temperature", "limits.under_temperature"),
-    "check.current_limits": ("limits.over_current",),
-    "check.pack_sum": ("limits.pack_sum",),
-    "check.sensors": ("sensor",),
-    "check.dips": ("dip",),
-    "check.shifts": ("shift",),
-    "check.thermal": ("thermal",),
-    "check.balancers": ("balancing",),
-    "check.bms": ("bms",),
-    "check.resistance": ("resistance", "connection", "sag"),
-    "check.capacity": ("capacity",),
-    "check.self_discharge": ("self-discharge", "internal-short"),
-    "check.balance": ("imbalance",),
-}
-
-
-def fine(
-    checked: Sequence[tuple[str, Parameters]], findings: Sequence[Finding]
-) -> list[tuple[str, Parameters]]:
-    """Those checks that no open alert speaks against."""
-    open_ = [f for f in findings if f.state != "resolved" and f.severity != "info"]
-    wrong = {f.code for f in open_} | {f.kind for f in open_}
-    return [item for item in checked if not wrong & set(_AGAINST.get(item[0], ()))]
 
 
 def quality_words(
@@ -80,7 +45,7 @@ def quality_words(
         words, tone = text("Evidence: good"), "ok"
     elif seconds >= _FAIR_S:
         words, tone = text("Evidence: fair"), "text"
-    remarks = [text("{duration} seen", duration=hms(int(seconds)))]
+    remarks = [text("{duration} seen", duration=seen_for(seconds))]
     visits = analysis.visits
     if visits:
         remarks.append(text("{count} earlier visits", count=len(visits)))
@@ -145,6 +110,7 @@ class CertaintyPanel(QWidget):
         self.remedy_title = TextLine(text("What would change this"), bold=True)
         self.remedy = _wrapped("")
         self.start = ActionButton(text("Start the check…"), tone="link")
+        self.start.hide()
         self.start.clicked.connect(lambda: context.do("check"))
         inside = QWidget()
         column = QVBoxLayout(inside)
@@ -172,6 +138,7 @@ class CertaintyPanel(QWidget):
 
     def show_risk(self, risk: CellRisk | None, analysis: AnalysisStatus) -> None:
         """Bring the words up to date."""
+        self.start.setVisible(isinstance(self.context.view, Recordable))
         key = (risk, len(analysis.visits))
         if key == self._shown:
             return
@@ -208,7 +175,7 @@ def _lead_note(risk: CellRisk | None, analysis: AnalysisStatus) -> str:
         return ""
     if not risk.lead_time:
         words = when_sentence(risk)
-        return f"{words[:1].upper()}{words[1:]}."
+        return words[:1].upper() + words[1:]
     middle = number(risk.lead_time[0].p50, 0)
     return text(
         "8 of 10 cases; half fail before {middle}, if used as until now (visits: {count})",

@@ -7,12 +7,14 @@ import math
 from dataclasses import replace
 
 from bms_studio.gui.readings import number
+from bms_studio.gui.risk_words import duration_words
 from bms_studio.language import language, languages, text
 from bms_studio.messages import render, render_all
 from bms_studio.status import LinkStatus, PackStatus, RecordingStatus, Status
 from widgets.top_bar import TopBarState
 from widgets.verdict_strip import VerdictText
 
+_DAYS_S = 172_800.0
 _SEVERITY = {
     "OK": "ok",
     "WATCH": "watch",
@@ -208,6 +210,11 @@ def recording_words(recording: RecordingStatus, now_ns: int) -> str:
 
 def _record_button(recording: RecordingStatus) -> str:
     return text("Stop") if recording.running else text("Record")
+
+
+def seen_for(seconds: float) -> str:
+    """How long something was seen: to the second, or in days where it is weeks."""
+    return hms(int(seconds)) if seconds < _DAYS_S else duration_words(seconds)
 
 
 def hms(seconds: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from html import escape
 
 from bms_studio.gui.alert_words import when_told
-from bms_studio.gui.diagnosis_parts import items_of
+from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
 from bms_studio.gui.evidence import charts, deviation
 from bms_studio.gui.header import verdict_word
 from bms_studio.gui.quantity_words import quantity_words
@@ -214,8 +214,10 @@ def _validity(report: Report) -> str:
     verdict = report.verdict
     lines = [f"<p>{escape(', '.join(words))}.</p>"]
     if verdict is not None and verdict.checked:
-        checked = "; ".join(items_of(verdict.checked))
-        lines.append(f"<p><b>{escape(text('Checked:'))}</b> {escape(checked)}</p>")
+        evidence = report.evidence
+        basis = Basis(evidence.view, report.analysis, evidence.until_ns, evidence.prefix)
+        checked = "; ".join(fine_words(verdict, report.findings, basis))
+        lines.append(f"<p><b>{escape(text('Checked and fine:'))}</b> {escape(checked)}</p>")
     if verdict is not None and verdict.not_checked:
         missing = "; ".join(items_of(verdict.not_checked))
         lines.append(f"<p><b>{escape(text('Not tested:'))}</b> {escape(missing)}</p>")

@@ -157,13 +157,16 @@ def beyond_words(item: Mapping[str, float | str | int]) -> str:
         return ""
     _, unit, factor, decimals = quantity_words(name)
     unit = _SHORT_UNITS.get(name, unit) if factor != 1e2 else "%"
-    if math.isfinite(reference):
+    # A leak is told beyond the mean cell already, like in charts and tables.
+    if math.isfinite(reference) and name != "leak_a":
         value -= reference
         if name in _RELATIVE and reference > 0:
             value, sigma = value / reference, sigma / reference
             unit, factor, decimals = "%", 1e2, 1
     if factor * sigma >= 2:
         decimals = 0  # what is not known to a tenth is not told to a tenth
+    elif factor * sigma >= 0.2:
+        decimals = min(decimals, 1)
     words = number(factor * value, decimals, sign=True)
     if math.isfinite(sigma):
         words += f" ± {number(factor * sigma, decimals)}"

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
-from bms_studio.gui.header import hms, verdict_word
+from bms_studio.gui.header import seen_for, verdict_word
 from bms_studio.gui.page import Context
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
@@ -115,7 +115,7 @@ def _head(cells: list[CellRisk]) -> list[tuple[str, str]]:
 def _row(health: Health, cells: list[CellRisk], present: bool) -> list[tuple[str, str]]:
     day = day_words(health.time)
     seen = health.of_pack("observed_s")
-    what = hms(int(seen)) if math.isfinite(seen) else "–"
+    what = seen_for(seen) if math.isfinite(seen) else "–"
     degrees = health.of_pack("temperature_degc")
     if math.isfinite(degrees):
         what += f" · {number(degrees, 0)} °C"

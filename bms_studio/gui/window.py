@@ -25,7 +25,7 @@ from bms_studio.gui.contract import PackView, Recordable, SessionSource
 from bms_studio.gui.deeds import Deeds
 from bms_studio.gui.diagnosis_deeds import keep_as_set
 from bms_studio.gui.diagnosis_page import DiagnosisPage
-from bms_studio.gui.header import hms, no_pack, top_bar
+from bms_studio.gui.header import no_pack, seen_for, top_bar
 from bms_studio.gui.jobs import JobFollower, JobStrip
 from bms_studio.gui.leftover_strip import LeftoverStrip
 from bms_studio.gui.live_page import LivePage
@@ -307,7 +307,7 @@ class Window(QMainWindow):
         if span is None:
             return text("nothing received yet")
         seconds = (span[1] - span[0]) // 1_000_000_000
-        return text("{duration} seen", duration=hms(seconds))
+        return text("{duration} seen", duration=seen_for(seconds))
 
     def _follow_building(self, view: PackView) -> None:
         job = view.job if isinstance(view, Recordable) else None
