@@ -273,8 +273,9 @@ class Replay(ReplayAnalysis):
         if groups or not self.timeline.frames.count:
             return verdict
         # Frames are there, and nobody knows what they mean.
-        add = ("action.add_database", {})
-        return replace(verdict, headline=("verdict.no_cells", {}), next_action=add)
+        return replace(
+            verdict, headline=("verdict.no_cells", {}), next_action=("action.add_database", {})
+        )
 
     def _rate(self) -> float:
         frames, now = self.timeline.frames, self.now_ns

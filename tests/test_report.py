@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bms_studio.analysis.contract import AnalysisStatus
@@ -79,7 +80,7 @@ def test_the_first_page_says_word_sentence_action_and_validity(report: Report) -
 def test_a_found_cell_has_a_sign_that_survives_a_grey_printer(report: Report) -> None:
     page = html_file(replace(report, sections=("customer",)))
     assert re.search(r"<b>13 [!✕]</b>", page)
-    assert re.search(r"<b>12 </b>", page)
+    assert re.search(r"<b>12</b>", page)
 
 
 def test_simulated_data_say_so_on_every_page(report: Report) -> None:
@@ -140,8 +141,39 @@ def test_any_number_of_cells_fits(report: Report, replay: Replay, cells: int) ->
     evidence = Evidence(replay, analysis.health, analysis.visits, replay.now_ns)
     pack = replace(report.pack, cells=cells, layout=(), labels=())
     other = replace(report, analysis=analysis, evidence=evidence, pack=pack)
-    assert len(re.findall(r"<b>\d+ [!✕]?</b>", html_file(other))) == cells
-    assert pdf_file(other).startswith(b"%PDF-")
+    page = html_file(other)
+    assert len(re.findall(r"<b>\d+( [!✕])?</b>", page)) == cells
+    assert ("and 340 more" in page) == (cells == 400)
+    printed = pdf_file(other)
+    assert printed.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
+
+
+def test_two_charts_stand_beside_each_other_in_a_browser(report: Report) -> None:
+    sizes = re.findall(r'<svg width="(\d+)"\s+height="(\d+)"', html_file(report))
+    assert len(sizes) >= 3
+    assert all(int(width) in (316, 660) and int(height) < 300 for width, height in sizes)
+
+
+def test_minutes_say_nothing_of_self_discharge(report: Report) -> None:
+    assert report.analysis.health is not None
+    health = report.analysis.health
+    vague = {**health.cells, "leak_a": np.full(20, 0.2), "leak_a_sigma": np.full(20, 0.3)}
+    page = html_file(
+        replace(report, analysis=replace(report.analysis, health=replace(health, cells=vague)))
+    )
+    assert "Self-discharge, mA" not in page
+    sure = {**vague, "leak_a_sigma": np.full(20, 1e-4)}
+    known = replace(health, cells=sure, pack={**health.pack, "capacity_ah": 31.0})
+    page = html_file(replace(report, analysis=replace(report.analysis, health=known)))
+    assert "Self-discharge, mA" in page
+
+
+def test_a_report_in_the_middle_of_a_recording_says_so(report: Report, replay: Replay) -> None:
+    assert "goes on for" not in html_file(report)
+    middle = replace(report.evidence, until_ns=replay.now_ns - 60_000_000_000)
+    page = html_file(replace(report, evidence=middle))
+    assert re.search(r"The recording goes on for 6[01] s after this moment", page)
 
 
 def test_a_report_is_written_whole_or_not_at_all(report: Report, tmp_path: Path) -> None:

@@ -52,11 +52,14 @@ def sentence(finding: Finding) -> str:
     return render(finding.code, finding.parameters, finding.text)
 
 
-def when_told(finding: Finding) -> str:
-    """First and last time; with the day where they are days apart."""
+def when_told(finding: Finding, dated: bool = False) -> str:
+    """First and last time; with the day where they are days apart, or always (dated)."""
     first, last = clock(finding.start), clock(finding.time)
-    if finding.time - finding.start > _DAY_NS:
-        first, last = f"{day_words(finding.start)} {first}", f"{day_words(finding.time)} {last}"
+    days = day_words(finding.start), day_words(finding.time)
+    if finding.time - finding.start > _DAY_NS or (dated and days[0] != days[1]):
+        first, last = f"{days[0]} {first}", f"{days[1]} {last}"
+    elif dated:
+        return f"{days[0]} {first}" + ("" if first == last else f" – {last}")
     return first if first == last else f"{first} – {last}"
 
 

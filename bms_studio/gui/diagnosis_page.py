@@ -226,7 +226,7 @@ class DiagnosisPage(Page):
                 else text("The cell nearest to a limit, for comparison.")
             )
         else:
-            self.middle.set_title(f"{name}: {reason_words(risk)}")
+            self.middle.set_title(text("{check}: {result}", check=name, result=reason_words(risk)))
             self.subtitle.set_text(self._found_words(risk.cell) or _evidence_words(risk))
         key = (risk.cell, risk.mechanism, id(view), self._tick // _CHART_TICKS)
         if key != self._charts_of:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 
-from bms_studio.gui.alert_words import when_told
+from bms_studio.diagnosis.verdict import health_checks
+from bms_studio.gui.alert_words import severity_word, when_told
 from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
 from bms_studio.gui.evidence import charts, deviation
 from bms_studio.gui.header import verdict_word
@@ -50,12 +51,16 @@ from widgets.chart_paint import has_content
 
 _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")
 _GREY = "#5a6774"
+_MOST_ALERTS, _MOST_ROWS = 20, 60
+_REST_NS = 5_000_000_000
 __all__ = ["SECTIONS", "Report", "Visit", "report_html"]
 
 
-def report_html(report: Report, image: Callable[[Chart, int, int], str], margin: str = "0") -> str:
-    """The whole document. `image(chart, width, height)` gives the markup of a chart; `margin`: of
-    the body, as CSS: a printer has its own."""
+def report_html(
+    report: Report, image: Callable[[Chart, int, int], str], alone: bool = False
+) -> str:
+    """The whole document. `image(chart, width, height)` gives the markup of a chart; alone: a file
+    for a browser, which needs margins and a watermark of its own (paper gets them painted)."""
     parts = {
         "customer": lambda: _customer(report),
         "evidence": lambda: _evidence(report, image),
@@ -71,10 +76,10 @@ def report_html(report: Report, image: Callable[[Chart, int, int], str], margin:
         breaks = pages and name in ("evidence", "quality")
         style = ' style="page-break-before:always"' if breaks else ""
         pages.append(f"<div{style}>{words}</div>")
-    return _document(report, "\n".join(pages), margin)
+    return _document(report, "\n".join(pages), alone)
 
 
-def _document(report: Report, body: str, margin: str) -> str:
+def _document(report: Report, body: str, alone: bool) -> str:
     title = text("Battery report {serial}", serial=report.pack.serial or report.pack.name).strip()
     mark = ""
     if report.simulated:
@@ -82,6 +87,15 @@ def _document(report: Report, body: str, margin: str) -> str:
             f'<p align="center" style="border:2px dashed #916000;color:#916000;font-weight:600">'
             f"{escape(text('SIMULATED: these data come from a simulator, not from a pack'))}</p>"
         )
+    across = ""
+    if report.simulated and alone:
+        words = escape(text("SIMULATED"))
+        across = (
+            '<div style="position:fixed;top:40%;left:0;width:100%;text-align:center;'
+            "transform:rotate(-40deg);font-size:72pt;font-weight:700;color:#16202b;opacity:0.08;"
+            f'pointer-events:none" aria-hidden="true">{words}</div>'
+        )
+    margin = "24px auto" if alone else "0"
     return (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{escape(title)}</title>'
         "<style>"
@@ -92,8 +106,10 @@ def _document(report: Report, body: str, margin: str) -> str:
         "table{border-collapse:collapse} td,th{padding:2px 7px 2px 0;text-align:left}"
         f"p.muted,td.muted,span.muted,th{{color:{_GREY};font-weight:400}}"
         "svg{max-width:100%;height:auto}"
+        "td.small{font-size:8pt} tr{page-break-inside:avoid}"
+        "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
         "@media print{body{margin:0}}"
-        f"</style></head><body>{mark}\n{body}\n</body></html>\n"
+        f"</style></head><body>{across}{mark}\n{body}\n</body></html>\n"
     )
 
 
@@ -213,6 +229,11 @@ def _validity(report: Report) -> str:
         words.append(f"{number(health.of_pack('temperature_degc'), 0)} °C")
     verdict = report.verdict
     lines = [f"<p>{escape(', '.join(words))}.</p>"]
+    whole = report.evidence.view.timeline.span()
+    if span and whole and whole[1] - span[1] > _REST_NS:
+        rest = duration_words((whole[1] - span[1]) * 1e-9)
+        words_ = text("The recording goes on for {duration} after this moment.", duration=rest)
+        lines.append(f"<p><b>{escape(words_)}</b></p>")
     if verdict is not None and verdict.checked:
         evidence = report.evidence
         basis = Basis(evidence.view, report.analysis, evidence.until_ns, evidence.prefix)
@@ -236,7 +257,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         for item in risk.evidence[:4]:
             parts.append(f"<p>{escape(evidence_words(item))}</p>")
         drawn = [c for c in charts(report.evidence, risk) if has_content(c)]
-        parts.append(_pairs([image(chart, 316, 190) for chart in drawn]))
+        parts.append(_pairs([image(chart, 316, 168) for chart in drawn]))
         for title, items in (
             (text("Rival explanations"), rival_words(risk)),
             (text("What would change this"), remedy_words(risk)),
@@ -252,14 +273,17 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         rows = [
             [
                 {"stop": "✕", "warn": "✕", "watch": "!"}.get(f.severity, ""),
+                severity_word(f),
                 render(f.code, f.parameters, f.text),
                 f"× {f.count}",
-                when_told(f),
-                text("resolved") if f.state == "resolved" else "",
+                when_told(f, dated=True),
             ]
-            for f in alerts[:20]
+            for f in alerts[:_MOST_ALERTS]
         ]
         parts.append(f"<h2>{escape(text('Alerts'))}</h2>" + _table([], rows))
+        if len(alerts) > _MOST_ALERTS:
+            more = text("and {count} more", count=len(alerts) - _MOST_ALERTS)
+            parts.append(f'<p class="muted">{escape(more)}</p>')
     return "\n".join(parts)
 
 
@@ -276,7 +300,10 @@ def _cells(report: Report) -> str:
     if health is None or not health.count:
         return title + f"<p>{escape(text('No cell has been judged yet.'))}</p>"
     shown = []
+    known = {code for code, _ in health_checks(health)[0]}
     for name in _COLUMNS:
+        if name == "leak_a" and "check.self_discharge" not in known:
+            continue  # what minutes say of it is noise
         if any(v == v for v in health.values(name)):
             words = (text("Charge"), "%", 1e2, 1) if name == "soc" else quantity_words(name)
             shown.append((name, words))
@@ -285,14 +312,16 @@ def _cells(report: Report) -> str:
     ranks = {risk.cell: risk for risk in report.analysis.risks}
     order = sorted(range(1, health.count + 1), key=lambda c: ranks[c].rank if c in ranks else c)
     rows = []
-    for cell in order:
+    for cell in order[:_MOST_ROWS]:
         risk = ranks.get(cell)
         label = report.pack.labels[cell - 1] if cell <= len(report.pack.labels) else ""
         row = [str(risk.rank) if risk else "–", f"{cell} {label}".strip()]
         row += [value_words(health, name, cell, w[2], w[3]) for name, w in shown]
         row.append(mechanism_words(risk.mechanism) if risk and risk.mechanism != "none" else "")
         rows.append(row)
-    return title + _table(head, rows)
+    rest = len(order) - len(rows)
+    more = text("and {count} more, of which none stands out", count=rest) if rest > 0 else ""
+    return title + _table(head, rows) + (f'<p class="muted">{escape(more)}</p>' if more else "")
 
 
 def _visits(report: Report) -> str:

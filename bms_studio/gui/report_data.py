@@ -6,6 +6,8 @@ Names and words only; nothing is measured here.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from bms_studio.analysis.contract import AnalysisStatus, Settings
 from bms_studio.diagnosis.contract import Finding, Verdict
 from bms_studio.gui.contract import PackView
@@ -19,6 +21,7 @@ SECTIONS = ("customer", "evidence", "cells", "visits", "quality")
 _MOST_EVENTS = 12
 _MOST_SIGNALS = 16
 _FLOWS_A = 0.5
+_LOOK_NS = 600_000_000_000
 _EVENTS = ("gap", "lost", "drop", "clock-step", "suspend", "silence", "pack-changed", "parameter")
 
 
@@ -56,6 +59,8 @@ def quality_rows(view: PackView) -> list[list[str]]:
         [text("Frames"), grouped(timeline.frames.count)],
         [text("Frames lost"), grouped(link.lost)],
     ]
+    if not timeline.frames.count:
+        rows[1:] = [[text("Frames"), text("none: these are samples of a table")]]
     for group, words in (
         ("cells", text("Scans of the cells")),
         ("probes", text("Scans of the probes")),
@@ -91,7 +96,9 @@ def _origin_words(name: str) -> str:
 
 def meaning_rows(view: PackView) -> list[list[str]]:
     """Which signals of the bus, or columns of a table, were taken for what."""
-    used = [(row.name, row.role) for row in view.mapping().rows if row.role]
+    mapping = view.mapping()
+    told = zip(mapping.rows, mapping.values, strict=False)
+    used = [(row.name, row.role) for row, value in told if row.role and value == value]
     if used:
         rows = [[text("Signals used"), str(len(used))]]
         rows += [[name, role] for name, role in used[:_MOST_SIGNALS]]
@@ -113,11 +120,13 @@ def meaning_rows(view: PackView) -> list[list[str]]:
 
 def _rate(view: PackView, group: str) -> str:
     count = view.timeline.rows(group)
-    if count < 2:
-        return grouped(count)
     span = view.timeline.span()
-    seconds = (span[1] - span[0]) * 1e-9 if span else 0.0
-    rate = number(count / seconds, 1) if seconds > 0 else "–"
+    if count < 2 or span is None:
+        return grouped(count)
+    # The usual time between two rows: a recording may hold weeks without any.
+    times, _ = view.timeline.raw(group, max(span[0], view.now_ns - _LOOK_NS), view.now_ns + 1)
+    seconds = float(np.median(np.diff(times))) * 1e-9 if len(times) > 1 else 0.0
+    rate = number(1 / seconds, 1) if seconds > 0 else "–"
     return text("{count}, {rate} per second", count=grouped(count), rate=rate)
 
 

@@ -15,6 +15,8 @@ from bms_studio.gui.risk_words import severity_of
 from bms_studio.language import text
 
 _LINE = "#c8cfd6"
+# With more cells than this the map has numbers only, so that it stays on one page.
+_MANY, _WIDE = 120, 20
 MARKS = {"stop": "✕", "warn": "✕", "watch": "!", "info": "·"}
 
 
@@ -23,18 +25,23 @@ def cell_map(report: Report) -> str:
     count = report.pack.cells
     if not count:
         return f"<p>{escape(text('No cell voltages were received.'))}</p>"
-    layout = report.pack.layout or tuple(
-        tuple(range(first, min(first + 10, count + 1))) for first in range(1, count + 1, 10)
+    many = count > _MANY
+    wide = _WIDE if many else 10
+    layout = report.pack.layout if report.pack.layout and not many else ()
+    layout = layout or tuple(
+        tuple(range(first, min(first + wide, count + 1))) for first in range(1, count + 1, wide)
     )
     risks = {risk.cell: risk for risk in report.analysis.risks}
+    volts = np.zeros(0) if many else _map_volts(report)
     rows = []
     for row in layout:
-        cells = "".join(_cell_box(report, cell, risks.get(cell)) for cell in row)
+        cells = "".join(_cell_box(report, cell, risks.get(cell), volts) for cell in row)
         rows.append(f"<tr>{cells}</tr>")
     health = report.analysis.health
     rest = health is not None and np.isfinite(health.values("rest_voltage_v")).any()
-    volts = text("volts at rest") if rest else text("volts as last measured")
-    signs = volts + " · " + text("✕ act · ! watch · no sign: nothing found")
+    told = text("volts at rest") if rest else text("volts as last measured")
+    signs = text("✕ act · ! watch · no sign: nothing found")
+    signs = signs if many else f"{told} · {signs}"
     return f'<table cellspacing="3">{"".join(rows)}</table><p class="muted">{escape(signs)}</p>'
 
 
@@ -50,7 +57,8 @@ def _map_volts(report: Report) -> NDArray[np.float64]:
     return np.where(times > 0, values, np.nan)
 
 
-def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
+def _cell_box(report: Report, cell: int, risk: CellRisk | None, volts: NDArray[np.float64]) -> str:
+    """volts: of each cell; none where there are too many cells for figures."""
     if not cell:
         return "<td></td>"
     sign, ground, edge = "", "#ffffff", _LINE
@@ -59,9 +67,11 @@ def _cell_box(report: Report, cell: int, risk: CellRisk | None) -> str:
         sign = MARKS.get(severity, "!")
         ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
         edge = "#16202b"
-    volts = _map_volts(report)
+    room = "3px 8px" if len(volts) else "1px 2px;font-size:7pt"
     words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
+    below = f'<br><span class="muted">{escape(words)}</span>' if words else ""
     return (
-        f'<td align="center" bgcolor="{ground}" style="border:1px solid {edge};padding:3px 8px">'
-        f'<b>{cell} {sign}</b><br><span class="muted">{escape(words)}</span></td>'
+        f'<td align="center" bgcolor="{ground}" '
+        f'style="background:{ground};border:1px solid {edge};padding:{room};text-align:center">'
+        f"<b>{f'{cell} {sign}'.strip()}</b>{below}</td>"
     )

@@ -4,6 +4,7 @@ The same HTML serves both; charts are drawn once, as SVG for the file and as pic
 per inch for the printed pages. Always in the light theme: it survives a grey printer.
 """
 
+import re
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRect, QRectF, QSize, QUrl
@@ -42,7 +43,7 @@ def write_report(report: Report, target: Path) -> None:
 
 def html_file(report: Report) -> str:
     """One file that needs nothing beside it."""
-    return report_html(report, _svg, margin="24px auto")
+    return report_html(report, _svg, alone=True)
 
 
 def document_of(report: Report) -> QTextDocument:
@@ -147,7 +148,12 @@ def _svg(chart: Chart, width: int, height: int) -> str:
     paint_chart(painter, QRectF(0, 0, width, height), chart, LIGHT)
     painter.end()
     code = bytes(buffer.data().data()).decode("utf-8")
-    return code[code.index("<svg") :]
+    # The generator writes its size in millimetres of another resolution: in a browser's pixels
+    # two charts would not stand beside each other.
+    head, rest = code[code.index("<svg") :].split(">", 1)
+    head = re.sub(r'\bwidth="[^"]*"', f'width="{width}"', head, count=1)
+    head = re.sub(r'\bheight="[^"]*"', f'height="{height}"', head, count=1)
+    return f"{head}>{rest}"
 
 
 def _write_whole(target: Path, content: bytes) -> None:
