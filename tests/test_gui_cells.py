@@ -10,21 +10,26 @@ import numpy as np
 import pytest
 from analysed_parts import BAD, fill, health_of, run_of
 from gui_parts import clipped, make_recording, replay_of, settle, tick
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 from pytestqt.qtbot import QtBot
 
 from bms_studio.analysis.contract import Analysis, AnalysisStatus, Settings
 from bms_studio.analysis.runs import forget_results
+from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.analysis_dialog import AnalysisDialog
 from bms_studio.gui.app import make_application, use_theme
 from bms_studio.gui.cells_page import CellsPage
-from bms_studio.gui.cells_table import PRESETS, modules_of, search
+from bms_studio.gui.cells_table import PRESETS, content, modules_of, search
 from bms_studio.gui.contract import Analysed
-from bms_studio.gui.estimate_words import meter_rows
-from bms_studio.gui.estimates import read_estimates
+from bms_studio.gui.estimate_words import compared_cells, meter_rows
+from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.live_page import LivePage
+from bms_studio.gui.live_power import cause_words
 from bms_studio.gui.plots_page import PlotsPage
+from bms_studio.gui.readings import Readings
 from bms_studio.gui.settings import Settings as WindowSettings
 from bms_studio.gui.window import Window
 from bms_studio.language import set_language
@@ -32,6 +37,8 @@ from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
 from bms_studio.status import PackStatus
 from bms_studio.timeline import Timeline
+
+LEFT, NO_KEY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
 
 class Known(Replay):
@@ -149,11 +156,15 @@ def test_the_table_begins_with_the_worst_cell_and_says_what_is_missing(
     table = page.table
     assert table.order[0] == BAD
     lines = [line.split("\t") for line in table.table_text().split("\n")]
-    assert lines[0][:4] == ["Cell", "Voltage", "", "Rest voltage"]
+    assert lines[0][:4] == ["Cell", "Voltage", "Voltage Deviation", "Rest voltage"]
+    assert lines[1][:3] == ["", "V", "mV"]
+    assert abs(float(lines[2][2])) == round(1e3 * table._data["voltage"].badness[BAD - 1])
     assert lines[1][1] == "V"
     resistance = lines[0].index("Resistance")
     assert lines[1][resistance] == "mΩ"
-    assert lines[2][resistance + 1].startswith("± ")
+    assert lines[0][resistance + 1] == "Resistance ±"
+    assert lines[1][resistance + 1] == "mΩ"
+    assert 0 < float(lines[2][resistance + 1]) < 0.2
     assert float(lines[2][resistance]) > 1.6 * float(lines[3][resistance])
     leak = lines[0].index("Leak")
     assert lines[2][leak] == ""
@@ -352,7 +363,7 @@ def test_the_dialog_runs_again_and_shows_old_against_new(
     assert set(dialog.table.order[:2]) == {4, BAD}
     assert "28.5 Ah" in dialog.new_settings.text()
     assert dialog.old_settings.text() == "automatic"
-    change = dialog.table._data["resistance_ohm.change"].values
+    change = dialog.table._data["resistance.change"].values
     assert change[BAD - 1] < -0.5 < 0.5 < change[3]
     dialog.close()
     view.said, view.asked, view.kept = before, (), (run_of(before),)
@@ -390,6 +401,7 @@ def test_a_second_pack_of_the_bus_can_be_looked_at_on_every_page(
     window = open_window(view)
     tick(window, 12)
     assert not window.packs.isVisible()
+    rows[20, 4] -= 0.05
     view.timeline.append("packs/2/cells", time, rows)
     view.timeline.append("packs/2/probes", time, np.full((30, 2), 21.0, np.float32))
     fill(view.timeline, 16, "packs/2/")
@@ -408,6 +420,14 @@ def test_a_second_pack_of_the_bus_can_be_looked_at_on_every_page(
     assert readings.known_cells == 16
     page = cells_page(window)
     assert len(page.table.order) == 16
+    kept = window.context.extremes()
+    assert len(kept) == 16
+    assert kept[4].time == time[20]
+    assert kept[4].deviation_v == pytest.approx(rows[20, 4] - np.median(rows[20]), abs=1e-5)
+    page._preset_chosen("overview")
+    assert round(page.table._data["extreme"].values[4]) == round(1e3 * kept[4].deviation_v)
+    window.deeds.do("reset_extremes")
+    assert all(extreme.time != time[20] for extreme in window.context.extremes())
     window.show_page("plots")
     plots = window.page
     assert isinstance(plots, PlotsPage)
@@ -453,3 +473,121 @@ def test_estimates_speak_of_as_many_cells_as_the_readings_beside_them() -> None:
         assert found.count == shown
         assert found.values("resistance_ohm").shape == (shown,)
         assert found.values("soc").shape == (shown,)
+
+
+def readings_of(cells_v: np.ndarray) -> Readings:
+    count, nothing = len(cells_v), np.zeros(0)
+    return Readings(
+        t=0,
+        cells_v=cells_v,
+        cell_age_s=np.zeros(count),
+        deviation_v=cells_v - np.median(cells_v),
+        median_v=float(np.median(cells_v)),
+        balancing=np.full(count, 255, np.uint8),
+        probes_degc=nothing,
+        probe_age_s=nothing,
+        probe_labels=(),
+        pack={},
+        stale_cell_s=5.0,
+    )
+
+
+def test_ranks_that_hardly_differ_do_not_hide_the_cell_that_stands_out() -> None:
+    cells = np.full(96, 3.62)
+    cells[12] -= 0.063
+    readings = readings_of(cells)
+    even = tuple(CellRisk(n, 0.02, n, "none") for n in range(1, 97))
+    shown = content("raw", readings, Estimates(0, 96, status=AnalysisStatus(risks=even)), (), ())
+    assert int(np.argmax(shown.worst)) == 12
+    named = tuple(replace(r, risk=0.5 if r.cell in (40, 41) else 0.02) for r in even)
+    shown = content("raw", readings, Estimates(0, 96, status=AnalysisStatus(risks=named)), (), ())
+    assert np.argsort(-shown.worst)[:3].tolist() == [39, 40, 12]
+
+
+def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal() -> None:
+    told = {"limiting_cell": 1.0, "discharge_10_cell": 1.0, "discharge_10_cause": 0.0}
+    even = Estimates(0, 20, {"soc": np.full(20, 0.5)}, told)
+    assert even.limiting("limiting_cell") == 0
+    readings = readings_of(np.full(20, 3.62))
+    assert cause_words("discharge", readings, even) == "voltage"
+    known = np.full(20, 0.0012)
+    known[0] *= 1.5
+    weak = replace(even, cells={**even.cells, "resistance_ohm": known})
+    assert weak.limiting("limiting_cell") == 1
+    assert cause_words("discharge", readings, weak) == "cell 1"
+    assert Estimates(0, 1, {"soc": np.full(1, 0.5)}, told).limiting("limiting_cell") == 0
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1280, 800)])
+def test_a_small_window_keeps_the_grid_and_the_drawer_covers_no_column(
+    views: dict[int, Replay], open_window: Callable[..., Window], size: tuple[int, int]
+) -> None:
+    window = open_window(views[20])
+    window.resize(*size)
+    page = cells_page(window)
+    assert page.grid.isVisible()
+    whole = page.table.width()
+    QTest.mouseDClick(page.table.viewport(), LEFT, NO_KEY, QPoint(60, 56))
+    tick(window, 12)
+    assert page.detail.isVisible()
+    table = page.table.mapTo(page, page.table.rect().topRight()).x()
+    assert table < page.detail.x() <= table + 20
+    assert page.table.width() < whole
+    bar = page.table.horizontalScrollBar()
+    bar.setValue(bar.maximum())  # names stand still when columns are scrolled
+    settle()
+    assert page.table._column_at(60) == ""
+    assert page.table._column_at(page.table.viewport().width() - 5) == "extreme"
+    page.toggle_drawer()
+    settle()
+    assert page.table.width() == whole
+
+
+@pytest.mark.parametrize(("theme", "language"), [("dark", "en"), ("light", "zh_CN")])
+def test_the_right_column_of_live_fits_without_scrolling(
+    views: dict[int, Replay],
+    open_window: Callable[..., Window],
+    theme: str,
+    language: str,
+) -> None:
+    window = open_window(views[20], theme, language)
+    window.show_page("live")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, LivePage)
+    (area,) = page.right.findChildren(QScrollArea)
+    assert area.verticalScrollBar().maximum() == 0
+    assert page.right.quality.meters.isVisible()
+    page.right.quality.panel._choose("balancing")
+    tick(window, 12)
+    assert page.right.quality.strip.isVisible()
+    assert not page.right.balancing.isVisible()
+    assert not clipped(page.right)
+    page.right.quality.panel._choose("data")
+
+
+def test_what_a_search_found_is_counted_and_two_cells_stand_side_by_side(
+    views: dict[int, Replay], open_window: Callable[..., Window], qtbot: QtBot
+) -> None:
+    window = open_window(views[20])
+    page = cells_page(window)
+    qtbot.keyClicks(page.search, "5-9 13")
+    assert page.table.shown_count == 6
+    assert page.panel._note.text() == "6 of 20"
+    page.search.clear()
+    assert page.panel._note.text() == ""
+    window.context.selection.choose(BAD)
+    window.context.selection.compare(4)
+    tick(window, 12)
+    estimates = window.context.estimates()
+    assert estimates is not None
+    rows = {row[0]: row for row in compared_cells(estimates, BAD, 4)}
+    assert rows[""][1:3] == ("Cell 13", "Cell 4  ·  Δ")
+    ohm = 1000 * estimates.values("resistance_ohm")
+    assert rows["Resistance"][2].endswith(f"Δ +{ohm[BAD - 1] - ohm[3]:.2f}")
+    assert rows["Capacity"][2] == "–"
+    window.context.selection.choose(0)
+    tick(window, 12)
+    spreads = {chart.chart.title: chart.chart for chart in page.detail.pack.charts}
+    assert spreads["Resistance"].note == "stands out: 13"
+    assert "Capacity" not in spreads  # nothing is known of it: its meter says what is missing

@@ -17,7 +17,7 @@ from widgets.table_rows import module_summary, number_words, plan_rows, worst_fi
 from widgets.theme import DARK, LIGHT, apply_theme, current_theme
 
 COLUMNS = (
-    TableColumn("voltage", "Voltage", "V", 3, "as measured"),
+    TableColumn("voltage", "Voltage", "V", 3, "as measured", second="±", second_unit="V"),
     TableColumn("leak", "Leak", "mA", 1, "", True),
 )
 
@@ -149,9 +149,9 @@ def test_keys_move_the_selection_and_copy_with_units(qtbot: QtBot) -> None:
     assert made._selected == 1
     qtbot.keyClick(made, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     lines = QGuiApplication.clipboard().text().split("\n")
-    assert lines[0].split("\t") == ["Cell", "Voltage", "", "Leak", ""]
-    assert lines[1].split("\t") == ["", "V", "", "mA", ""]
-    assert lines[2].split("\t") == ["Cell 3 A3", "3.575", "± 0.001", "", ""]
+    assert lines[0].split("\t") == ["Cell", "Voltage", "Voltage ±", "Leak"]
+    assert lines[1].split("\t") == ["", "V", "V", "mA"]
+    assert lines[2].split("\t") == ["Cell 3 A3", "3.575", "0.001", ""]
     assert len(lines) == 2 + 5
     qtbot.keyClick(made, Qt.Key.Key_Escape)
     assert made._selected == 0

@@ -125,6 +125,13 @@ class CellTable(CellTablePaint):
         return self._order
 
     @property
+    def shown_count(self) -> int:
+        """How many cells a search shows; all where there is none."""
+        if self._shown is None:
+            return len(self._order)
+        return sum(cell in self._shown for cell in self._order)
+
+    @property
     def sort_key(self) -> str:
         """The column that orders the rows, "" for the worst cells overall."""
         return self._sort
@@ -196,25 +203,32 @@ class CellTable(CellTablePaint):
         return ", ".join(part.strip() for part in parts)
 
     def table_text(self) -> str:
-        """All cells shown, in order: names, values and what stands below them; a row of titles and
-        one of units first."""
+        """All cells shown, in order: names, values and what stands below them, as plain numbers; a
+        row of titles and one of units first. What is unknown is left empty."""
         titles, units = [self._head], [""]
         for column in self._columns:
-            titles += [column.title, ""]
-            units += [column.unit, ""]
+            titles.append(column.title)
+            units.append(column.unit)
+            if column.second:
+                titles.append(f"{column.title} {column.second}")
+                units.append(column.second_unit)
         lines = ["\t".join(titles), "\t".join(units)]
         for cell in self._order:
             if self._shown is not None and cell not in self._shown:
                 continue
             parts = [self._names[cell - 1].replace("\n", " ")]
             for column in self._columns:
-                data = self._data.get(column.key, ColumnData())
-                words = self._value_words(column, cell)
-                second = data.second[cell - 1] if cell <= len(data.second) else ""
-                known = words != "–"
-                parts += [words.replace("−", "-") if known else "", second if known else ""]
-            lines.append("\t".join(parts))
+                parts += self._copied(column, cell)
+            lines.append("\t".join(parts).replace("−", "-"))
         return "\n".join(lines)
+
+    def _copied(self, column: TableColumn, cell: int) -> list[str]:
+        """A value, and what stands below it where the column names that; empty when unknown."""
+        data, words = self._data.get(column.key, ColumnData()), self._value_words(column, cell)
+        known = words != "–"
+        below = data.second[cell - 1] if known and cell <= len(data.second) else ""
+        below = below.removeprefix("± ").removesuffix(f" {column.second_unit}")
+        return [words if known else "", below] if column.second else [words if known else ""]
 
     # people
 

@@ -66,6 +66,8 @@ class CellTablePaint(QAbstractScrollArea):
 
     def _column_at(self, x: float) -> str:
         """Key of the column at x, "" the name's."""
+        if x < NAME_PX:  # names stand still
+            return ""
         x += self.horizontalScrollBar().value()
         column = int((x - NAME_PX) // self._width())
         return self._columns[column].key if 0 <= column < len(self._columns) else ""
@@ -89,14 +91,28 @@ class CellTablePaint(QAbstractScrollArea):
         self._texts.set_ratio(self.devicePixelRatioF())
         first = self.verticalScrollBar().value() // ROW_PX
         last = first + self.viewport().height() // ROW_PX + 2
-        painter.translate(-self.horizontalScrollBar().value(), 0)
-        painter.setClipRect(QRectF(0, HEAD_PX, 100_000, self.viewport().height()))
-        for number in range(first, min(last, len(self._rows))):
-            top = HEAD_PX + number * ROW_PX - self.verticalScrollBar().value()
-            self._paint_row(painter, theme, self._rows[number], top)
+        shift, high = self.horizontalScrollBar().value(), self.viewport().height()
+        rows = [
+            (self._rows[n], HEAD_PX + n * ROW_PX - self.verticalScrollBar().value())
+            for n in range(first, min(last, len(self._rows)))
+        ]
+        painter.setClipRect(QRectF(0, HEAD_PX, self.viewport().width(), high))
+        for row, top in rows:
+            self._paint_ground(painter, theme, row, top)
+            self._paint_name(painter, theme, row, top)
         self._texts.flush(painter)
-        painter.setClipping(False)
+        painter.setClipRect(QRectF(NAME_PX, HEAD_PX, self.viewport().width(), high))
+        painter.translate(-shift, 0)
+        for row, top in rows:
+            self._paint_values(painter, theme, row, top)
+        self._texts.flush(painter)
+        painter.setClipRect(QRectF(NAME_PX + shift, 0, self.viewport().width(), HEAD_PX))
         self._paint_head(painter, theme)
+        self._texts.flush(painter)
+        painter.resetTransform()
+        painter.setClipping(False)
+        painter.fillRect(QRectF(0, HEAD_PX - 1, self.viewport().width(), 1), theme.line)
+        self._texts.put(30, 12, self._head, theme.muted, 12)
         self._texts.flush(painter)
         if not self._rows and self._empty:
             painter.setFont(font(13))
@@ -105,9 +121,6 @@ class CellTablePaint(QAbstractScrollArea):
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._empty)
 
     def _paint_head(self, painter: QPainter, theme: Theme) -> None:
-        wide = NAME_PX + self._width() * len(self._columns)
-        painter.fillRect(QRectF(0, HEAD_PX - 1, wide, 1), theme.line)
-        self._texts.put(30, 12, self._head, theme.muted, 12)
         width = self._width()
         for n, column in enumerate(self._columns):
             right = NAME_PX + (n + 1) * width - 10
@@ -119,24 +132,39 @@ class CellTablePaint(QAbstractScrollArea):
             self._texts.put(right, 11, title, ink, 12, align=1.0)
             self._texts.put(right, 27, column.unit, theme.muted, 11, align=1.0)
 
-    def _paint_row(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
-        width = NAME_PX + self._width() * len(self._columns)
-        box = QRectF(0, top + 1, width, ROW_PX - 2)
+    def _paint_ground(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
+        wide = NAME_PX + self._width() * len(self._columns)
+        box = QRectF(0, top + 1, min(wide, self.viewport().width()), ROW_PX - 2)
         ground = self._ground(theme, row)
+        painter.setPen(Qt.PenStyle.NoPen)
         if ground is not None:
-            painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(ground)
             painter.drawRoundedRect(box, 5, 5)
         if row.cell and row.cell in (self._selected, self._second):
-            edge = theme.accent if row.cell == self._selected else theme.muted
-            painter.setPen(Qt.PenStyle.NoPen)
+            edge = theme.accent if row.cell == self._selected else theme.warn
             painter.setBrush(edge)
             painter.drawRoundedRect(QRectF(0, top + 6, 3, ROW_PX - 12), 1.5, 1.5)
+        if self.hasFocus() and row.cell and row.cell == self._selected:
+            painter.setPen(QPen(theme.accent, 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box.adjusted(0.5, 0, -0.5, 0), 5, 5)
+            painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _paint_name(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
         if row.cell:
-            self._paint_cell(painter, theme, row.cell, top)
+            self._paint_cell_name(painter, theme, row.cell, top)
         else:
-            self._paint_module(painter, theme, row.module, top)
+            self._paint_module_name(painter, theme, row.module, top)
+
+    def _paint_values(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
+        width = self._width()
+        for n, column in enumerate(self._columns):
+            right = NAME_PX + (n + 1) * width - 10
+            if row.cell:
+                self._paint_value(painter, theme, column, row.cell, right, top, width)
+            else:
+                self._paint_module_value(theme, column, row.module, right, top, width)
 
     def _ground(self, theme: Theme, row: Row) -> QColor | None:
         if not row.cell:
@@ -145,7 +173,7 @@ class CellTablePaint(QAbstractScrollArea):
             return mix(theme.raised, theme.accent, 0.14 if row.cell == self._selected else 0.05)
         return theme.raised if row.cell in (self._highlight, self._hovered) else None
 
-    def _paint_cell(self, painter: QPainter, theme: Theme, cell: int, top: float) -> None:
+    def _paint_cell_name(self, painter: QPainter, theme: Theme, cell: int, top: float) -> None:
         flag = int(self._flags[cell - 1]) if cell <= len(self._flags) else 0
         if flag:
             severity = "high" if flag & HIGH else "watch"
@@ -159,10 +187,6 @@ class CellTablePaint(QAbstractScrollArea):
             self._texts.put(30, top + 26, label, theme.muted, 11)
         else:
             self._texts.put(30, top + ROW_PX / 2, words, theme.text, 13, bold=True)
-        width = self._width()
-        for n, column in enumerate(self._columns):
-            right = NAME_PX + (n + 1) * width - 10
-            self._paint_value(painter, theme, column, cell, right, top, width)
 
     def _paint_value(
         self,
@@ -184,7 +208,7 @@ class CellTablePaint(QAbstractScrollArea):
         if not known:
             second = data.reason
         mark = int(data.marks[i]) if known and i < len(data.marks) else 0
-        room = width - 14
+        room = width - 10
         if mark:
             self._paint_mark(painter, theme, mark, right, top + 26)
             right, room = right - 3 * (_DOT + 2) - 3, room - 24
@@ -202,7 +226,7 @@ class CellTablePaint(QAbstractScrollArea):
             x = right - (3 - n) * (_DOT + 2) + 2
             painter.drawEllipse(QPointF(x + _DOT / 2, middle), _DOT / 2, _DOT / 2)
 
-    def _paint_module(self, painter: QPainter, theme: Theme, number: int, top: float) -> None:
+    def _paint_module_name(self, painter: QPainter, theme: Theme, number: int, top: float) -> None:
         module = self._modules[number]
         arrow = "▾" if number in self._open else "▸"
         flags = [int(self._flags[c - 1]) for c in module.cells if 0 < c <= len(self._flags)]
@@ -215,20 +239,30 @@ class CellTablePaint(QAbstractScrollArea):
         if worst:
             severity = "high" if worst & HIGH else "watch"
             severity_shape(painter, severity, QRectF(NAME_PX - 16, top + 13, 10, 10))
-        width = self._width()
-        for n, column in enumerate(self._columns):
-            right = NAME_PX + (n + 1) * width - 10
-            data = self._data.get(column.key, ColumnData())
-            found = module_summary(data.values, module.cells)
-            if found is None or data.words:
-                self._texts.put(right, top + 12, "–", theme.muted, 13, align=1.0)
-                reason = elided(data.reason, font(11), width - 14)
-                self._texts.put(right, top + 26, reason, theme.muted, 11, align=1.0)
-                continue
-            low, middle, high = (number_words(v, column.decimals, column.sign) for v in found)
-            self._texts.put(right, top + 12, middle, theme.text, 13, align=1.0)
-            between = elided(f"{low} … {high}", font(11), width - 8)
-            self._texts.put(right, top + 26, between, theme.muted, 11, align=1.0)
+
+    def _paint_module_value(
+        self,
+        theme: Theme,
+        column: TableColumn,
+        number: int,
+        right: float,
+        top: float,
+        width: float,
+    ) -> None:
+        """Median, and smallest … largest below it; bright where a cell in it stands out."""
+        module, data = self._modules[number], self._data.get(column.key, ColumnData())
+        found = module_summary(data.values, module.cells)
+        if found is None or data.words:
+            self._texts.put(right, top + 12, "–", theme.muted, 13, align=1.0)
+            reason = elided(data.reason, font(11), width - 10)
+            self._texts.put(right, top + 26, reason, theme.muted, 11, align=1.0)
+            return
+        low, middle, high = (number_words(v, column.decimals, column.sign) for v in found)
+        strong = any(data.strong[c - 1] for c in module.cells if 0 < c <= len(data.strong))
+        self._texts.put(right, top + 12, middle, theme.text, 13, align=1.0)
+        between = elided(f"{low} … {high}", font(11), width - 8)
+        ink = theme.text if strong else theme.muted
+        self._texts.put(right, top + 26, between, ink, 11, bold=strong, align=1.0)
 
     # words
 

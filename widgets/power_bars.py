@@ -53,8 +53,7 @@ class PowerBars(QWidget):
             self.updateGeometry()
         self._rows = tuple(rows)
         self.setAccessibleDescription("; ".join(f"{r.name}: {r.words}" for r in rows))
-        hints = [f"{r.name}: {r.hint}" for r in rows if r.hint]
-        self.setToolTip("\n".join(hints))
+        self.setToolTip("\n".join(r.hint for r in rows if r.hint))
         self.update()
 
     def set_foot(self, text: str) -> None:

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """How a column looks: `title` and `unit` in its head, `decimals` of its numbers, `tip`."""
+    """How a column looks: `title` and `unit` in its head, `decimals` of its numbers, `tip`.
+
+    second: what the small text below each value is, as a copied table calls it, and its unit; ""
+    leaves it out there.
+    """
 
     key: str
     title: str
@@ -24,6 +28,8 @@ class TableColumn:
     decimals: int = 3
     tip: str = ""
     sign: bool = False
+    second: str = ""
+    second_unit: str = ""
 
 
 def _none() -> NDArray[np.float64]:

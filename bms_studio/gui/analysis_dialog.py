@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -28,21 +27,24 @@ from PySide6.QtWidgets import (
 from bms_studio.estimators.model import CellModel
 from bms_studio.gui.contract import Analysed, AnalysisSettings
 from bms_studio.gui.estimate_words import settings_words
-from bms_studio.gui.estimates import Estimates, estimates_of
+from bms_studio.gui.estimates import estimates_of
+from bms_studio.gui.live_panels import FactRows
 from bms_studio.gui.page import Context
+from bms_studio.gui.run_difference import (
+    compared,
+    difference,
+    difference_columns,
+    pack_difference,
+)
 from bms_studio.language import text
 from bms_studio.pack.chemistry import NAMES
 from widgets.cell_table import CellTable
-from widgets.table_rows import ColumnData, TableColumn
+from widgets.panel import Panel
 
 _POLL_MS = 200
 _MOMENT_NS = 1_000_000_000
 _MOST_OCV_BYTES = 1_000_000
-_COMPARED = (
-    ("soc", "%", 100.0, 1, 0.5),
-    ("resistance_ohm", "mΩ", 1000.0, 2, 0.05),
-    ("capacity_ah", "Ah", 1.0, 2, 0.1),
-)
+_MOST_FACTS = 6
 _CIRCUIT = tuple(f.name for f in fields(CellModel) if f.type in (float, "float"))
 
 
@@ -116,6 +118,7 @@ class AnalysisDialog(QDialog):
         self.progress.setRange(0, 1000)
         self.run = QPushButton(text("Run"))
         self.run.setProperty("tone", "primary")
+        self.run.setDefault(True)
         self.run.clicked.connect(self.start)
         self.cancel = QPushButton(text("Cancel"))
         self.cancel.clicked.connect(self.view.cancel_analysis)
@@ -220,13 +223,18 @@ class AnalysisDialog(QDialog):
             head.addWidget(settings, 2, column)
             head.setColumnStretch(column, 1)
             box.activated.connect(self._run_chosen)
+        self.facts = FactRows(_MOST_FACTS, first_width=130, fit=True, even=True)
+        self.facts.hide()
         self.table = CellTable()
-        self.table.set_columns(_difference_columns())
+        self.table.set_columns(difference_columns([]))
         self.table.set_empty(text("Run it again to see the difference"))
         self._right = QVBoxLayout()
         self._right.setSpacing(10)
         self._right.addLayout(head)
-        self._right.addWidget(self.table, 1)
+        panel = Panel()
+        panel.add(self.facts)
+        panel.add(self.table, 1)
+        self._right.addWidget(panel, 1)
 
     def poll(self) -> None:
         """Look how far it is, and what there is to compare."""
@@ -286,48 +294,12 @@ class AnalysisDialog(QDialog):
         count = 0 if old == new else max(before.count, after.count)
         names = [text("Cell {cell}", cell=n + 1) for n in range(count)]
         self.table.set_names(names, text("Cell"))
-        data, worst = difference(before, after)
+        keys = compared(before, after)
+        self.table.set_columns(difference_columns(keys) if count else [])
+        self.facts.setVisible(count > 0)
+        self.facts.set_rows(pack_difference(first, second, before, after))
+        data, worst = difference(before, after, keys)
         self.table.set_data(data, worst, np.zeros(0, np.uint8))
-
-
-def _difference_columns() -> list[TableColumn]:
-    titles = {
-        "soc": text("SOC"),
-        "resistance_ohm": text("Resistance"),
-        "capacity_ah": text("Capacity"),
-    }
-    columns = []
-    for name, unit, _, decimals, _ in _COMPARED:
-        title = titles[name]
-        columns += [
-            TableColumn(f"{name}.old", title, unit, decimals, text("before")),
-            TableColumn(f"{name}.new", text("after"), unit, decimals),
-            TableColumn(f"{name}.change", "Δ", unit, decimals, "", True),
-        ]
-    return columns
-
-
-def difference(old: Estimates, new: Estimates) -> tuple[dict[str, ColumnData], NDArray[np.float64]]:
-    """Columns old, new and Δ per quantity, and how much each cell changed, in what matters."""
-    count = max(old.count, new.count)
-    data: dict[str, ColumnData] = {}
-    worst = np.zeros(count)
-    for name, _, factor, decimals, matters in _COMPARED:
-        a, b = np.full(count, np.nan), np.full(count, np.nan)
-        a[: old.count], b[: new.count] = old.values(name) * factor, new.values(name) * factor
-        change = b - a
-        size = np.abs(change)
-        strong = np.nan_to_num(size) > matters
-        data[f"{name}.old"] = ColumnData(a, _sigmas(old, name, factor, decimals), badness=size)
-        data[f"{name}.new"] = ColumnData(b, _sigmas(new, name, factor, decimals), badness=size)
-        data[f"{name}.change"] = ColumnData(change, badness=size, strong=strong)
-        worst = np.maximum(worst, np.nan_to_num(size) / matters)
-    return data, worst
-
-
-def _sigmas(estimates: Estimates, name: str, factor: float, decimals: int) -> list[str]:
-    sigma = estimates.sigma(name) * factor
-    return ["" if math.isnan(s) else f"± {s:.{decimals}f}" for s in sigma.tolist()]
 
 
 def _number_line(placeholder: str) -> QLineEdit:

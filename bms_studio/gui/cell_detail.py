@@ -3,6 +3,8 @@
 With no cell chosen it tells what the estimates stand on and what they still need.
 """
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -14,6 +16,7 @@ from bms_studio.gui.estimate_words import (
     DETAILED,
     basis_facts,
     cell_facts,
+    compared_cells,
     compared_facts,
     meter_rows,
     notes_words,
@@ -26,8 +29,10 @@ from bms_studio.gui.live_plots import plot_texts
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import number
 from bms_studio.gui.sources import GroupSource
+from bms_studio.gui.spread_charts import SPREADS, spread_charts
 from bms_studio.language import text
 from widgets.action_button import ActionButton
+from widgets.chart import Chart
 from widgets.meters import Meters
 from widgets.panel import Panel
 from widgets.plot_parts import Named
@@ -72,8 +77,11 @@ class PackDetail(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
+        self.charts = [SmallChart() for _ in SPREADS]
+        grid = _grid_of(self.charts)
         for part in (self.basis, self.meters_panel, self.compared, self.advice):
             column.addWidget(part)
+        column.addLayout(grid)
         column.addStretch(1)
 
     def refresh(self) -> None:
@@ -96,9 +104,23 @@ class PackDetail(QWidget):
         self.notes.setText(notes)
         self.meters_panel.setVisible(status is not None)
         self.meters.set_rows(meter_rows(estimates))
+        spreads = spread_charts(estimates) if estimates.count > 1 else []
+        for n, chart in enumerate(self.charts):
+            chart.setVisible(n < len(spreads))
+            chart.set(spreads[n] if n < len(spreads) else Chart())
         rows = compared_facts(readings, estimates)
         self.compared.setVisible(bool(rows))
         self.compared_rows.set_rows(rows)
+
+
+def _grid_of(charts: Sequence[SmallChart]) -> QGridLayout:
+    """Two charts in a row."""
+    grid = QGridLayout()
+    grid.setSpacing(10)
+    for n, chart in enumerate(charts):
+        chart.setMinimumHeight(_CHART_PX)
+        grid.addWidget(chart, n // 2, n % 2)
+    return grid
 
 
 class OneCell(QWidget):
@@ -114,7 +136,7 @@ class OneCell(QWidget):
         plots = ActionButton(text("Plots"), tone="link", size=12)
         plots.clicked.connect(lambda: context.do("plot_cell"))
         self.panel.add_to_header(plots)
-        self.rows = FactRows(len(DETAILED), first_width=150, fit=True)
+        self.rows = FactRows(len(DETAILED) + 1, first_width=126, fit=True)
         self.panel.add(self.rows)
         self.stack = PlotStack(context.time)
         self.voltage = TracePlot(context.time)
@@ -130,11 +152,7 @@ class OneCell(QWidget):
         self.difference.set_minimum_span(4.0)
         self.charge.set_minimum_span(2.0)
         self.charts = [SmallChart() for _ in range(4)]
-        grid = QGridLayout()
-        grid.setSpacing(10)
-        for n, chart in enumerate(self.charts):
-            chart.setMinimumHeight(_CHART_PX)
-            grid.addWidget(chart, n // 2, n % 2)
+        grid = _grid_of(self.charts)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
@@ -184,7 +202,9 @@ class OneCell(QWidget):
         self.model.setVisible(not second)
         self._model = ModelSource(timeline, prefix, cell, context.analysis)
         self.model.set_source(self._model)
-        self.model.set_named([Named(1, text("model"), theme.warn), Named(0, "", theme.accent)])
+        self.model.set_named(
+            [Named(1, text("model"), theme.warn), Named(0, text("cell"), theme.accent)]
+        )
 
     def _show_words(self) -> None:
         context, selection = self.context, self.context.selection
@@ -197,15 +217,14 @@ class OneCell(QWidget):
         if second:
             title = text("Cells {a} and {b}", a=cell, b=second)
         self.panel.set_title(title)
-        facts = cell_facts(estimates, cell)
-        if second:
-            others = {name: value for name, value, _, _ in cell_facts(estimates, second)}
-            facts = [(name, value, others.get(name, ""), tone) for name, value, _, tone in facts]
+        facts = compared_cells(estimates, cell, second) if second else cell_facts(estimates, cell)
         self.rows.set_rows(facts)
         labels = [text("Cell {cell}", cell=n + 1) for n in range(estimates.count)]
         self.voltage.set_labels(labels, 3)
         self.charge.set_labels(labels, 1)
         others_note = text("all {cells} cells behind", cells=estimates.count)
+        if estimates.count < 2:
+            others_note = text("the only cell")
         self.voltage.set_header(text("Voltage against the pack"), "V", others_note)
         known = estimates.known("soc")
         note = others_note if known else text("unknown: {need}", need=estimates.need("soc"))

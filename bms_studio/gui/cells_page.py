@@ -30,9 +30,10 @@ from widgets.search_line import SearchLine
 from widgets.text_line import TextLine
 
 DRAWER_BELOW_PX = 1400
-_DRAWER_WIDTH = 480
-_LOW_HEIGHT = 640
-_GRID_PX = 190
+_DRAWER_WIDTH = 440
+_LOW_HEIGHT, _LEAST_HEIGHT = 640, 480  # below the first the grid is flat, below the second gone
+_GRID_PX, _FLAT_GRID_PX = 190, 138
+_PAD_PX = 14  # of a panel
 _SLOW_TICKS = 5
 _GRID_TICKS = 3
 
@@ -49,7 +50,6 @@ class CellsPage(Page):
         self._drawer_open = False
         self._shape: tuple[object, ...] = ()
         self.grid = CellsPanel(context, "cells_page/mode")
-        self.grid.setFixedHeight(_GRID_PX)
         self._make_table()
         self.detail = CellDetail(context, self)
         self.nothing = TextLine(
@@ -100,7 +100,11 @@ class CellsPage(Page):
         self.table.set_empty(text("no cell matches"))
         self.table.set_tooltip(self._tooltip)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.panel.add(self.table, 1)
+        around = QWidget()
+        self._beside = QHBoxLayout(around)  # its right margin is where the drawer stands
+        self._beside.setContentsMargins(0, 0, 0, 0)
+        self._beside.addWidget(self.table)
+        self.panel.add(around, 1)
         selection = context.selection
         self.table.cell_hovered.connect(selection.hover)
         self.table.cell_selected.connect(selection.choose)
@@ -173,7 +177,19 @@ class CellsPage(Page):
             self.panel.segment(), readings, estimates, context.extremes(), context.findings()
         )
         self.table.set_data(shown.data, shown.worst, shown.flags)
-        self.panel.set_note("" if count else no_cells_of(context.view))
+        self._show_note()
+
+    def _show_note(self) -> None:
+        """How many a search found; where there is no cell, why."""
+        view, readings = self.context.view, self.context.readings()
+        if view is None or readings is None:
+            return
+        count = len(readings.cells_v)
+        found = self.table.shown_count
+        note = "" if count else no_cells_of(view)
+        if count and self.search.text().strip():
+            note = text("{found} of {count}", found=found, count=count)
+        self.panel.set_note(note)
 
     def _preset_chosen(self, preset: str) -> None:
         self.panel.set_segment(preset)
@@ -189,6 +205,7 @@ class CellsPage(Page):
         if readings is not None:
             count = len(readings.cells_v)
             self.table.set_shown(search(words, count, self.context.pack_status()))
+            self._show_note()
 
     def _tooltip(self, cell: int, key: str) -> str:
         estimates = self.context.estimates()
@@ -207,6 +224,10 @@ class CellsPage(Page):
     @property
     def _narrow(self) -> bool:
         return self.window().width() < DRAWER_BELOW_PX
+
+    @property
+    def _drawer_width(self) -> int:
+        return min(_DRAWER_WIDTH, self.width())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -230,12 +251,16 @@ class CellsPage(Page):
         self.detail.setVisible(self.context.view is not None and (not narrow or self._drawer_open))
         self.drawer_button.setVisible(narrow)
         self.drawer_button.setChecked(self._drawer_open)
-        self.grid.setVisible(self.height() >= _LOW_HEIGHT)
+        flat = self.height() < _LOW_HEIGHT
+        self.grid.setFixedHeight(_FLAT_GRID_PX if flat else _GRID_PX)
+        self.grid.setVisible(self.height() >= _LEAST_HEIGHT)
+        covered = self._drawer_width - _PAD_PX if self._drawer_open else 0
+        self._beside.setContentsMargins(0, 0, covered, 0)
         if narrow:
             self._place_drawer()
 
     def _place_drawer(self) -> None:
         top = self.panel.mapTo(self, self.panel.rect().topLeft()).y() + 46
-        width = min(_DRAWER_WIDTH, self.width())
+        width = self._drawer_width
         self.detail.setGeometry(self.width() - width, top, width, self.height() - top)
         self.detail.raise_()

@@ -133,7 +133,7 @@ class CellsPanel(QWidget):
         if self.mode == "Deviation":
             parts += [text("deviation from the median, raw"), colour]
         elif self.mode == "Extreme":
-            parts += [text("largest deviation since connect, raw"), colour]
+            parts += [text("largest deviation since connect, outside load steps"), colour]
         if not math.isnan(scan_s):
             parts.append(text("scan {ms} ms", ms=number(1000 * scan_s, 0)))
         return "  ·  ".join(parts)
@@ -141,7 +141,7 @@ class CellsPanel(QWidget):
     def _layer_note(self, estimates: Estimates) -> list[str]:
         """What a layer of estimates shows; [] for what is measured."""
         if self.mode == RISK:
-            return [text("order of failure, and risk in per cent")]
+            return [text("order of failure, and risk")]
         quantity = LAYERS.get(self.mode, "")
         if not quantity:
             return []
@@ -149,8 +149,8 @@ class CellsPanel(QWidget):
             need = estimates.need(quantity)
             return [text("unknown: {need}", need=need), text("deviation from the median, raw")]
         if self.mode == "SOC":
-            return [text("charge in per cent, below it the difference to the median")]
-        return [text("mΩ at 25 °C and 50 %, below it the difference to the median")]
+            return [text("charge, %"), text("below: against the median")]
+        return [text("mΩ at 25 °C, 50 %"), text("below: against the median")]
 
     def _mode_chosen(self, mode: str) -> None:
         self._wanted = mode

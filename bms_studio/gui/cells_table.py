@@ -5,7 +5,7 @@ Turns readings and estimates into the widget's plain data; makes no widget.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ FOLD_ABOVE = 96
 _BLOCK = 12
 _STANDS_OUT = 4.0
 _WATCH, _HIGH = 1, 2
+_NAMED_RISK = 0.1
+_WITHOUT_SIGMA = ("risk", "lag_s")
 Array = NDArray[np.float64]
 
 
@@ -89,7 +91,11 @@ def preset_words() -> dict[str, str]:
 
 def columns(preset: str) -> list[TableColumn]:
     """The columns of a preset, heads in the reader's language."""
-    return [_column(key) for key in PRESETS.get(preset, PRESETS["overview"])]
+    keys = PRESETS.get(preset, PRESETS["overview"])
+    made = [_column(key) for key in keys]
+    if "deviation" in keys:  # then a voltage tells its age below, which is not worth copying
+        made = [replace(c, second="") if c.key == "voltage" else c for c in made]
+    return made
 
 
 def _column(key: str) -> TableColumn:
@@ -98,9 +104,20 @@ def _column(key: str) -> TableColumn:
         whole = quantity_name(quantity.name)
         title = _short_titles().get(key, whole)
         tip = f"{whole}: {_tips()[key]}" if key in _tips() else whole
-        return TableColumn(key, title, quantity.unit, quantity.decimals, tip, quantity.sign)
+        return TableColumn(
+            *(key, title, quantity.unit, quantity.decimals, tip, quantity.sign),
+            *("", "") if quantity.name in _WITHOUT_SIGMA else ("±", quantity.unit),
+        )
     measured = {
-        "voltage": TableColumn("voltage", text("Voltage"), "V", 3, text("as the BMS measures it")),
+        "voltage": TableColumn(
+            "voltage",
+            text("Voltage"),
+            "V",
+            3,
+            text("as the BMS measures it, and how far from the median (raw)"),
+            second=text("Deviation"),
+            second_unit="mV",
+        ),
         "deviation": TableColumn(
             "deviation", text("Deviation"), "mV", 0, text("deviation from the median, raw"), True
         ),
@@ -109,8 +126,9 @@ def _column(key: str) -> TableColumn:
             text("Extreme"),
             "mV",
             0,
-            text("largest deviation since connect, raw"),
+            text("largest deviation since connect, raw, outside load steps"),
             True,
+            text("at"),
         ),
         "age": TableColumn("age", text("Age"), "s", 1, text("how old the newest value is")),
         "balancing": TableColumn("balancing", text("Balancing")),
@@ -161,11 +179,11 @@ def content(
     extremes: Sequence[Extreme],
     findings: Iterable[Finding],
 ) -> Content:
-    """The columns of `preset` for every cell, and the order worst first: flagged cells, then by
-    rank where risks are known, else by how far a cell stands out in anything."""
+    """The columns of `preset` for every cell, and the order worst first."""
     count = len(readings.cells_v)
+    keys = PRESETS.get(preset, PRESETS["overview"])
     made: dict[str, Callable[[], ColumnData]] = {
-        "voltage": lambda: _voltage(readings),
+        "voltage": lambda: _voltage(readings, "deviation" not in keys),
         "deviation": lambda: _deviation(readings),
         "extreme": lambda: _extreme(extremes, count),
         "age": lambda: _age(readings),
@@ -173,7 +191,7 @@ def content(
     }
     data = {
         key: made[key]() if key in made else estimate_column(QUANTITIES[key], estimates)
-        for key in PRESETS.get(preset, PRESETS["overview"])
+        for key in keys
     }
     flags = flags_of(findings, count)
     return Content(data, _worst(readings, estimates, flags), flags)
@@ -196,6 +214,8 @@ def estimate_column(quantity: Quantity, estimates: Estimates) -> ColumnData:
     values = estimates.values(quantity.name) * quantity.factor
     sigma = estimates.sigma(quantity.name) * quantity.factor
     badness = _badness(values, quantity.worse)
+    # Cells share most of the error of their charge: how sure a difference is, the imbalance says.
+    own = sigma if quantity.name != "soc" else 100 * estimates.sigma("imbalance")
     second = [
         "" if math.isnan(s) else f"± {number(s, quantity.sigma_decimals)}" for s in sigma.tolist()
     ]
@@ -204,7 +224,7 @@ def estimate_column(quantity: Quantity, estimates: Estimates) -> ColumnData:
         second,
         estimates.marks(quantity.name),
         badness,
-        _strong(values, badness, sigma, quantity.least),
+        _strong(values, badness, own, quantity.least),
         "" if estimates.known(quantity.name) else estimates.need(quantity.name),
     )
 
@@ -230,33 +250,51 @@ def _strong(values: Array, badness: Array, sigma: Array, least: float) -> NDArra
 
 
 def _worst(readings: Readings, estimates: Estimates, flags: NDArray[np.uint8]) -> Array:
-    count = len(flags)
+    """Flagged cells first, then those with a risk worth naming in the order of their ranks, then
+    by how far a cell stands out: ranks of risks that hardly differ would say nothing."""
     score = 1e6 * (flags & _HIGH > 0) + 1e5 * (flags & _WATCH > 0)
-    risks = estimates.status.risks if estimates.status is not None else ()
-    if risks:
-        for risk in risks:
-            if 0 < risk.cell <= count:
-                score[risk.cell - 1] += 1000.0 - risk.rank
-        return np.asarray(score, np.float64)
-    farthest = np.zeros(count)
+    for risk in estimates.status.risks if estimates.status is not None else ():
+        if 0 < risk.cell <= len(flags) and risk.risk >= _NAMED_RISK:
+            score[risk.cell - 1] += 1e4 - risk.rank
+    return np.asarray(score + np.minimum(_farthest(readings, estimates), 1e3), np.float64)
+
+
+def _farthest(readings: Readings, estimates: Estimates) -> Array:
+    """How far each cell stands out in any quantity, in multiples of what matters there."""
+    found = np.zeros(len(readings.cells_v))
     for quantity in QUANTITIES.values():
         values = estimates.values(quantity.name) * quantity.factor
         badness = np.nan_to_num(_badness(values, quantity.worse), nan=0.0)
         own = np.nan_to_num(estimates.sigma(quantity.name) * quantity.factor)
-        farthest = np.maximum(farthest, badness / np.hypot(quantity.least, own))
+        found = np.maximum(found, badness / np.hypot(quantity.least, own))
     deviation = np.abs(np.nan_to_num(readings.deviation_v)) / 0.005
-    return np.asarray(score + np.maximum(farthest, 0.2 * deviation), np.float64)
+    return np.asarray(np.maximum(found, 0.2 * deviation), np.float64)
 
 
-def _voltage(readings: Readings) -> ColumnData:
+def _voltage(readings: Readings, deviation: bool) -> ColumnData:
+    """deviation: whether to say it below each value; a stale value says its age instead."""
     values = readings.cells_v
-    second = [text("{age} old", age=age_words(a)) for a in readings.cell_age_s.tolist()]
+    second = [
+        text("{age} old", age=age_words(age))
+        if stale or not deviation
+        else _millivolts(1000 * apart)
+        for age, stale, apart in zip(
+            readings.cell_age_s.tolist(),
+            readings.cell_stale.tolist(),
+            readings.deviation_v.tolist(),
+            strict=True,
+        )
+    ]
     marks = np.where(readings.cell_stale, 1, 3).astype(np.uint8)
     marks[np.isnan(values)] = 0
     badness = np.asarray(np.abs(readings.deviation_v), np.float64)
     unknown = np.full(len(values), np.nan)
     strong = _strong(values, badness, unknown, 0.01)
     return ColumnData(values, second, marks, badness, strong, text("not received yet"))
+
+
+def _millivolts(value: float) -> str:
+    return "" if math.isnan(value) else text("{mv} mV", mv=number(value, 0, sign=True))
 
 
 def _deviation(readings: Readings) -> ColumnData:

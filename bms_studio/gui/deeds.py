@@ -123,7 +123,7 @@ class Deeds:
 
     def _reset_extremes(self) -> None:
         if self._window.view is not None:
-            self._window.view.reset_extremes()
+            self._window.context.reset_extremes()
 
     def _mapping(self) -> None:
         window = self._window

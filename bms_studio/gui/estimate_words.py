@@ -144,6 +144,34 @@ def cell_facts(estimates: Estimates, cell: int) -> list[Fact]:
     return rows
 
 
+def compared_cells(estimates: Estimates, cell: int, second: int) -> list[Fact]:
+    """All quantities of two cells side by side, and how far apart they are, behind the second."""
+    behind = text("Cell {cell}", cell=second) + "  ·  Δ"
+    head = ("", text("Cell {cell}", cell=cell), behind, "text")
+    others = {name: value for name, value, _, _ in cell_facts(estimates, second)}
+    apart = {
+        quantity_name(QUANTITIES[key].name): _apart(estimates, key, cell, second)
+        for key in DETAILED
+    }
+    rows = [head]
+    for name, value, _, tone in cell_facts(estimates, cell):
+        remark = others.get(name, "")
+        if apart[name]:
+            remark = f"{remark}  ·  Δ {apart[name]}"
+        rows.append((name, value, remark, tone))
+    return rows
+
+
+def _apart(estimates: Estimates, key: str, cell: int, second: int) -> str:
+    """The first minus the second; "" where either is unknown."""
+    quantity = QUANTITIES[key]
+    values = estimates.values(quantity.name) * quantity.factor
+    if max(cell, second) > len(values):
+        return ""
+    change = float(values[cell - 1] - values[second - 1])
+    return "" if math.isnan(change) else number(change, quantity.decimals, True)
+
+
 def hint(estimates: Estimates, key: str, cell: int) -> str:
     """What the pointer tells of an estimate: value, sigma, evidence, data, span, model, settings.
     key: a column of `cells_table.QUANTITIES`; cell from 1."""

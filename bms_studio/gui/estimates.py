@@ -38,6 +38,8 @@ _STEPS: dict[str, tuple[float, float]] = {
 }
 _RELATIVE = ("capacity_ah", "resistance_ohm", "ten_second_ohm")
 _USUAL_AH = 30.0
+# What makes a cell the one that limits, and the least share of the median that it must be apart.
+_TELLING = {"soc": 0.002, "resistance_ohm": 0.01, "capacity_ah": 0.005}
 
 Array = NDArray[np.float64]
 
@@ -89,6 +91,22 @@ class Estimates:
             busy = not math.isnan(self.status.busy)
             return text("computing…") if busy else text("minutes of data")
         return text("more data")
+
+    def limiting(self, name: str) -> int:
+        """The cell (from 1) that a limit of the pack names, 0 where none is known to stand out: as
+        long as all cells are taken for equal, the first of them says nothing."""
+        found = self.of_pack(name)
+        if not 0 < found <= self.count or self.count < 2:
+            return 0
+        at = int(found) - 1
+        for quantity, least in _TELLING.items():
+            values = self.values(quantity)
+            known = values[~np.isnan(values)]
+            if len(known) > 1 and abs(values[at] - np.median(known)) > least * abs(
+                np.median(known)
+            ):
+                return at + 1
+        return 0
 
     def marks(self, name: str) -> NDArray[np.uint8]:
         """How good the evidence of each value is: 3 good, 2 fair, 1 weak, 0 no value."""
@@ -149,14 +167,16 @@ def estimates_of(analysis: Analysis, t: int) -> Estimates:
     count = analysis.cells
     health = next((h for h in reversed(analysis.health) if h.time <= t), None)
     cells = dict(health.cells) if health is not None else {}
+    pack = dict(health.pack) if health is not None else {}
     time = analysis.estimates.get("time", np.zeros(0, np.int64))
     row = int(np.searchsorted(time, t, "right")) - 1
     if row >= 0:
         for name, rows in analysis.estimates.items():
             if rows.ndim == 2:
                 cells[name] = np.asarray(rows[row], np.float64)
+            elif name != "time":
+                pack[name.removeprefix("pack_")] = float(rows[row])
     padded = {name: _padded(values, count) for name, values in cells.items()}
-    pack = dict(health.pack) if health is not None else {}
     status = AnalysisStatus(analysis.basis, analysis.settings, health, analysis.risks)
     return Estimates(t, count, padded, pack, status)
 

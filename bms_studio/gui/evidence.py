@@ -15,6 +15,7 @@ from bms_studio.gui.evidence_steps import neighbours, newest_dip, over_charge, s
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.language import text
+from bms_studio.messages import render
 from widgets.chart import Bar, Chart, Curve, Points, Range
 from widgets.chart_paint import has_content
 
@@ -114,7 +115,7 @@ def over_time(evidence: Evidence, cell: int, name: str) -> Chart:
     """A quantity of the cell over visits; within this recording where there is only one."""
     title, unit, factor, _ = quantity_words(name)
     known = [h for h in evidence.history if cell <= h.count and np.isfinite(h.values(name)).any()]
-    empty = text("not known yet")
+    empty = _missing(evidence, name)
     if len(known) < 2:
         return _within(evidence, cell, name, empty)
     when = np.array([h.time * 1e-9 for h in known])
@@ -133,6 +134,12 @@ def over_time(evidence: Evidence, cell: int, name: str) -> Chart:
         band=_band(when, low, high, width - 1),
         empty=empty,
     )
+
+
+def _missing(evidence: Evidence, name: str) -> str:
+    """What would make a quantity known."""
+    code = evidence.health.needs.get(name, "") if evidence.health is not None else ""
+    return text("unknown: {need}", need=render(code)) if code else text("not known yet")
 
 
 def _within(evidence: Evidence, cell: int, name: str, empty: str) -> Chart:
@@ -198,7 +205,7 @@ def all_cells(evidence: Evidence, cell: int, name: str) -> Chart:
     """A quantity of every cell with sigma, this one marked."""
     title, unit, factor, decimals = quantity_words(name)
     health = evidence.health
-    empty = text("not known yet")
+    empty = _missing(evidence, name)
     if health is None:
         return Chart(title, unit, empty=empty)
     values, sigma = factor * health.values(name), factor * health.sigma(name)

@@ -65,7 +65,7 @@ def _within(time: NDArray[np.int64], values: Array, span: tuple[int, int]) -> fl
 
 def newest_dip(evidence: Evidence, cell: int) -> Chart:
     """The newest dip of this cell: it and its neighbours within two seconds."""
-    title, unit = text("The newest dip"), text("mV, cell minus median")
+    title, unit = text("The newest dip"), text("mV vs median")
     empty = text("no dip of this cell")
     dips = [
         f
@@ -80,7 +80,7 @@ def newest_dip(evidence: Evidence, cell: int) -> Chart:
 
 def strongest_step(evidence: Evidence, cell: int) -> Chart:
     """The strongest load step: what the cell does against the median within seconds of it."""
-    title, unit = text("The strongest load step"), text("mV, cell minus median")
+    title, unit = text("Strongest step"), text("mV vs median")
     found = largest_current(evidence)
     empty = text("no load step yet: a pull of 10 s would show the resistance")
     if found is None:

@@ -43,7 +43,7 @@ class RightColumn(QWidget):
 
     def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__(parent)
-        self.floating = False
+        self.floating, self.low = False, False
         self.first = FirstPanel(context)
         self.alerts = AlertsPanel(context)
         self.balancing = BalancingPanel(context)
@@ -77,7 +77,11 @@ class RightColumn(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        low = self.height() < _THREE_SUSPECTS_PX and not self.floating
         self.first.set_low(self.height() < _THREE_SUSPECTS_PX)
+        self.power.set_low(low)
+        self.quality.set_low(low)
+        self.low = low
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.floating:
@@ -171,9 +175,10 @@ class LivePage(Page):
         right.alerts.show_findings(findings)
         has_cells = len(readings.cells_v) > 0
         right.power.setVisible(has_cells)
-        right.balancing.setVisible(has_cells)
+        right.balancing.setVisible(has_cells and not right.low)
         right.power.show_readings(readings, estimates)
-        right.balancing.show_readings(view, readings)
+        if not right.low:
+            right.balancing.show_readings(view, readings)
         right.quality.show_readings(view, readings, estimates)
 
     def autorange(self) -> None:

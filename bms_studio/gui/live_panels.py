@@ -94,43 +94,52 @@ class BalancingPanel(QWidget):
         super().__init__(parent)
         self.context = context
         self.panel = Panel(text("Balancing"))
-        self.strip = BalanceStrip()
-        selection = context.selection
-        self.strip.cell_hovered.connect(selection.hover)
-        self.strip.cell_selected.connect(selection.choose)
-        self.strip.cell_activated.connect(selection.open)
-        selection.cell_hovered.connect(self.strip.set_highlight)
+        self.strip = balance_strip(context)
         self.panel.add(self.strip, 1)
         _fill(self, self.panel)
 
     def show_readings(self, view: PackView, readings: Readings) -> None:
         """Bring bars and count up to date."""
-        time = self.context.time
-        self.strip.set_span(time.t0_ns, time.t1_ns)
-        known = readings.balancing != 255
-        if not known.any():
-            self.strip.set_rows([])
-            self._say(text("unknown: this BMS does not report balancing"))
-            return
-        active = int(np.count_nonzero(readings.balancing == 1))
-        group = self.context.prefix + "balancing"
-        rows = _balance_rows(view, group, readings, time.t0_ns, time.t1_ns)
-        self.strip.set_rows(rows)
-        if not rows:
-            self._say(text("no cell was balanced in this span"))
-            return
-        self.panel.set_note(
-            text("{count} of {cells} active", count=active, cells=len(readings.cells_v))
-        )
-        self.strip.show()
-        self.setMinimumHeight(_TWO_ROWS_PX if len(rows) > 1 else _ONE_ROW_PX)
-        self.setMaximumHeight(_ANY_PX)
+        count = show_balancing(self.strip, self.context, view, readings)
+        self.panel.set_note(balancing_words(count, readings))
+        self.strip.setVisible(count > 0)
+        if count:
+            self.setMinimumHeight(_TWO_ROWS_PX if count > 1 else _ONE_ROW_PX)
+            self.setMaximumHeight(_ANY_PX)
+        else:  # no bars: one line is enough
+            self.setFixedHeight(_NO_ROW_PX)
 
-    def _say(self, words: str) -> None:
-        """No bars: one line is enough."""
-        self.panel.set_note(words)
-        self.strip.hide()
-        self.setFixedHeight(_NO_ROW_PX)
+
+def balance_strip(context: Context) -> BalanceStrip:
+    """The bars of balancing, wired to the selection."""
+    strip, selection = BalanceStrip(), context.selection
+    strip.cell_hovered.connect(selection.hover)
+    strip.cell_selected.connect(selection.choose)
+    strip.cell_activated.connect(selection.open)
+    selection.cell_hovered.connect(strip.set_highlight)
+    return strip
+
+
+def show_balancing(
+    strip: BalanceStrip, context: Context, view: PackView, readings: Readings
+) -> int:
+    """Bring the bars up to date; how many cells were balanced in this span."""
+    t0, t1 = context.time.t0_ns, context.time.t1_ns
+    strip.set_span(t0, t1)
+    known = bool((readings.balancing != 255).any())
+    rows = _balance_rows(view, context.prefix + "balancing", readings, t0, t1) if known else []
+    strip.set_rows(rows)
+    return len(rows)
+
+
+def balancing_words(count: int, readings: Readings) -> str:
+    """How many cells are balanced now, or why there are no bars."""
+    if not (readings.balancing != 255).any():
+        return text("unknown: this BMS does not report balancing")
+    if not count:
+        return text("no cell was balanced in this span")
+    active = int(np.count_nonzero(readings.balancing == 1))
+    return text("{count} of {cells} active", count=active, cells=len(readings.cells_v))
 
 
 def _balance_rows(
@@ -157,10 +166,16 @@ def on_intervals(time: NDArray[np.int64], on: NDArray[np.bool_]) -> NDArray[np.i
 
 class FactRows(QWidget):
     """Rows of name, value and remark, aligned; values keep their place. fit: as high as the rows
-    that are there, else as `most` of them."""
+    that are there, else as `most` of them. even: value and remark share the width and begin at the
+    left, as two things that are compared."""
 
     def __init__(
-        self, most: int, first_width: int, parent: QWidget | None = None, fit: bool = False
+        self,
+        most: int,
+        first_width: int,
+        parent: QWidget | None = None,
+        fit: bool = False,
+        even: bool = False,
     ) -> None:
         super().__init__(parent)
         self._fit = fit
@@ -173,12 +188,14 @@ class FactRows(QWidget):
             name = TextLine(tone="muted", size=12)
             name.setMinimumWidth(first_width)
             value = TextLine(size=12)
-            remark = TextLine(tone="muted", size=12, align=Qt.AlignmentFlag.AlignRight)
+            side = Qt.AlignmentFlag.AlignLeft if even else Qt.AlignmentFlag.AlignRight
+            remark = TextLine(tone="text" if even else "muted", size=12, align=side)
             for column, line in enumerate((name, value, remark)):
                 grid.addWidget(line, row, column)
             self._lines.append((name, value, remark))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(most * _FACT_PX)
+        grid.setColumnStretch(1, 1 if even else 0)
         grid.setColumnStretch(2, 1)  # the value has the room it needs, the remark the rest
 
     def set_rows(self, rows: Sequence[Fact]) -> None:

@@ -27,21 +27,29 @@ class PowerPanel(QWidget):
         super().__init__(parent)
         self.panel = Panel(text("Power: possible and allowed"))
         self.bars = PowerBars()
-        self.bars.set_foot(
-            text("bar: what the weakest cell can deliver · line: what the BMS allows")
-        )
+        self.set_low(False)
         self.panel.add(self.bars)
         _fill(self, self.panel)
+
+    def set_low(self, low: bool) -> None:
+        """Little height: how to read the bars is told by the pointer only."""
+        self.bars.set_foot("" if low else _reading())
 
     def show_readings(self, readings: Readings, estimates: Estimates) -> None:
         """Bring the bars up to date."""
         rows = [_row("discharge", readings, estimates), _row("charge", readings, estimates)]
         self.bars.set_rows(rows)
+        hints = [row.hint for row in rows if row.hint]
+        self.bars.setToolTip("\n".join([*hints, *foundation(estimates), _reading()]))
         unknown = all(math.isnan(row.possible) for row in rows)
         need = (
             estimates.need("soc") if not estimates.known("soc") else estimates.need("capacity_ah")
         )
         self.panel.set_note(text("possible unknown: {need}", need=need) if unknown else "")
+
+
+def _reading() -> str:
+    return text("bar: what the weakest cell can deliver · line: what the BMS allows")
 
 
 def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
@@ -70,7 +78,7 @@ def cause_words(way: str, readings: Readings, estimates: Estimates) -> str:
     code = estimates.of_pack(f"{way}_10_cause")
     if not 0 <= code < len(_CAUSES):
         return ""
-    cause, cell = _CAUSES[int(code)], estimates.of_pack(f"{way}_10_cell")
+    cause, cell = _CAUSES[int(code)], estimates.limiting(f"{way}_10_cell")
     if cause == "temperature":
         degc = estimates.of_pack("temperature_degc")
         if math.isnan(degc) and readings.hottest >= 0:
@@ -79,7 +87,7 @@ def cause_words(way: str, readings: Readings, estimates: Estimates) -> str:
     if cause == "current":
         return text("current")
     if cell > 0:
-        return text("cell {cell}", cell=int(cell))
+        return text("cell {cell}", cell=cell)
     if cause == "empty":
         return text("empty") if way == "discharge" else text("full")
     return text("voltage")
@@ -87,7 +95,9 @@ def cause_words(way: str, readings: Readings, estimates: Estimates) -> str:
 
 def _hint(way: str, estimates: Estimates) -> str:
     """Current and power for 2, 10 and 30 s."""
-    lines = []
+    lines = [
+        text("Power while discharging") if way == "discharge" else text("Power while charging")
+    ]
     for seconds in (2, 10, 30):
         amps = estimates.of_pack(f"{way}_{seconds}_a")
         watts = estimates.of_pack(f"{way}_{seconds}_w")
@@ -100,7 +110,7 @@ def _hint(way: str, estimates: Estimates) -> str:
         if math.isfinite(sigma):
             words += f" ± {number(sigma / 1000, 2)}"
         lines.append(words)
-    return "\n".join([*lines, *foundation(estimates)]) if lines else ""
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _fill(outer: QWidget, inner: QWidget) -> None:

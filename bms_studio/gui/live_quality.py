@@ -14,7 +14,13 @@ from bms_studio.gui.contract import PackView
 from bms_studio.gui.estimate_words import METERED, meter_rows
 from bms_studio.gui.estimates import Estimates
 from bms_studio.gui.header import grouped
-from bms_studio.gui.live_panels import Fact, FactRows
+from bms_studio.gui.live_panels import (
+    Fact,
+    FactRows,
+    balance_strip,
+    balancing_words,
+    show_balancing,
+)
 from bms_studio.gui.page import Context
 from bms_studio.gui.readings import Readings, age_words, number
 from bms_studio.language import text
@@ -23,24 +29,20 @@ from widgets.action_button import ActionButton
 from widgets.meters import Meters
 from widgets.panel import Panel
 
-DATA, EXTREMES, LINK = "data", "extremes", "link"
+DATA, BALANCING, EXTREMES, LINK = "data", "balancing", "extremes", "link"
+_PAGES = (DATA, BALANCING, EXTREMES, LINK)
 _MOST_EXTREMES = 6
 _SETTING = "live_page/quality"
 
 
 class QualityPanel(QWidget):
     """A meter per quantity with what to do next; the cells that were farthest from the median
-    since connect; rates, losses, protocol and sign."""
+    since connect; rates, losses, protocol and sign; where the window is low, balancing too."""
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.context = context
         self.panel = Panel()
-        self.panel.set_segments(
-            [(DATA, text("Data good enough?")), (EXTREMES, text("Extremes")), (LINK, text("Link"))]
-        )
-        stored = context.settings.string(_SETTING, DATA)
-        self.panel.set_segment(stored if stored in (DATA, EXTREMES, LINK) else DATA)
         self.panel.segment_changed.connect(self._chosen)
         self.reset = ActionButton(text("Reset"), tone="link", size=12)
         self.reset.clicked.connect(lambda: context.do("reset_extremes"))
@@ -48,13 +50,34 @@ class QualityPanel(QWidget):
         self.meters = Meters()
         self.extremes = FactRows(_MOST_EXTREMES, first_width=64)
         self.link = FactRows(_MOST_EXTREMES, first_width=96)
+        self.strip = balance_strip(context)
         self.pages = QStackedWidget()
-        for page in (self.meters, self.extremes, self.link):
-            self.pages.addWidget(_at_top(page))
+        for page in (self.meters, self.strip, self.extremes, self.link):
+            self.pages.addWidget(page if page is self.strip else _at_top(page))
         self.panel.add(self.pages)
+        self._wanted = context.settings.string(_SETTING, DATA)
+        self._low = True
+        self.set_low(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
+
+    def set_low(self, low: bool) -> None:
+        """Little height: balancing has no panel of its own, it is one of the answers here."""
+        if low == self._low:
+            return
+        self._low = low
+        words = {
+            DATA: text("Data good enough?"),
+            BALANCING: text("Balancing"),
+            EXTREMES: text("Extremes"),
+            LINK: text("Link"),
+        }
+        shown = [key for key in words if low or key != BALANCING]
+        if low:
+            words[DATA] = text("Enough data?")
+        self.panel.set_segments([(key, words[key]) for key in shown])
+        self.panel.set_segment(self._wanted if self._wanted in shown else DATA)
         self._show_page()
 
     def show_readings(self, view: PackView, readings: Readings, estimates: Estimates) -> None:
@@ -68,16 +91,18 @@ class QualityPanel(QWidget):
                 note = text("{count} of {all} good", count=good, all=len(METERED))
         elif self.panel.segment() == DATA:
             note = text("this pack is shown, not estimated")
+        if self.panel.segment() == BALANCING:
+            note = balancing_words(
+                show_balancing(self.strip, self.context, view, readings), readings
+            )
         if self.panel.segment() == LINK and view.status.link.message:
             note, tone = view.status.link.message, "warn"
         self.panel.set_note(note, tone)
-        rows_of = extreme_rows(self.context.extremes())
-        if self.context.pack != 1:
-            rows_of = [("–", text("kept of the first pack only"), "", "muted")]
-        self.extremes.set_rows(rows_of)
+        self.extremes.set_rows(extreme_rows(self.context.extremes()))
         self.link.set_rows(link_rows(view, readings))
 
     def _chosen(self, segment: str) -> None:
+        self._wanted = segment
         self.context.settings.put(_SETTING, segment)
         self._show_page()
         context = self.context
@@ -86,7 +111,7 @@ class QualityPanel(QWidget):
             self.show_readings(view, readings, estimates)
 
     def _show_page(self) -> None:
-        self.pages.setCurrentIndex((DATA, EXTREMES, LINK).index(self.panel.segment()))
+        self.pages.setCurrentIndex(_PAGES.index(self.panel.segment()))
         self.reset.setVisible(self.panel.segment() == EXTREMES)
 
 

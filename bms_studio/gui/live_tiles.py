@@ -196,18 +196,23 @@ def _reported_charge(readings: Readings, estimates: Estimates) -> TileText:
 def _usable(estimates: Estimates, cut_off: float) -> TileText:
     """What can be taken out before the first cell is empty, and what that cell costs."""
     caption = text("Usable now")
-    usable, cell = estimates.of_pack("usable_soc"), estimates.of_pack("limiting_cell")
+    usable, cell = estimates.of_pack("usable_soc"), estimates.limiting("limiting_cell")
     if math.isnan(usable):
         return TileText(caption, reason=estimates.need("soc"))
     parts, short = [], []
-    if cell > 0:
+    if cell:
         volts = number(cut_off, 2)
-        short.append(text("cell {cell} first", cell=int(cell)))
+        short.append(text("cell {cell} first", cell=cell))
         parts.append(
-            text("cell {cell} is empty first", cell=int(cell))
+            text("cell {cell} is empty first", cell=cell)
             if math.isnan(cut_off)
-            else text("cell {cell} reaches {volts} V first", cell=int(cell), volts=volts)
+            else text("cell {cell} reaches {volts} V first", cell=cell, volts=volts)
         )
+    elif not math.isnan(cut_off):
+        parts.append(text("until {volts} V under load", volts=number(cut_off, 2)))
+        if estimates.count > 1:
+            parts.append(text("no cell stands out"))
+        short.append(parts[-1])
     costs = estimates.of_pack("costs_wh")
     if costs >= 1:
         parts.append(text("costs {energy} Wh", energy=number(costs, 0)))

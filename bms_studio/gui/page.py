@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from PySide6.QtWidgets import QWidget
 
 from bms_studio.diagnosis.contract import Finding
+from bms_studio.further_extremes import FurtherExtremes
 from bms_studio.gui.contract import Analysed, AnalysisStatus, Estimated, PackView
 from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.readings import Readings, read
@@ -38,6 +39,7 @@ class Context:
     _estimates_key: tuple[object, ...] = field(default=(), repr=False)
     _judged: AnalysisStatus | None = field(default=None, repr=False)
     _judged_key: tuple[object, ...] = field(default=(), repr=False)
+    _further: dict[tuple[int, int], FurtherExtremes] = field(default_factory=dict, repr=False)
 
     @property
     def prefix(self) -> str:
@@ -77,8 +79,26 @@ class Context:
         return self.view.findings if told is None else told.findings
 
     def extremes(self) -> tuple[Extreme, ...]:
-        """Extreme deviations of the pack looked at; kept of the first only."""
-        return self.view.status.extremes if self.view is not None and self.pack == 1 else ()
+        """Extreme deviations of the pack looked at."""
+        if self.view is None or self.pack == 1:
+            return self.view.status.extremes if self.view is not None else ()
+        return self._further_extremes().read()
+
+    def reset_extremes(self) -> None:
+        """Those of the pack looked at begin anew."""
+        if self.view is not None and self.pack == 1:
+            self.view.reset_extremes()
+        elif self.view is not None:
+            self._further_extremes().reset(self.present_ns)
+
+    def _further_extremes(self) -> FurtherExtremes:
+        assert self.view is not None
+        key = (id(self.view.timeline), self.pack)
+        if key not in self._further:
+            others = {k: kept for k, kept in self._further.items() if k[0] == key[0]}
+            made = FurtherExtremes(self.view.timeline, self.prefix)
+            self._further = {**others, key: made}
+        return self._further[key]
 
     def analysis(self) -> AnalysisStatus | None:
         """What is known of the analysis of the pack looked at; None where nothing is analysed."""
