@@ -35,6 +35,7 @@ LARGE_OFFSET_V = 0.015
 # Cells age more often than joints come loose: a joint must be likelier by this (log of odds).
 JOINT_ODDS = 2.0
 _SHARE = 0.5
+_NATURAL = 0.7
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 # Codes of findings (before the first dot, or whole) that speak of a mechanism by another name.
@@ -218,6 +219,10 @@ def score(measure: Measure) -> Array:
     # One or two cells fail at a time: where the third stands out too, the estimate is what is odd.
     third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0
     scatter = max(1.4826 * float(np.median(apart)), third)
+    if measure.mechanism == "capacity":
+        # Its sigma says how much of the day speaks of capacity: that of a usual cell counts whole.
+        usual = np.hypot(float(np.median(sigma[known])), _NATURAL * measure.spread)
+        return np.where(known, np.maximum(x / max(usual, scatter), 0.0), np.nan)
     # A leak that matters is twenty times what healthy cells differ in: that counts whole. So do
     # both of temperatures, whose steps of 1 K err alike for hours.
     share = 1.0 if measure.mechanism in ("self-discharge", "thermal") else _SHARE

@@ -21,6 +21,8 @@ KNOTS = 20
 ALL = TERMS + KNOTS
 _TURNS = 12
 _REACH = 0.01
+# Nothing wrong is likelier than a fault of a given kind by this (log of odds): ten to one.
+NONE_ODDS = 2.3
 
 
 @njit(nogil=True, cache=True)
@@ -324,17 +326,44 @@ def weigh_kinds(
         if j == 0 or logs[j] > logs[likeliest]:
             likeliest = j
             best[:] = answer
-    belief = np.exp(logs - logs[likeliest])
-    belief /= belief.sum()
     out[:] = 0.0
-    for j in range(count):
-        out[2 * TERMS] += belief[j] * left[j]
-        for i in range(TERMS):
+    belief = np.exp(logs - logs[likeliest])
+    out[2 * TERMS] = np.sum(belief * left) / belief.sum()
+    for i in range(TERMS):
+        if i == INVERSE:
+            belief = np.exp(_with_none(logs, means, variances, healthy, faulty, kinds))
+        belief /= belief.sum()
+        for j in range(count):
             out[i] += belief[j] * means[j, i]
-    for j in range(count):
-        for i in range(TERMS):
+        for j in range(count):
             out[TERMS + i] += belief[j] * (variances[j, i] + (means[j, i] - out[i]) ** 2)
+        belief = np.exp(logs - logs[likeliest])
     return likeliest
+
+
+@njit(nogil=True, cache=True)
+def _with_none(
+    logs: NDArray[np.float64],
+    means: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    healthy: NDArray[np.float64],
+    faulty: NDArray[np.float64],
+    kinds: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Logarithms of the kinds' likelihoods with that of no fault at all added to capacity's: a
+    healthy cell's capacity is what is left when nothing else need be large."""
+    out = logs.copy()
+    for j in range(len(kinds)):
+        if kinds[j, INVERSE]:
+            # The same answer had its prior been a healthy cell's (both are normal distributions).
+            i = INVERSE
+            tighter = 1 / healthy[i] - 1 / faulty[i]
+            less = 1 / (1 + tighter * variances[j, i])
+            none = NONE_ODDS + logs[j] + 0.5 * math.log(faulty[i] / healthy[i] * less)
+            none -= 0.5 * tighter * less * means[j, i] ** 2
+            top = max(none, logs[j])
+            out[j] = top + math.log(math.exp(none - top) + math.exp(logs[j] - top))
+    return out - out.max()
 
 
 @njit(nogil=True, cache=True)
