@@ -25,7 +25,6 @@ NAMED = 3.0
 NAMED_OF = {
     "resistance": 2.75,
     "connection": 2.75,
-    "capacity": 2.5,
     "sensor": 3.25,
     "imbalance": 6.0,
 }
@@ -35,7 +34,10 @@ LARGE_OFFSET_V = 0.015
 # Cells age more often than joints come loose: a joint must be likelier by this (log of odds).
 JOINT_ODDS = 2.0
 _SHARE = 0.5
+# Healthy cells of most packs differ by less in capacity than the spread that is stated of batches.
 _NATURAL = 0.7
+# Mean square of the five sixths of a normal distribution that are nearest to its middle.
+_FIVE_SIXTHS = 0.49
 _THIRD = 0.6
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 # Codes of findings (before the first dot, or whole) that speak of a mechanism by another name.
@@ -220,15 +222,23 @@ def score(measure: Measure) -> Array:
     third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0
     scatter = max(1.4826 * float(np.median(apart)), third)
     if measure.mechanism == "capacity":
-        # Its sigma says how much of the day speaks of capacity: that of a usual cell counts whole.
-        usual = np.hypot(float(np.median(sigma[known])), _NATURAL * measure.spread)
-        return np.where(known, np.maximum(x / max(usual, scatter), 0.0), np.nan)
+        return np.where(known, np.maximum(x / _whole(x[known], sigma[known], measure), 0.0), np.nan)
     # A leak that matters is twenty times what healthy cells differ in: that counts whole. So do
     # both of temperatures, whose steps of 1 K err alike for hours.
     share = 1.0 if measure.mechanism in ("self-discharge", "thermal") else _SHARE
     mine = 1.0 if measure.mechanism == "thermal" else _SHARE
     total = np.hypot(np.maximum(scatter, mine * null), share * measure.spread)
     return np.where(known, np.maximum(x / total, 0.0), np.nan)
+
+
+def _whole(x: Array, sigma: Array, measure: Measure) -> float:
+    """Sigma of the estimates of healthy cells where it counts whole: what the cells scatter by, the
+    oddest sixth left out; at least what healthy cells differ in, at most what the estimator states
+    of a usual cell beside."""
+    natural = _NATURAL * measure.spread
+    squares = np.sort((x - np.median(x)) ** 2)
+    scatter = float(np.sqrt(squares[: max(len(x) * 5 // 6, 1)].mean() / _FIVE_SIXTHS))
+    return float(np.clip(scatter, natural, np.hypot(natural, np.median(sigma))))
 
 
 def ohmic_only(health: Health) -> Array:

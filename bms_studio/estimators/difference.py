@@ -330,8 +330,8 @@ def weigh_kinds(
     belief = np.exp(logs - logs[likeliest])
     out[2 * TERMS] = np.sum(belief * left) / belief.sum()
     for i in range(TERMS):
-        if i == INVERSE:
-            belief = np.exp(_with_none(logs, means, variances, healthy, faulty, kinds))
+        if i in (INVERSE, OFFSET):
+            belief = np.exp(_with_none(logs, means, variances, healthy, faulty, kinds, i))
         belief /= belief.sum()
         for j in range(count):
             out[i] += belief[j] * means[j, i]
@@ -349,21 +349,22 @@ def _with_none(
     healthy: NDArray[np.float64],
     faulty: NDArray[np.float64],
     kinds: NDArray[np.bool_],
+    i: int,
 ) -> NDArray[np.float64]:
-    """Logarithms of the kinds' likelihoods with that of no fault at all added to capacity's: a
-    healthy cell's capacity is what is left when nothing else need be large."""
+    """Logarithms of the kinds' likelihoods, largest 0, with that of no fault at all added to the
+    kind of term i: in a cell without a fault i is what is left when nothing else need be large."""
     out = logs.copy()
     for j in range(len(kinds)):
-        if kinds[j, INVERSE]:
-            # The same answer had its prior been a healthy cell's (both are normal distributions).
-            i = INVERSE
+        if kinds[j, i]:
+            # The same fit, had the prior been a healthy cell's (both are normal distributions).
             tighter = 1 / healthy[i] - 1 / faulty[i]
             less = 1 / (1 + tighter * variances[j, i])
             none = NONE_ODDS + logs[j] + 0.5 * math.log(faulty[i] / healthy[i] * less)
             none -= 0.5 * tighter * less * means[j, i] ** 2
             top = max(none, logs[j])
             out[j] = top + math.log(math.exp(none - top) + math.exp(logs[j] - top))
-    return out - out.max()
+    out -= out.max()
+    return out
 
 
 @njit(nogil=True, cache=True)
