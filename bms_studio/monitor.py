@@ -36,7 +36,7 @@ _DAY_NS = 86_400_000_000_000
 _LIVE_NS, _BULK_NS, _LONG_NS = 200_000_000, 3_600_000_000_000, 60_000_000_000
 # An evaluation whose sigma is larger than this many of the finding's could not have seen it.
 _KNOWN = 1.5
-READING_V = 0.01
+READING_V = 0.01 + 1e-6  # and the rounding of 32 bits
 _RANK = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
 
 
@@ -66,6 +66,7 @@ class Monitor:
         self.log: list[Finding] = []
         self.history: list[Health] = list(history)
         self._days: list[Health] = []
+        self._earlier: list[Health] = []  # evaluations of the newest day before the newest one
         self._health: Health | None = None
         self._risks: tuple[CellRisk, ...] | None = ()
         self._book = AlertBook()
@@ -241,13 +242,16 @@ class Monitor:
         the days seen so far."""
         caught_up = self._catch_up()
         before = self._health
-        if before is not None and before.time // _DAY_NS != health.time // _DAY_NS:
-            self._days.append(before)
+        if before is not None:
+            self._earlier.append(before)
+            if before.time // _DAY_NS != health.time // _DAY_NS:
+                self._days.append(before)
+                self._earlier.clear()
         self._health = health
         self._risks = None
         self._assume(health.chemistry)
         self._cell_count = max(self._cell_count, health.count)
-        past = [*self.history, *self._days]
+        past = [*self.history, *self._days, *self._earlier]
         stated = [finding for find in HEALTH.values() for finding in find(past, health)]
         stated += self._bms.find(health)
 

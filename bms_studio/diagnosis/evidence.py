@@ -39,6 +39,7 @@ _NATURAL = 0.7
 # Mean square of the five sixths of a normal distribution that are nearest to its middle.
 _FIVE_SIXTHS = 0.49
 _THIRD = 0.6
+_STATED = ("thermal", "self-discharge")
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 # Codes of findings (before the first dot, or whole) that speak of a mechanism by another name.
 _MECHANISM_OF = {
@@ -212,21 +213,25 @@ def score(measure: Measure) -> Array:
     known = np.isfinite(x) & (sigma > 0)
     if known.sum() < 3:
         return np.full(len(x), np.nan)
-    # A faulty cell's own sigma grows with the fault: it counts up to twice that of a well one.
-    null = np.minimum(np.where(known, sigma, np.nan), 2 * np.median(sigma[known]))
-    if measure.mechanism == "imbalance":
-        # Charge is known worse where the curve is flat, fault or not: its own sigma counts, whole.
-        null = sigma / _SHARE
+    # A faulty cell's own sigma grows with the fault: it counts up to twice that of a well one; of a
+    # leak, which has to stand out of what well cells seem to leak, up to that.
+    most = 1.0 if measure.mechanism == "self-discharge" else 2.0
+    null = np.minimum(np.where(known, sigma, np.nan), most * np.median(sigma[known]))
+    mine = 1.0 if measure.mechanism in _STATED else _SHARE
+    if measure.mechanism in ("imbalance", "sensor"):
+        # Known worse where the curve is flat, or where an imbalance may be an offset, fault or not:
+        # its own sigma counts, whole.
+        null, mine = sigma, 1.0
     apart = np.sort(np.abs(x[known] - np.median(x[known])))
     # One or two cells fail at a time: where the third stands out too, the estimate is what is odd.
     third = _THIRD * float(apart[-3]) if len(apart) >= 8 else 0.0
     scatter = max(1.4826 * float(np.median(apart)), third)
     if measure.mechanism == "capacity":
         return np.where(known, np.maximum(x / _whole(x[known], sigma[known], measure), 0.0), np.nan)
-    # A leak that matters is twenty times what healthy cells differ in: that counts whole. So do
-    # both of temperatures, whose steps of 1 K err alike for hours.
+    # A leak that matters is twenty times what healthy cells differ in: that counts whole. So does
+    # what the estimator states of leaks, offsets and temperatures (whose steps of 1 K err alike for
+    # hours): healthy cells are believed to be alike there, so that their scatter tells nothing.
     share = 1.0 if measure.mechanism in ("self-discharge", "thermal") else _SHARE
-    mine = 1.0 if measure.mechanism == "thermal" else _SHARE
     total = np.hypot(np.maximum(scatter, mine * null), share * measure.spread)
     return np.where(known, np.maximum(x / total, 0.0), np.nan)
 

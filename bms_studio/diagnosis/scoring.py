@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bms_studio.pack.health import Health
 
-DAY_NS = 86_400_000_000_000
+DAY_NS, HOUR_NS = 86_400_000_000_000, 3_600_000_000_000
 # Of what the drift between two days may vary without meaning, at least.
 _FEWEST = 3
 # Median absolute deviation to standard deviation of a normal distribution.

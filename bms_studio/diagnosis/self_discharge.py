@@ -5,7 +5,9 @@ short that carries more each visit ends in heat.
 Evidence: leak_a of `Health` (per cell, balancing given back) on one or several days, and the state
 of charge against the median at two visits weeks apart, capacity differences allowed for.
 A leak seen on one day is "watch"; on two days, within a day and since an earlier visit, or growing,
-"warn"; above 20 mA/Ah on two days "stop". Beside it stands whether the balancer (its current for
+"warn"; above 20 mA/Ah on two days "stop". One that empties the cell within days (3 mA/Ah) is "warn"
+on the first day already when it was seen twice in it: what an earlier evaluation told and what was
+learned since say the same, each on its own. Beside it stands whether the balancer (its current for
 two hours a day) can make up for it.
 Blind: a load on one cell (a tap, a stuck bleeder) leaks as well; the flat part of LFP needs full
 charges days apart; between visits unknown balancing hides a leak of a high cell.
@@ -17,7 +19,7 @@ import numpy as np
 
 from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.failure_limits import BALANCER_H_PER_DAY
-from bms_studio.diagnosis.scoring import DAY_NS, stand_out, visits
+from bms_studio.diagnosis.scoring import DAY_NS, HOUR_NS, stand_out, visits
 from bms_studio.diagnosis.words import found
 from bms_studio.pack.health import Health
 
@@ -30,6 +32,8 @@ GROWTH = 1.5
 # Over weeks less is worth a word (per Ah: 11 % a month); healthy cells differ by 2 % a month.
 VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
 VISIT_NATURAL_A, VISIT_NOTABLE_A = 3e-5, 1.5e-4
+# Two parts of one day: least hours of each, and how far they may differ, in sigmas or as a share.
+PART_HOURS, PARTS_APART, PARTS_SHARE = 6.0, 3.0, 0.5
 
 
 def find(history: Sequence[Health], now: Health) -> list[Finding]:
@@ -50,7 +54,10 @@ def find(history: Sequence[Health], now: Health) -> list[Finding]:
         if today and not (len(seen) == 1 and behind):
             chosen = [days[i] for i in seen]
             values = leaks[seen, k]
-            out.append(_leaking(chosen, now, k, values, float(sigma[k]), float(z[-1, k]), capacity))
+            twice = len(seen) == 1 and _twice_today(history, now, k, capacity)
+            out.append(
+                _leaking(chosen, now, k, values, float(sigma[k]), float(z[-1, k]), capacity, twice)
+            )
             out += _too_weak(now, k, float(values[-1]), float(sigma[k]), len(seen))
         else:
             out += behind
@@ -69,6 +76,7 @@ def _leaking(
     sigma: float,
     z: float,
     capacity: float,
+    twice: bool,
 ) -> Finding:
     newest = float(values[-1])
     earlier = float(values[0])
@@ -89,9 +97,30 @@ def _leaking(
     elif repeated:
         code, severity = "self-discharge.repeated", "warn"
     elif newest >= SHORT_A * capacity:
-        code = "self-discharge.strong"
+        code, severity = "self-discharge.strong", "warn" if twice else "watch"
     parameters = {"milliampere": 1e3 * newest, "count": len(seen)}
     return found(code, now.time, span, k + 1, severity, z, parameters, tuple(items), len(seen))
+
+
+def _twice_today(history: Sequence[Health], now: Health, k: int, capacity: float) -> bool:
+    """Whether an earlier evaluation of this visit and what was learned since it both show a strong
+    leak. The later one holds the earlier: what is new in it has the weight that it has more."""
+    whole, all_a = float(now.sigma("leak_a")[k]) ** -2, float(now.values("leak_a")[k])
+    for part in history:
+        hours = ((part.time - part.start) / HOUR_NS, (now.time - part.time) / HOUR_NS)
+        if part.count != now.count or part.start != now.start or min(hours) < PART_HOURS:
+            continue
+        before_a, sigma = float(part.values("leak_a")[k]), float(part.sigma("leak_a")[k])
+        more = whole - sigma**-2
+        if not (np.isfinite(before_a) and more > 0):
+            continue
+        since_a, error = (whole * all_a - sigma**-2 * before_a) / more, more**-0.5
+        natural = NATURAL_A * capacity
+        sure = min(before_a / np.hypot(sigma, natural), since_a / np.hypot(error, natural))
+        apart = max(PARTS_APART * float(np.hypot(sigma, error)), PARTS_SHARE * all_a)
+        if sure >= LEVEL_Z and abs(since_a - before_a) <= apart:
+            return True
+    return False
 
 
 def _too_weak(now: Health, k: int, leak_a: float, sigma: float, count: int) -> list[Finding]:

@@ -6,7 +6,8 @@ Evidence: a reading without a single step for three minutes after the median has
 since its last one, and for three times as long as cells usually take (telematics hand over cells in
 parts, minutes apart; time in which no cell at all was renewed is the link's, and does not count);
 all readings without one while the current moved; noise five times that of the neighbours and above
-3 mV.
+3 mV. Readings in coarse steps jump by one where they lie between two: noise must be above a whole
+step, and the median must have moved by four before a cell is stuck.
 Always "watch": the cell may be well. A reading that is absurd is `plausibility`'s.
 Blind: at rest nothing moves, so nothing can be stuck; noise that all cells share.
 """
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.moments import Moments
 from bms_studio.diagnosis.words import found
+from bms_studio.numerics.resolution import Resolution
 
 STUCK_S, STUCK_V, STUCK_ROWS, RENEWED_S = 180.0, 0.020, 30, 10.0
 # Slow buses renew a cell in minutes: so many of the usual times between two of its values.
@@ -27,6 +29,9 @@ PERIODS, PERIOD_KEPT = 3.0, 0.7
 FROZEN_S = 60.0
 FROZEN_A = 5.0
 NOISE_TIMES, NOISE_V, NOISE_ROWS = 5.0, 0.003, 600
+# In steps of the readings' resolution: what a reading that lies between two of them jumps by, and
+# how far the median must move before a cell cannot have stayed on one.
+NOISE_STEPS, STUCK_STEPS = 1.0, 4.0
 # Two scans with medians further apart are load, not noise.
 _STEADY_V = 0.002
 _MINUTE_NS = 60_000_000_000
@@ -85,6 +90,7 @@ def _watch(
     rows: NDArray[np.float32],
     median: NDArray[np.float32],
     current: NDArray[np.float32],
+    resolution: NDArray[np.float64],
     origin: int,
     state: NDArray[np.float64],
     shared: NDArray[np.float64],
@@ -140,7 +146,7 @@ def _watch(
             if not m <= state[c, _HIGH]:
                 state[c, _HIGH] = m
             travel = state[c, _HIGH] - state[c, _LOW]
-            if travel < STUCK_V:
+            if travel < max(STUCK_V, STUCK_STEPS * resolution[r]):
                 state[c, _MOVED], state[c, _ROWS] = alive, 0
             long = alive - state[c, _MOVED] >= STUCK_S and state[c, _ROWS] >= STUCK_ROWS
             if long and state[c, _STUCK] == 0 and rows.shape[1] > 1:
@@ -175,11 +181,12 @@ def _watch(
                 if np.isnan(usual) or state[c, _SEEN] < NOISE_ROWS:
                     continue
                 noise = state[c, _NOISE]
-                loud = noise > max(NOISE_TIMES * usual, NOISE_V)
+                floor = max(NOISE_TIMES * usual, NOISE_V, NOISE_STEPS * resolution[r])
+                loud = noise > floor
                 if loud and state[c, _NOISY] == 0:
                     state[c, _NOISY] = 1
                     count = _note(out, count, r, 2, c, now - 60.0, noise, usual)
-                elif state[c, _NOISY] > 0 and noise < 0.6 * max(NOISE_TIMES * usual, NOISE_V):
+                elif state[c, _NOISY] > 0 and noise < 0.6 * floor:
                     state[c, _NOISY] = 0
                     count = _note(out, count, r, 2, c, now, -1.0, usual)
     return count
@@ -190,6 +197,7 @@ class SensorWatch:
 
     def __init__(self) -> None:
         self._state = np.zeros((0, 12))
+        self._resolution = Resolution()
         self._shared = np.zeros(11)
         self._origin = 0
         self._newest: dict[str, Finding] = {}
@@ -212,6 +220,7 @@ class SensorWatch:
             block.cells_v,
             block.median_v,
             current,
+            self._resolution.push(block.cells_v),
             self._origin,
             self._state,
             self._shared,

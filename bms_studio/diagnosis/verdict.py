@@ -46,6 +46,7 @@ _STEPS = {
     "need.chemistry": "action.name_chemistry",
     "need.capacity": "action.state_capacity",
     "need.more_cells": "action.single_cell",
+    "why.no_limits": "action.name_chemistry",
 }
 # What can be checked on the rows themselves, in the order people read it.
 STREAM_CHECKS = (

@@ -20,10 +20,11 @@ STEADY_A, STEADY_V = 0.5, 0.0025
 LEARN_ROWS, LEARN_S, SETTLE_S = 100, 4.0, 20.0
 # The mean follows slow drift: forgotten over this, so that relaxation is no step.
 FOLLOW_S = 300.0
-# The resolution of a reading: its noise can never be less. Without noise to blur the steps of 1 mV
-# one of them means anything between none and two: then only twice the step counts.
-LEAST_SIGMA_V = 0.0004
-FINE_SIGMA_V = 0.0006
+# Shares of the step that is looked for, which is no finer than the resolution of a reading: its
+# noise can never be less than the first. Without noise to blur the steps of 1 mV (less than the
+# second) one of them means anything between none and two: then only twice the step counts.
+LEAST_SIGMA = 0.4
+FINE_SIGMA = 0.6
 # Samples kept per column to tell a step from a ramp, those looked at before and after the change,
 # and the share of the step that must remain when the slope before it has been taken off.
 RING, BEFORE, AFTER, SHARP = 256, 100, 40, 0.7
@@ -63,12 +64,14 @@ def find_shifts(
     level: NDArray[np.float32],
     current: NDArray[np.float32],
     calm: NDArray[np.bool_],
+    resolution: NDArray[np.float64] | None = None,
 ) -> list[tuple[int, int, int, float, float]]:
     """Shifts that these rows showed: (column, start ns, time ns, size, sigma of a sample).
 
     time int64 ns (M,), values (M, N), NaN unknown. The mean of each column is learned while
     `current` (A, NaN: unknown, then `level` in V alone decides) is steady and `calm` holds, and
-    anew when it was not.
+    anew when it was not. resolution (M,): smallest step of a reading, as known by then; nothing
+    smaller is looked for.
     """
     if not len(time):
         return []
@@ -86,6 +89,7 @@ def find_shifts(
         calm,
         state.origin,
         state.step,
+        np.zeros(len(time)) if resolution is None else resolution,
         state.limit,
         state.columns,
         state.ring,
@@ -106,7 +110,8 @@ def _cusum(
     current: NDArray[np.float32],
     calm: NDArray[np.bool_],
     origin: int,
-    step: float,
+    least: float,
+    resolution: NDArray[np.float64],
     limit: float,
     columns: NDArray[np.float64],
     ring: NDArray[np.float64],
@@ -122,6 +127,7 @@ def _cusum(
         a, v = current[r], level[r]
         if np.isnan(v):
             continue
+        step = max(least, resolution[r])
         away = abs(a - shared[_REFERENCE_A]) > STEADY_A
         jumped = abs(v - shared[_REFERENCE_V]) > STEADY_V
         gap = dt > 10.0 + 5.0 * shared[_GAP]
@@ -160,11 +166,11 @@ def _cusum(
                 continue
             if column[_SIGMA] == 0.0:
                 learned = n - 1.0
-                variance = max(column[_SQUARE] / learned, LEAST_SIGMA_V * LEAST_SIGMA_V)
+                variance = max(column[_SQUARE] / learned, (LEAST_SIGMA * step) ** 2)
                 # Noise that is alike from sample to sample says less than it seems.
                 alike = min(max(column[_PRODUCT] / learned / variance, 0.0), 0.95)
                 column[_SIGMA] = np.sqrt(variance * (1 + alike) / (1 - alike))
-            own = step if column[_SIGMA] > FINE_SIGMA_V else 2 * step
+            own = step if column[_SIGMA] > FINE_SIGMA * step else 2 * step
             gain = own / (column[_SIGMA] * column[_SIGMA])
             up = column[_UP] + gain * (error - 0.5 * own)
             down = column[_DOWN] + gain * (-error - 0.5 * own)
