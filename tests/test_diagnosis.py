@@ -285,3 +285,20 @@ def test_without_pack_voltage_the_cells_tell_the_sign_of_the_current() -> None:
         monitor.push("cell", time[rows], cells[rows])
     monitor.flush()
     assert monitor.sign.state == "agrees"
+
+
+def test_a_wire_that_slow_scans_see_at_one_of_its_cells_at_a_time_is_one_cause() -> None:
+    time, rows = scans(6000)
+    for n, at in enumerate(range(500, 5500, 400)):
+        rows[at : at + 2, 5 if n % 2 else 6] -= 0.04
+    found = find_dips(time, rows)
+    # The first two of each cell may be anything; from then on it is their wire.
+    assert [code for code, _ in found[:3]] == ["dips.one_cell"] * 3
+    assert set(found[3:]) == {("dips.sense_wire", 6)}
+
+
+def test_a_cell_that_dips_again_and_again_alone_stays_a_cell() -> None:
+    time, rows = scans(6000)
+    for at in range(500, 5500, 400):
+        rows[at : at + 2, 6] -= 0.04
+    assert set(find_dips(time, rows)) == {("dips.one_cell", 7)}

@@ -48,8 +48,15 @@ _EXPLAINED = {
     "imbalance.": ("capacity", "self-discharge", "internal-short", "sensor", "balancing"),
     "capacity.first": ("capacity",),
     "balancing.too_weak": ("self-discharge", "internal-short"),
+    "resistance.high": ("connection", "resistance.growing"),
     "resistance.": ("connection",),
+    "self-discharge.leak": (
+        *("balancing", "internal-short"),
+        *("self-discharge.strong", "self-discharge.repeated"),
+    ),
+    "self-discharge.strong": ("balancing", "internal-short", "self-discharge.repeated"),
     "self-discharge.": ("balancing", "internal-short"),
+    "dips.one_cell": ("dips.sense_wire",),
 }
 
 

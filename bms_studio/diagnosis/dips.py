@@ -3,6 +3,8 @@
 One cell alone (its joint or the cell), two neighbours in opposite directions (the sense wire
 between them), all cells together (load). Works on each cell's deviation from the median
 against its own slow past, so a static offset or a load that all cells share is no dip.
+A scan that takes longer than the dip sees it at one of the two cells of a wire only: where the two
+were seen apart together, or both now and then alone, what one of them shows is the wire's too.
 """
 
 import numpy as np
@@ -14,6 +16,8 @@ from bms_studio.diagnosis.contract import Finding
 THRESHOLD_V = 0.012
 SIGMAS = 8.0
 LONGEST_NS = 600_000_000
+# So often both cells of a wire must have moved alone before it is the wire.
+OFTEN = 2
 # A step of the median by this share of the dip, this close to it, explains it: a weak cell sags
 # with the load, and a scan cut by the step shows some cells before it and some after.
 LOAD_SHARE = 0.25
@@ -101,6 +105,8 @@ class DipWatch:
         self._state = np.zeros((0, 4))
         self._shared = np.zeros(6)
         self._counts: dict[str, int] = {}
+        self._alone: dict[int, int] = {}  # what cells (from 0) showed alone, up or down
+        self._wires: set[int] = set()  # first cells of the wires that are known to be loose
 
     def push(
         self, time: NDArray[np.int64], rows: NDArray[np.float32], median: NDArray[np.float32]
@@ -136,15 +142,28 @@ class DipWatch:
                     break
             if partner is not None:
                 used.add(partner)
-                pair = sorted((cell + 1, dips[partner][1] + 1))
+                first = min(cell, dips[partner][1])
+                self._wires.add(first)
+            else:
+                self._alone[cell] = self._alone.get(cell, 0) + 1
+                first = self._wire_of(cell)
+            span = (start, int(time[row]))
+            if first >= 0:
                 findings.append(
-                    self._finding("dips.sense_wire", pair[0], start, int(time[row]), depth, pair[1])
+                    self._finding("dips.sense_wire", first + 1, *span, depth, first + 2)
                 )
             elif depth < 0:
-                findings.append(
-                    self._finding("dips.one_cell", cell + 1, start, int(time[row]), depth, 0)
-                )
+                findings.append(self._finding("dips.one_cell", cell + 1, *span, depth, 0))
         return findings
+
+    def _wire_of(self, cell: int) -> int:
+        """First cell of the loose wire that this cell hangs on, -1 where none is known."""
+        for first in (cell - 1, cell):
+            if min(self._alone.get(first, 0), self._alone.get(first + 1, 0)) >= OFTEN:
+                self._wires.add(first)
+            if first in self._wires:
+                return first
+        return -1
 
     def _finding(
         self, code: str, cell: int, start: int, end: int, depth_v: float, other: int

@@ -297,6 +297,7 @@ def found_scores(findings: Sequence[Finding], cells: int) -> dict[str, Array]:
     """Per mechanism the score (N,) of what detectors found of single cells; a joint or wire between
     two cells counts for the one named first."""
     out: dict[str, Array] = {}
+    wires = {f.cell for f in findings if f.code == "dips.sense_wire"}
     for finding in findings:
         mechanism = mechanism_of(finding)
         if not mechanism or not 1 <= finding.cell <= cells or finding.state == "pending":
@@ -305,5 +306,8 @@ def found_scores(findings: Sequence[Finding], cells: int) -> dict[str, Array]:
         if finding.state == "resolved":
             value *= 0.5
         row = out.setdefault(mechanism, np.zeros(cells))
-        row[finding.cell - 1] = max(row[finding.cell - 1], value)
+        cell = finding.cell
+        if finding.code == "dips.one_cell" and cell not in wires and cell - 1 in wires:
+            cell -= 1  # the far cell of a wire that is known to be loose: told once
+        row[cell - 1] = max(row[cell - 1], value)
     return out

@@ -16,6 +16,7 @@ charges days apart; between visits unknown balancing hides a leak of a high cell
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.failure_limits import BALANCER_H_PER_DAY
@@ -34,6 +35,7 @@ VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
 VISIT_NATURAL_A, VISIT_NOTABLE_A = 3e-5, 1.5e-4
 # Two parts of one day: least hours of each, and how far they may differ, in sigmas or as a share.
 PART_HOURS, PARTS_APART, PARTS_SHARE = 6.0, 3.0, 0.5
+APART_HOURS = 12.0
 
 
 def find(history: Sequence[Health], now: Health) -> list[Finding]:
@@ -47,7 +49,8 @@ def find(history: Sequence[Health], now: Health) -> list[Finding]:
     sigma = now.sigma("leak_a")
     out = []
     for k in range(now.count):
-        seen = np.flatnonzero((z[:, k] >= LEVEL_Z) & (leaks[:, k] >= NOTABLE_A * capacity))
+        beyond = np.flatnonzero((z[:, k] >= LEVEL_Z) & (leaks[:, k] >= NOTABLE_A * capacity))
+        seen = _apart(days, beyond)
         behind = _between_visits(days, now, k, capacity)
         today = len(seen) > 0 and seen[-1] == len(days) - 1
         # Seen within this day and since an earlier visit: that is twice, and more tells the latter.
@@ -62,6 +65,16 @@ def find(history: Sequence[Health], now: Health) -> list[Finding]:
         else:
             out += behind
     return out
+
+
+def _apart(days: Sequence[Health], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of these visits the newest and those before it that are half a day from the next: two
+    evaluations before and after a midnight are one."""
+    kept: list[int] = []
+    for i in places[::-1].tolist():
+        if not kept or days[kept[-1]].time - days[i].time >= APART_HOURS * HOUR_NS:
+            kept.append(i)
+    return np.array(kept[::-1], np.int64)
 
 
 def _leak_z(health: Health, capacity: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

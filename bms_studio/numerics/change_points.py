@@ -25,6 +25,9 @@ FOLLOW_S = 300.0
 # second) one of them means anything between none and two: then only twice the step counts.
 LEAST_SIGMA = 0.4
 FINE_SIGMA = 0.6
+# The column that happens to be the median itself seems to have no noise: at least this share of the
+# variance that columns usually have.
+LEAST_OF_USUAL = 0.5
 # Samples kept per column to tell a step from a ramp, those looked at before and after the change,
 # and the share of the step that must remain when the slope before it has been taken off.
 RING, BEFORE, AFTER, SHARP = 256, 100, 40, 0.7
@@ -167,6 +170,7 @@ def _cusum(
             if column[_SIGMA] == 0.0:
                 learned = n - 1.0
                 variance = max(column[_SQUARE] / learned, (LEAST_SIGMA * step) ** 2)
+                variance = max(variance, LEAST_OF_USUAL * _usual_square(columns))
                 # Noise that is alike from sample to sample says less than it seems.
                 alike = min(max(column[_PRODUCT] / learned / variance, 0.0), 0.95)
                 column[_SIGMA] = np.sqrt(variance * (1 + alike) / (1 - alike))
@@ -193,6 +197,13 @@ def _cusum(
             if up < 0.3 * limit and down < 0.3 * limit:
                 column[_MEAN] += min(dt / FOLLOW_S, 0.05) * error
     return count
+
+
+@njit(nogil=True, cache=True)
+def _usual_square(columns: NDArray[np.float64]) -> float:
+    """Middle variance of the columns whose mean has been learned, 0 where fewer than three."""
+    some = columns[columns[:, _ROWS] > LEARN_ROWS // 2]
+    return float(np.median(some[:, _SQUARE] / some[:, _ROWS])) if len(some) >= 3 else 0.0
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,126 @@
+"""What a stranger is told: of coarse readings, uncertain offsets, a leak within one day."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bms_studio.diagnosis import self_discharge
+from bms_studio.diagnosis.evidence import found_scores, offsets, score
+from bms_studio.diagnosis.failure_limits import failure_limits
+from bms_studio.diagnosis.moments import CURRENT, Moments
+from bms_studio.diagnosis.sensors import SensorWatch
+from bms_studio.diagnosis.shifts import ShiftWatch
+from bms_studio.diagnosis.verdict import judge
+from bms_studio.diagnosis.words import found
+from bms_studio.numerics.resolution import Resolution
+from bms_studio.pack.health import Health
+from tests.diagnosis_parts import START_NS, changed, health, rows
+
+HOUR_NS = 3_600_000_000_000
+
+
+def in_steps(block: Moments, step_v: float) -> Moments:
+    rng = np.random.default_rng(3)
+    volts = block.cells_v + rng.normal(0, 0.0008, block.cells_v.shape)
+    return changed(block, cells_v=(np.round(volts / step_v) * step_v).astype(np.float32))
+
+
+@pytest.mark.parametrize("step_v", [0.001, 0.005, 0.010])
+def test_a_healthy_pack_with_coarse_readings_raises_nothing(step_v: float) -> None:
+    block = in_steps(rows(86_400, cells=13, period_s=1.0), step_v)
+    found = [f for watch in (ShiftWatch(), SensorWatch()) for f in watch.push(block)]
+    assert [f.text for f in found if f.severity != "info"] == []
+
+
+def test_coarse_readings_still_show_a_cell_that_stepped_by_two_of_them() -> None:
+    still = np.full((2000, 8), 3.70)
+    still[1000:, 2] -= 0.02
+    block = rows(2000, period_s=1.0)
+    still[5, 4] += 0.01  # what a step is shows before
+    pack = block.pack.copy()
+    pack[:, CURRENT] = 0.0
+    quiet = changed(block, cells_v=still.astype(np.float32), pack=pack)
+    assert {f.cell for f in ShiftWatch().push(quiet)} == {3}
+
+
+def test_the_resolution_is_the_smallest_step_seen_so_far_however_the_rows_are_cut() -> None:
+    table = [[3.70, 3.71], [3.70, np.nan], [3.72, 3.71], [3.73, 3.71], [3.7301, 3.71]]
+    values = np.array(table, np.float32)
+    whole = Resolution().push(values)
+    assert whole == pytest.approx([0, 0, 0.02, 0.01, 0.0001], abs=1e-6)
+    parts = Resolution()
+    assert np.concatenate([parts.push(values[i : i + 1]) for i in range(5)]) == pytest.approx(whole)
+
+
+def test_an_offset_counts_by_what_is_known_of_it_not_by_how_alike_the_others_are() -> None:
+    limits = failure_limits("NCA")
+    value, sigma = np.full(13, -0.0003), np.full(13, 0.0012)
+    value[4], sigma[4] = 0.0081, 0.0024
+    vague = Health(1, 0, 13, {"offset_v": value, "offset_v_sigma": sigma}, {})
+    assert score(offsets(vague, limits))[4] < 3.25
+    sigma = np.where(np.arange(13) == 4, 0.0014, sigma)
+    sure = Health(1, 0, 13, {"offset_v": value, "offset_v_sigma": sigma}, {})
+    assert score(offsets(sure, limits))[4] > 3.25
+
+
+def leaking(hours: float, leak_a: float, sigma: float, cell: int = 3) -> Health:
+    """An evaluation `hours` after the visit began: 20 Ah, one cell leaks."""
+    value = np.zeros(8)
+    value[cell] = leak_a
+    given: dict[str, NDArray[np.float64]] = {"leak_a": value, "leak_a_sigma": np.full(8, sigma)}
+    made = health(0.0)
+    made = replace(made, cells={**made.cells, **given})
+    return replace(made, start=START_NS, time=START_NS + int(hours * HOUR_NS))
+
+
+def told(earlier: list[Health], now: Health) -> dict[int, str]:
+    return {f.cell: f.severity for f in self_discharge.find(earlier, now)}
+
+
+def test_a_strong_leak_seen_twice_within_a_day_is_a_warning_and_once_something_to_watch() -> None:
+    now = leaking(22, 0.16, 0.003)
+    assert told([], now) == {4: "watch"}
+    assert told([leaking(11, 0.15, 0.008)], now) == {4: "warn"}
+    # Told too early, or contradicted by what was learned since: once.
+    assert told([leaking(4, 0.15, 0.008)], now) == {4: "watch"}
+    assert told([leaking(11, 0.02, 0.0035)], now) == {4: "watch"}
+    # The earlier one knew as much already: nothing new was learned.
+    assert told([leaking(11, 0.16, 0.003)], now) == {4: "watch"}
+
+
+def test_a_midnight_between_two_evaluations_makes_no_second_day_of_them() -> None:
+    night = leaking(25, 0.03, 0.001)
+    assert told([leaking(23.5, 0.03, 0.001)], night) == {4: "watch"}
+    assert told([leaking(23.5, 0.03, 0.001)], leaking(40, 0.03, 0.0005)) == {4: "warn"}
+
+
+def test_a_moderate_leak_is_no_warning_within_a_day_however_sure_it_is() -> None:
+    assert told([leaking(11, 0.03, 0.001)], leaking(22, 0.03, 0.0005)) == {4: "watch"}
+
+
+def test_a_loose_wire_ranks_one_cell_not_both() -> None:
+    span = (0, 1)
+    wire = replace(
+        found("sensor.offset", 1, span, 6, "watch", 5.0, {"millivolt": 1.0}),
+        id="dips.sense_wire.6",
+        code="dips.sense_wire",
+        kind="dip",
+        parameters={"cell": 6, "other": 7},
+    )
+    far = replace(wire, id="dips.one_cell.7", code="dips.one_cell", cell=7, parameters={"cell": 7})
+    assert np.flatnonzero(found_scores([wire, far], 10)["connection"]).tolist() == [5]
+    assert np.flatnonzero(found_scores([far], 10)["connection"]).tolist() == [6]
+
+
+def test_without_limits_the_next_step_is_to_name_the_chemistry() -> None:
+    checked = ("check.sensors", "check.dips")
+    known = {
+        name: np.zeros(8) for name in ("resistance_difference", "imbalance", "capacity_difference")
+    }
+    known |= {f"{name}_sigma": np.full(8, 0.01) for name in known}
+    now = health(0.0)
+    now = replace(now, cells={**now.cells, **known})
+    verdict = judge([], checked, True, now)
+    assert verdict.next_action == ("action.name_chemistry", {})
