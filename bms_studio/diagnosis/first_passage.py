@@ -17,6 +17,9 @@ DRAWS = 1000
 # A trend that goes on for as long again may bend: faults grow faster more often than they slow
 # down. Speed = exp(BEND * |normal|) for half of the draws, exp(-BEND / 2 * |normal|) for the rest.
 BEND = 0.35
+# The filter must be ready for a slope that changes at any visit; over the time to the limit most of
+# such changes make up for each other, and BEND stands for what goes one way.
+WANDER = 0.3
 NEVER = float("inf")
 
 
@@ -105,7 +108,7 @@ def _times(
         # Changes of slope until then, as the mean slope they would have made.
         q = trend.noise.astype(np.float32)[which]
         reach = np.where(np.isfinite(guess), np.maximum(guess, 0), np.float32(0))
-        wander = np.sqrt(q * reach / 3) * kink
+        wander = WANDER * np.sqrt(q * reach / 3) * kink
         mean_slope = slope + np.clip(wander, -0.7 * np.abs(slope), 0.7 * np.abs(slope))
         times = np.where(mean_slope > 0, gap / mean_slope, np.float32(NEVER))
     times = np.where(gap <= 0, np.float32(0), times)
