@@ -149,7 +149,7 @@ TEMPLATES: dict[str, str] = {
     "need.chemistry": "set chemistry",
     "need.capacity": "set capacity",
     "need.rated_capacity": "set rated Ah",
-    "need.pulse_10_s": "10 s hard load",
+    "need.pulse_10_s": "10 s load",
     "need.new_resistance": "R when new",
     "need.swing_30": "30 % swing",
     "need.hours_6": "6 h of data",

@@ -25,11 +25,12 @@ from bms_studio.gui.cells_page import CellsPage
 from bms_studio.gui.cells_table import PRESETS, content, modules_of, search
 from bms_studio.gui.contract import Analysed
 from bms_studio.gui.estimate_words import compared_cells, meter_rows
-from bms_studio.gui.estimates import Estimates, read_estimates
+from bms_studio.gui.estimates import Estimates, estimates_of, read_estimates
 from bms_studio.gui.live_page import LivePage
-from bms_studio.gui.live_power import cause_words
+from bms_studio.gui.live_power import PowerPanel, cause_words
 from bms_studio.gui.plots_page import PlotsPage
 from bms_studio.gui.readings import Readings
+from bms_studio.gui.run_difference import pack_difference, same_moment
 from bms_studio.gui.settings import Settings as WindowSettings
 from bms_studio.gui.window import Window
 from bms_studio.language import set_language
@@ -504,7 +505,7 @@ def test_ranks_that_hardly_differ_do_not_hide_the_cell_that_stands_out() -> None
     assert np.argsort(-shown.worst)[:3].tolist() == [39, 40, 12]
 
 
-def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal() -> None:
+def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal(qtbot: QtBot) -> None:
     told = {"limiting_cell": 1.0, "discharge_10_cell": 1.0, "discharge_10_cause": 0.0}
     even = Estimates(0, 20, {"soc": np.full(20, 0.5)}, told)
     assert even.limiting("limiting_cell") == 0
@@ -516,6 +517,13 @@ def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal() -> None:
     assert weak.limiting("limiting_cell") == 1
     assert cause_words("discharge", readings, weak) == "cell 1"
     assert Estimates(0, 1, {"soc": np.full(1, 0.5)}, told).limiting("limiting_cell") == 0
+    panel = PowerPanel()
+    qtbot.addWidget(panel)
+    known_a = {**told, "discharge_10_a": 3039.0}
+    panel.show_readings(readings, replace(even, pack=known_a))
+    assert "possible about 3000 A" in panel.bars.accessibleDescription()
+    panel.show_readings(readings, replace(weak, pack=known_a))
+    assert "possible 3039 A (cell 1)" in panel.bars.accessibleDescription()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1280, 800)])
@@ -591,3 +599,46 @@ def test_what_a_search_found_is_counted_and_two_cells_stand_side_by_side(
     spreads = {chart.chart.title: chart.chart for chart in page.detail.pack.charts}
     assert spreads["Resistance"].note == "stands out: 13"
     assert "Capacity" not in spreads  # nothing is known of it: its meter says what is missing
+
+
+def test_a_cell_is_found_by_the_keyboard_alone(
+    views: dict[int, Replay], open_window: Callable[..., Window], qtbot: QtBot
+) -> None:
+    window = open_window(views[400])
+    window.show_page("live")
+    window.deeds.do("find_cell")
+    page = window.page
+    assert isinstance(page, CellsPage)
+    tick(window, 12)
+    QTest.keyClicks(page.search, "5-9 13")
+    assert page.table.first_shown == BAD  # worst first also in what was found
+    QTest.keyClick(page.search, Qt.Key.Key_Return)
+    assert window.context.selection.selected == BAD
+    QTest.keyClick(page.table, Qt.Key.Key_Down)
+    assert window.context.selection.selected in range(5, 10)
+    QTest.keyClick(page.search, Qt.Key.Key_Escape)
+    assert page.search.text() == ""
+    window.context.selection.choose(0)
+    # Without a search the keys go through folded modules, which unfold as one comes to them.
+    QTest.keyClick(page.table, Qt.Key.Key_Down)
+    assert window.context.selection.selected == BAD
+    shown = {row.cell for row in page.table.rows()}
+    assert BAD in shown
+    QTest.keyClick(page.table, Qt.Key.Key_PageDown)
+    assert window.context.selection.selected in {row.cell for row in page.table.rows()} - {0, BAD}
+    QTest.keyClick(page.table, Qt.Key.Key_Escape)
+    assert window.context.selection.selected == 0
+
+
+def test_runs_are_compared_at_a_moment_that_both_have_seen() -> None:
+    s = 1_000_000_000
+    early = health_of(20, 0, 60 * s)
+    first = run_of(AnalysisStatus(health=early))
+    first = replace(first, estimates={"time": np.array([90 * s])})
+    late = run_of(AnalysisStatus(health=health_of(20, 0, 300 * s)))
+    assert same_moment(first, late, 1000 * s) == 90 * s
+    assert same_moment(first, late, 70 * s) == 70 * s
+    rows = pack_difference(first, late, estimates_of(first, 90 * s), estimates_of(late, 90 * s))
+    assert rows[-1][0] != "Verdict"  # one has seen more than the other
+    rows = pack_difference(late, late, estimates_of(late, 300 * s), estimates_of(late, 300 * s))
+    assert rows[-1][0] == "Verdict"

@@ -13,12 +13,13 @@ Ctrl+C copies. flags: 1 watch, 2 high.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QFocusEvent,
     QGuiApplication,
     QHelpEvent,
     QKeyEvent,
@@ -31,6 +32,12 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from widgets.cell_table_paint import HEAD_PX, HIGH, LEAST_PX, NAME_PX, ROW_PX, WATCH, CellTablePaint
 from widgets.table_rows import ColumnData, Module, Row, TableColumn, plan_rows, worst_first
 
+_STEPS: dict[int, int] = {
+    Qt.Key.Key_Down: 1,
+    Qt.Key.Key_Up: -1,
+    Qt.Key.Key_PageDown: 10,
+    Qt.Key.Key_PageUp: -10,
+}
 _REORDER_S = 2.0  # a table that reorders faster cannot be read
 
 
@@ -132,6 +139,11 @@ class CellTable(CellTablePaint):
         return sum(cell in self._shown for cell in self._order)
 
     @property
+    def first_shown(self) -> int:
+        """The cell in the first row that is one, 0 for none."""
+        return next((row.cell for row in self._rows if row.cell), 0)
+
+    @property
     def sort_key(self) -> str:
         """The column that orders the rows, "" for the worst cells overall."""
         return self._sort
@@ -188,6 +200,14 @@ class CellTable(CellTablePaint):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._set_ranges()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def sizeHint(self) -> QSize:
         return QSize(820, HEAD_PX + 12 * ROW_PX)
@@ -291,8 +311,8 @@ class CellTable(CellTablePaint):
         key = event.key()
         if event.matches(QKeySequence.StandardKey.Copy):
             QGuiApplication.clipboard().setText(self.table_text())
-        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
-            self._move(1 if key == Qt.Key.Key_Down else -1)
+        elif step := _STEPS.get(key, 0):
+            self._move(step)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._selected:
             self.cell_activated.emit(self._selected)
         elif key == Qt.Key.Key_Escape and (self._selected or self._second):
@@ -301,13 +321,22 @@ class CellTable(CellTablePaint):
             event.ignore()
 
     def _move(self, step: int) -> None:
-        cells = [row.cell for row in self._rows if row.cell]
+        """The next cells in the order shown; a folded module unfolds when one goes into it."""
+        if self._shown is None:
+            cells = list(self._in_modules())
+        else:
+            cells = [row.cell for row in self._rows]
         if not cells:
             return
         at = cells.index(self._selected) + step if self._selected in cells else 0
         cell = cells[min(max(at, 0), len(cells) - 1)]
         self.cell_selected.emit(cell)
         self.reveal(cell)
+
+    def _in_modules(self) -> Iterator[int]:
+        """All cells in the order of their rows, as if every module were open."""
+        everything = plan_rows(self._order, self._modules, range(len(self._modules)))
+        return (row.cell for row in everything if row.cell)
 
     def reveal(self, cell: int) -> None:
         """Scroll a cell into sight, unfolding its module."""

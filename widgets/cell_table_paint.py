@@ -130,7 +130,18 @@ class CellTablePaint(QAbstractScrollArea):
             if chosen:
                 title = f"{'↑' if self._reverse else '↓'} {title}"
             self._texts.put(right, 11, title, ink, 12, align=1.0)
-            self._texts.put(right, 27, column.unit, theme.muted, 11, align=1.0)
+            missing = self._missing(column.key)
+            below = elided(f"→ {missing}", font(11), width - 8) if missing else column.unit
+            ink = mix(theme.muted, theme.accent, 0.5) if missing else theme.muted
+            self._texts.put(right, 27, below, ink, 11, align=1.0)
+
+    def _missing(self, key: str) -> str:
+        """What would make a column known of which no cell has a value: its head says it once,
+        where every row would."""
+        data = self._data.get(key, ColumnData())
+        if data.words or np.isfinite(data.values).any():
+            return ""
+        return data.reason
 
     def _paint_ground(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
         wide = NAME_PX + self._width() * len(self._columns)
@@ -206,7 +217,7 @@ class CellTablePaint(QAbstractScrollArea):
         self._texts.put(right, top + 12, words, ink, 13, bold=strong, align=1.0)
         second = data.second[i] if known and i < len(data.second) else ""
         if not known:
-            second = data.reason
+            second = "" if self._missing(column.key) else data.reason
         mark = int(data.marks[i]) if known and i < len(data.marks) else 0
         room = width - 10
         if mark:
@@ -254,7 +265,8 @@ class CellTablePaint(QAbstractScrollArea):
         found = module_summary(data.values, module.cells)
         if found is None or data.words:
             self._texts.put(right, top + 12, "–", theme.muted, 13, align=1.0)
-            reason = elided(data.reason, font(11), width - 10)
+            reason = "" if self._missing(column.key) else data.reason
+            reason = elided(reason, font(11), width - 10)
             self._texts.put(right, top + 26, reason, theme.muted, 11, align=1.0)
             return
         low, middle, high = (number_words(v, column.decimals, column.sign) for v in found)

@@ -49,6 +49,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("live", "Back to live", ("L",), "Time", "pack"),
     Action("autorange", "Fit the plots to their data", ("A",), "View", "pack"),
     Action("measure", "Measure a range", ("R",), "View", "pack"),
+    Action("find_cell", "Find a cell", ("Ctrl+F",), "View", "pack"),
     Action("plot_cell", "Plot the cell chosen", ("P",), "View", "pack"),
     Action("picture", "Save a picture…", ("Ctrl+E",), "View"),
     Action("drawer", "Show or hide the right column", ("Ctrl+D",), "View", "pack"),

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.estimators.model import CellModel
+from bms_studio.gui.cell_view import clock
 from bms_studio.gui.contract import Analysed, AnalysisSettings
 from bms_studio.gui.estimate_words import settings_words
 from bms_studio.gui.estimates import estimates_of
@@ -35,6 +36,7 @@ from bms_studio.gui.run_difference import (
     difference,
     difference_columns,
     pack_difference,
+    same_moment,
 )
 from bms_studio.language import text
 from bms_studio.pack.chemistry import NAMES
@@ -231,6 +233,9 @@ class AnalysisDialog(QDialog):
         self._right = QVBoxLayout()
         self._right.setSpacing(10)
         self._right.addLayout(head)
+        self.moment = QLabel()
+        self.moment.setProperty("tone", "muted")
+        self._right.addWidget(self.moment)
         panel = Panel()
         panel.add(self.facts)
         panel.add(self.table, 1)
@@ -290,7 +295,9 @@ class AnalysisDialog(QDialog):
         self._compared = key
         for label, run in ((self.old_settings, first), (self.new_settings, second)):
             label.setText(settings_words(replace(run.settings, name="")))
-        before, after = estimates_of(first, t), estimates_of(second, t)
+        moment = same_moment(first, second, t)
+        before, after = estimates_of(first, moment), estimates_of(second, moment)
+        self.moment.setText(text("both at {time}", time=clock(moment)) if old != new else "")
         count = 0 if old == new else max(before.count, after.count)
         names = [text("Cell {cell}", cell=n + 1) for n in range(count)]
         self.table.set_names(names, text("Cell"))

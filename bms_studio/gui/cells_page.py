@@ -3,7 +3,7 @@
 Lays out grid, table and detail and feeds them; see cells_table, cell_detail, cells_panel.
 """
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
@@ -22,12 +22,13 @@ from bms_studio.gui.cells_table import (
 from bms_studio.gui.estimate_words import hint
 from bms_studio.gui.no_cells import no_cells_of
 from bms_studio.gui.page import Context, Page
+from bms_studio.gui.start_cards import start_cards
 from bms_studio.language import text
 from widgets.action_button import ActionButton
+from widgets.cards import Cards
 from widgets.cell_table import CellTable
 from widgets.panel import Panel
 from widgets.search_line import SearchLine
-from widgets.text_line import TextLine
 
 DRAWER_BELOW_PX = 1400
 _DRAWER_WIDTH = 440
@@ -52,9 +53,12 @@ class CellsPage(Page):
         self.grid = CellsPanel(context, "cells_page/mode")
         self._make_table()
         self.detail = CellDetail(context, self)
-        self.nothing = TextLine(
-            text("Nothing is open: connect to a pack or open a recording."), tone="muted", size=14
+        self.nothing = Cards()
+        self.nothing.set_heading(
+            text("Nothing is open"), text("Nothing is sent on a bus unless you say so.")
         )
+        self.nothing.set_items(start_cards())
+        self.nothing.chosen.connect(context.do)
         left = QVBoxLayout()
         left.setSpacing(10)
         left.addWidget(self.grid)
@@ -67,7 +71,7 @@ class CellsPage(Page):
         self._body.addWidget(self.detail, 38)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.nothing)
+        column.addWidget(self.nothing, 1)
         column.addWidget(self.content, 1)
         selection = context.selection
         selection.cell_selected.connect(self._selection_changed)
@@ -85,6 +89,7 @@ class CellsPage(Page):
         self.search.setPlaceholderText(text("13, 5-9 or a label"))
         self.search.setFixedWidth(190)
         self.search.textChanged.connect(self._searched)
+        self.search.returnPressed.connect(self._choose_found)
         self.worst = ActionButton(text("Worst first"), size=12)
         self.worst.clicked.connect(self._worst_first)
         copy = ActionButton(text("Copy"), size=12)
@@ -140,6 +145,17 @@ class CellsPage(Page):
 
     def measure(self) -> None:
         self.context.time.toggle_range()
+
+    def begin_search(self) -> None:
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def _choose_found(self) -> None:
+        """Enter in the search: the worst of what it found, and on in the table by the keys."""
+        cell = self.table.first_shown
+        if cell:
+            self.context.selection.choose(cell)
+            self.table.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def toggle_drawer(self) -> None:
         if self._narrow:

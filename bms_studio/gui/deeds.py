@@ -203,6 +203,10 @@ class Deeds:
     def _drawer(self) -> None:
         self._window.page.toggle_drawer()
 
+    def _find_cell(self) -> None:
+        self._window.show_page("cells")
+        self._window.page.begin_search()
+
     def _plot_cell(self) -> None:
         cell = self._window.context.selection.selected
         if cell:

@@ -23,9 +23,10 @@ from bms_studio.gui.live_power import PowerPanel
 from bms_studio.gui.live_quality import QualityPanel
 from bms_studio.gui.live_tiles import TileRow
 from bms_studio.gui.page import Context, Page
+from bms_studio.gui.start_cards import start_cards
 from bms_studio.language import text
 from widgets.action_button import ActionButton
-from widgets.cards import CardItem, Cards
+from widgets.cards import Cards
 from widgets.theme import current_theme
 
 DRAWER_BELOW_PX = 1400
@@ -106,7 +107,7 @@ class LivePage(Page):
             text("What would you like to see?"),
             text("Nothing is sent on a bus unless you say so."),
         )
-        self.cards.set_items(_cards())
+        self.cards.set_items(start_cards())
         self.cards.chosen.connect(context.do)
         self.content = QWidget()
         self._make_content()
@@ -228,30 +229,3 @@ class LivePage(Page):
         width = min(_DRAWER_WIDTH, self.width())
         self.right.setGeometry(self.width() - width, top, width, self.height() - top)
         self.right.raise_()
-
-
-def _cards() -> list[CardItem]:
-    return [
-        CardItem(
-            "connect",
-            "check",
-            text("Check a pack"),
-            text("Connect a USB-CAN adapter and see every cell live."),
-            text("Connect…"),
-            primary=True,
-        ),
-        CardItem(
-            "open",
-            "open",
-            text("Open a recording"),
-            text("A recording, or a log of another tool. You can also drop the file here."),
-            text("Open…"),
-        ),
-        CardItem(
-            "demo",
-            "demo",
-            text("Demo"),
-            text("A simulated scooter pack with one weak cell, no hardware needed."),
-            text("Start"),
-        ),
-    ]

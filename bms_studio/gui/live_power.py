@@ -58,9 +58,7 @@ def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
     allowed = readings.field(f"{way}_current_limit").value
     parts = []
     if math.isfinite(possible):
-        cause = cause_words(way, readings, estimates)
-        words = text("possible {amps} A", amps=number(possible, 0))
-        parts.append(f"{words} ({cause})" if cause else words)
+        parts.append(_possible(way, possible, readings, estimates))
     if math.isfinite(allowed):
         parts.append(text("BMS {amps} A", amps=number(allowed, 0)))
     elif parts:
@@ -71,6 +69,16 @@ def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
     scale = _ROOM * max((v for v in (possible, allowed) if math.isfinite(v)), default=math.nan)
     hint = _hint(way, estimates)
     return PowerRow(name, possible, allowed, scale, " · ".join(parts) or "–", tone, hint)
+
+
+def _possible(way: str, amps: float, readings: Readings, estimates: Estimates) -> str:
+    """The current with what limits it; only about so much while no resistance was measured."""
+    if not estimates.known("resistance_ohm"):
+        step = 10 ** max(math.floor(math.log10(max(amps, 1.0))) - 1, 0)
+        return text("possible about {amps} A", amps=number(step * round(amps / step), 0))
+    cause = cause_words(way, readings, estimates)
+    words = text("possible {amps} A", amps=number(amps, 0))
+    return f"{words} ({cause})" if cause else words
 
 
 def cause_words(way: str, readings: Readings, estimates: Estimates) -> str:
@@ -110,7 +118,11 @@ def _hint(way: str, estimates: Estimates) -> str:
         if math.isfinite(sigma):
             words += f" ± {number(sigma / 1000, 2)}"
         lines.append(words)
-    return "\n".join(lines) if len(lines) > 1 else ""
+    if len(lines) == 1:
+        return ""
+    if not estimates.known("resistance_ohm"):
+        lines.append(text("with the usual resistance of such cells: none was measured yet"))
+    return "\n".join(lines)
 
 
 def _fill(outer: QWidget, inner: QWidget) -> None:

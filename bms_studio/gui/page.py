@@ -171,5 +171,8 @@ class Page(QWidget):
     def measure(self) -> None:
         """Begin or end measuring a range."""
 
+    def begin_search(self) -> None:
+        """Begin to search, where the page can."""
+
     def toggle_drawer(self) -> None:
         """Show or hide the right column, where the page has one."""

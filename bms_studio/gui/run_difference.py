@@ -21,12 +21,31 @@ Fact = tuple[str, str, str, str]
 # Keys of QUANTITIES, and how much of a change matters, in the unit of the screen.
 _COMPARED = {"soc": 0.5, "resistance": 0.05, "capacity": 0.1, "leak": 0.5, "sag": 10.0}
 _MOST = 3
+_TOGETHER_NS = 1_000_000_000
 _PACK = (
     ("soc", 100.0, 1, "%"),
     ("usable_soc", 100.0, 1, "%"),
     ("usable_wh", 1.0, 0, "Wh"),
     ("discharge_10_a", 1.0, 0, "A"),
 )
+
+
+def same_moment(first: Analysis, second: Analysis, t: int) -> int:
+    """The newest moment (ns) not after t of which both runs tell: live, only the newest run goes
+    on, and what time changed is not what settings changed."""
+    return min(t, _told_until(first), _told_until(second))
+
+
+def _told_until(run: Analysis) -> int:
+    times = [health.time for health in run.health[-1:]]
+    rows = run.estimates.get("time", np.zeros(0, np.int64))
+    return max([*times, *(int(time) for time in rows[-1:])], default=0)
+
+
+def _end_together(first: Analysis, second: Analysis) -> bool:
+    """Whether both were judged last at the same moment."""
+    ends = [run.health[-1].time for run in (first, second) if run.health]
+    return len(ends) == 2 and abs(ends[0] - ends[1]) < _TOGETHER_NS
 
 
 def compared(old: Estimates, new: Estimates) -> list[str]:
@@ -89,7 +108,8 @@ def _sigmas(estimates: Estimates, key: str) -> list[str]:
 def pack_difference(
     first: Analysis, second: Analysis, old: Estimates, new: Estimates
 ) -> list[Fact]:
-    """The pack before and after: charge, usable, power, who fails first, the verdict."""
+    """The pack before and after: charge, usable, power; who fails first and the verdict, where
+    both runs have seen as much."""
     titles = {
         "soc": text("State of charge"),
         "usable_soc": text("Usable now"),
@@ -104,6 +124,8 @@ def pack_difference(
             after += f"  ·  Δ {number(b - a, decimals, True)}"
         before = _amount(a, old.of_pack(f"{name}_sigma") * factor, decimals, unit)
         rows.append((titles[name], before, after, "text"))
+    if not _end_together(first, second):
+        return rows
     rows.append((text("First to fail"), _first(first.risks), _first(second.risks), "text"))
     before, after = verdict_word(first.verdict.code), verdict_word(second.verdict.code)
     return [*rows, (text("Verdict"), before, after, "text")]

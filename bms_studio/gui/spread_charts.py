@@ -16,8 +16,14 @@ _MOST_NAMED = 3
 
 
 def spread_charts(estimates: Estimates) -> list[Chart]:
-    """One chart per quantity of SPREADS of which something is known."""
-    return [_spread(estimates, key) for key in SPREADS if estimates.known(QUANTITIES[key].name)]
+    """One chart per quantity of SPREADS in which cells are known to differ."""
+    return [_spread(estimates, key) for key in SPREADS if _differ(estimates, key)]
+
+
+def _differ(estimates: Estimates, key: str) -> bool:
+    values = estimates.values(QUANTITIES[key].name)
+    known = values[np.isfinite(values)]
+    return len(known) > 1 and bool(np.ptp(known) > 0)
 
 
 def _spread(estimates: Estimates, key: str) -> Chart:
