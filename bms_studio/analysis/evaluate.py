@@ -262,7 +262,8 @@ class _Judge:
             sigma = self._wide(found[f"{key}_sigma"])
             # What is no surer than before any data is not known. A fault's sigma grows with it:
             # where the pack's cells are known, one that is off is told, with that sigma.
-            told = sigma < _TOLD * prior
+            # A capacity says something long before it is sure: fusion weighs it by the sigma.
+            told = sigma < (_TOLD_ALL if name == "capacity_difference" else _TOLD) * prior
             least = _TOLD_ALL if name == "offset_v" else _TOLD_WELL
             if np.isfinite(sigma).any() and np.nanmedian(sigma) < least * prior:
                 told = sigma < _TOLD_ONE * prior
