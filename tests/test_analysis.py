@@ -16,6 +16,7 @@ from bms_studio.analysis.run import Analysed, Piece, Table, analyse, chunks
 from bms_studio.analysis.runs import Runs
 from bms_studio.build import Item, build
 from bms_studio.derivation import Derivation
+from bms_studio.diagnosis.verdict import judge
 from bms_studio.interpret import Request
 from bms_studio.jobs import Job
 from bms_studio.pack.chemistry import load_chemistry
@@ -272,6 +273,16 @@ def test_without_current_there_is_soc_and_nothing_that_current_would_tell() -> N
     for name in ("resistance_ohm", "leak_a", "capacity_ah", "sag_margin_v"):
         assert np.isnan(health.values(name)).all(), name
         assert health.needs[name] == "need.current"
+
+
+def test_cells_logged_too_seldom_ask_for_faster_scans_not_for_harder_loads() -> None:
+    hour = np.tile(PULSES, 6)
+    done = run_of(tables(volts(3600, 4, hour), hour, step_s=10.0), KNOWN)
+    health = done.run.packs[1].health[-1]
+    assert np.isnan(health.values("resistance_ohm")).all()
+    assert health.needs["resistance_ohm"] == "need.faster_scans"
+    verdict = judge([], ("check.cell_limits", "check.sensors"), True, health)
+    assert verdict.next_action == ("action.log_faster", {})
 
 
 def test_an_unknown_chemistry_is_asked_for_and_not_assumed() -> None:

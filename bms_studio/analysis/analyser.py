@@ -220,6 +220,7 @@ class Analyser:
         self._peak_a = math.nan
         self._visit = 0
         self._visit_tally = np.zeros(len(TALLY))
+        self._scans = 0
         self._next = self._next_outlook = 0
 
     def _advance(self, until: int) -> None:
@@ -258,6 +259,7 @@ class Analyser:
 
     def _run(self, aligned: Aligned) -> None:
         scans = aligned.scans
+        self._scans += len(scans)
         if not self.ground.charge:
             scans = replace(scans, current_a=np.full(len(scans), np.nan))
         answers: Outputs | None = None
@@ -390,5 +392,6 @@ class Analyser:
                 self._warmth.until(self._visit, now),
                 own_probes(self._warmth.probes, self.count, self.profile.probes),
                 self._sign.sure,
+                self._scans,
             )
         )

@@ -19,7 +19,7 @@ from bms_studio.analysis.tally import COLUMNS
 from bms_studio.analysis.warmth import add_warmth
 from bms_studio.analysis.windows import STEPS as _STEPS
 from bms_studio.analysis.windows import drift
-from bms_studio.estimators import capacity, leak, sag
+from bms_studio.estimators import capacity, leak, resistance, sag
 from bms_studio.estimators.contract import Outputs, frozen
 from bms_studio.pack.health import Health
 
@@ -48,7 +48,8 @@ class Evaluation:
     one at the start of the visit; peak_a: the rider's hardest pull; outlook: usable charge;
     bleed_a: of a bleed resistor, NaN unknown (what came after it first drew is then left out).
     warm: temperatures and heat (`analysis.warmth`), empty without probes; probes: whose (N,).
-    sign_sure: pack voltage follows the current as its sign says (`pack.sign`).
+    sign_sure: pack voltage follows the current as its sign says (`pack.sign`). scans: rows of cells
+    behind the tally, 0 unknown.
     """
 
     time: int
@@ -68,6 +69,7 @@ class Evaluation:
     warm: Mapping[str, Floats] = field(default_factory=dict)
     probes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     sign_sure: bool = False
+    scans: int = 0
 
     def health(self) -> Health:
         """Judge. Pure; takes a second for 100 cells and a week."""
@@ -121,6 +123,13 @@ class _Judge:
         if count >= _STEPS:
             return r < -_SIGN
         return drift(self.windows, 0.02 * self.model.capacity_ah) < -_SIGN
+
+    @property
+    def _slow(self) -> bool:
+        """Cells are measured too seldom for a step of the current to show in them."""
+        scans = self.given.scans
+        seen_s = float(self.given.tally[_AT["observed_s"]])
+        return scans > 1 and seen_s / scans > resistance.Params(self.model).longest_s
 
     def _blocked(self) -> str:
         """Why current cannot be used; "" when it can."""
@@ -198,7 +207,7 @@ class _Judge:
         count = self.given.correlation[1]
         for name in names[:3]:
             self.progress[name] = min(count / _STEPS, 1.0)
-            self.needs[name] = blocked or "need.pulse_10_s"
+            self.needs[name] = blocked or ("need.faster_scans" if self._slow else "need.pulse_10_s")
         self.needs["soh_resistance"] = blocked or "need.new_resistance"
         if blocked or not len(self.given.resistance):
             return
@@ -325,7 +334,7 @@ class _Judge:
         names = ("sag_voltage_v", "sag_margin_v")
         missing = "need.chemistry" if not ground.judged else self._blocked()
         for name in names:
-            self.needs[name] = missing or "need.ride"
+            self.needs[name] = missing or ("need.faster_scans" if self._slow else "need.ride")
         peak = self.given.peak_a
         if missing or not math.isfinite(peak) or "ten_second_ohm" not in self.cells:
             return

@@ -39,6 +39,8 @@ _NATURAL = 0.7
 # Mean square of the five sixths of a normal distribution that are nearest to its middle.
 _FIVE_SIXTHS = 0.49
 _THIRD = 0.6
+# Alerts of these kinds order a cell even where they name no mechanism, by this share of the score.
+_ABOUT_CELLS, _TOLD = ("sag", "imbalance"), 0.7
 _STATED = ("thermal", "self-discharge")
 _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 # Codes of findings (before the first dot, or whole) that speak of a mechanism by another name.
@@ -291,6 +293,18 @@ def mechanism_of(finding: Finding) -> str:
         if word in _MECHANISM_OF:
             return _MECHANISM_OF[word]
     return ""
+
+
+def told_of(findings: Sequence[Finding], cells: int) -> Array:
+    """What open alerts of single cells are worth (N,), whatever they speak of: a cell that the
+    verdict names is not ranked behind cells of which nobody has said anything."""
+    out = np.zeros(cells)
+    for finding in findings:
+        if finding.state in ("active", "acknowledged") and 1 <= finding.cell <= cells:
+            value = _TOLD * _OF_SEVERITY.get(finding.severity, 0.0)
+            if finding.kind in _ABOUT_CELLS:
+                out[finding.cell - 1] = max(out[finding.cell - 1], value)
+    return out
 
 
 def found_scores(findings: Sequence[Finding], cells: int) -> dict[str, Array]:

@@ -23,6 +23,7 @@ from bms_studio.diagnosis.evidence import (
     ohmic_only,
     ohmic_part,
     score,
+    told_of,
 )
 from bms_studio.diagnosis.failure_limits import FailureLimits
 from bms_studio.diagnosis.first_passage import Mode, Passage, first_passage
@@ -63,6 +64,7 @@ class _View:
     swapped: NDArray[np.bool_]
     ohmic: Array
     limits: FailureLimits
+    told: Array
 
 
 def assess(
@@ -136,7 +138,10 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
         if rate > 0:
             axis = _cycle_axis(visits, days, rate)
             _, cycles = _run(rows, axis, values, sigma, begins, limits, rate, rate)
-    return _View(visits, rows, scores, passage, cycles, trends, begins, swapped, ohmic, limits)
+    told = told_of(findings, newest.count)
+    return _View(
+        visits, rows, scores, passage, cycles, trends, begins, swapped, ohmic, limits, told
+    )
 
 
 def _as_before(now: Array, before: Sequence[Measure | None], begins: NDArray[np.int64]) -> Array:
@@ -230,7 +235,7 @@ def _of_cell(view: _View, k: int) -> CellRisk:
     if grows and grows[0] > SURE:
         mechanism = _telling(known, grows[1])
     # What grows may be unknown today.
-    strength = weighted.get(mechanism, 0.0)
+    strength = max(weighted.get(mechanism, 0.0), float(view.told[k]))
     risk = 0.9 / (1 + float(np.exp(-(strength - 4.0))))
     probability = float("nan")
     lead: tuple[LeadTime, ...] = ()

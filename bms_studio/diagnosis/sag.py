@@ -11,6 +11,8 @@ belongs to them.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bms_studio.diagnosis.contract import Finding, evidence
 from bms_studio.diagnosis.scoring import Trend, against_pack, in_days, stand_out, trend, visits
 from bms_studio.diagnosis.words import found
@@ -43,13 +45,21 @@ def _falls(line: Trend) -> bool:
     return -line.z >= FALL_Z and -line.change >= FALL_V and line.days >= FALL_DAYS
 
 
+def _emptier(now: Health, k: int, difference: float) -> bool:
+    """Whether its resistance explains less than a quarter of it: then it holds less charge."""
+    ohm, peak_a = now.values("ten_second_ohm"), now.of_pack("peak_a")
+    if not (np.isfinite(ohm[k]) and np.isfinite(peak_a)):
+        return False
+    return bool((ohm[k] - np.nanmedian(ohm)) * abs(peak_a) < -0.25 * difference)
+
+
 def _low(now: Health, k: int, difference: float, sigma: float) -> Finding:
     span = (now.start, now.time)
     margin = float(now.values("sag_margin_v")[k])
     text = f"{1e3 * difference:+.0f} mV against the median, {1e3 * margin:.0f} mV to the cut-off"
     item = evidence("sag_margin_v", margin, sigma, margin - difference, *span, text)
     return found(
-        "sag.low",
+        "sag.emptier" if _emptier(now, k, difference) else "sag.low",
         now.time,
         span,
         k + 1,

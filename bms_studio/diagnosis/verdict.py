@@ -39,6 +39,7 @@ _STEPS = {
     "need.sign_steps": "action.load_steps",
     "need.pulse_10_s": "action.load_steps",
     "need.ride": "action.load_steps",
+    "need.faster_scans": "action.log_faster",
     "need.full_charge": "action.full_charge_and_ride",
     "need.swing_30": "action.full_charge_and_ride",
     "need.rest_day": "action.rest_day",

@@ -120,6 +120,12 @@ CODES: dict[str, Words] = {
         "action.check_joint",
         "Cell {cell}: sags {millivolt:.0f} mV deeper than its neighbours at the usual peak load",
     ),
+    "sag.emptier": Words(
+        "imbalance",
+        "action.full_charge",
+        "Cell {cell}: sags {millivolt:.0f} mV deeper than its neighbours at the usual peak load: "
+        "it is emptier, not weaker",
+    ),
     "sag.falling": Words(
         "sag",
         "action.check_joint",
