@@ -266,11 +266,12 @@ class DiagnosisPage(Page):
         self._show()
 
     def _show_moment(self, t0: int, t1: int) -> None:
-        self.context.time.set_view(int(t0), int(t1))
+        """The moment in Plots, with the cell among its curves."""
         risk = self._risk()
         if risk is not None:
-            self.context.selection.open(risk.cell)
-            self.context.time.set_view(int(t0), int(t1))
+            self.context.selection.choose(risk.cell)
+            self.context.do("plot_cell")
+        self.context.time.set_view(int(t0), int(t1))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

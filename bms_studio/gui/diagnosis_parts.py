@@ -139,7 +139,7 @@ class CertaintyPanel(QWidget):
     def show_risk(self, risk: CellRisk | None, analysis: AnalysisStatus) -> None:
         """Bring the words up to date."""
         self.start.setVisible(isinstance(self.context.view, Recordable))
-        key = (risk, len(analysis.visits))
+        key = (risk, len(analysis.visits), analysis.health)
         if key == self._shown:
             return
         self._shown = key
@@ -154,7 +154,7 @@ class CertaintyPanel(QWidget):
         self.rivals.setText("\n".join(rivals))
         self.rivals_title.setVisible(bool(rivals))
         self.rivals.setVisible(bool(rivals))
-        remedy = "\n".join(remedy_words(risk)) if risk and judged else ""
+        remedy = "\n".join(remedy_words(risk, analysis.health)) if risk and judged else ""
         self.remedy.setText(remedy)
         self.remedy_title.setVisible(bool(remedy))
         self.remedy.setVisible(bool(remedy))

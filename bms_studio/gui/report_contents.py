@@ -51,7 +51,7 @@ from widgets.chart_paint import has_content
 
 _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")
 _GREY = "#5a6774"
-_MOST_ALERTS, _MOST_ROWS = 20, 60
+_MOST_ALERTS, _MOST_ROWS = 20, 40
 _REST_NS = 5_000_000_000
 __all__ = ["SECTIONS", "Report", "Visit", "report_html"]
 
@@ -260,7 +260,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
         parts.append(_pairs([image(chart, 316, 168) for chart in drawn]))
         for title, items in (
             (text("Rival explanations"), rival_words(risk)),
-            (text("What would change this"), remedy_words(risk)),
+            (text("What would change this"), remedy_words(risk, report.analysis.health)),
         ):
             if items:
                 parts.append(f"<p><b>{escape(title)}:</b> {escape('; '.join(items))}</p>")
@@ -321,7 +321,8 @@ def _cells(report: Report) -> str:
         rows.append(row)
     rest = len(order) - len(rows)
     more = text("and {count} more, of which none stands out", count=rest) if rest > 0 else ""
-    return title + _table(head, rows) + (f'<p class="muted">{escape(more)}</p>' if more else "")
+    below = f'<p class="muted">{escape(more)}</p>' if more else ""
+    return title + _table(head, rows, "8.5pt") + below
 
 
 def _visits(report: Report) -> str:
@@ -358,10 +359,12 @@ def _quality(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(words)}</th>" for words in head)
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], size: str = "") -> str:
+    """size: of the letters, where many rows belong on one page."""
+    style = f' style="font-size:{size};padding:0px 7px 0px 0px"' if size else ""
+    top = "".join(f"<th{style}>{escape(words)}</th>" for words in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(words))}</td>" for words in row) + "</tr>"
+        "<tr>" + "".join(f"<td{style}>{escape(str(words))}</td>" for words in row) + "</tr>"
         for row in rows
     )
     first = f"<tr>{top}</tr>" if head else ""

@@ -16,7 +16,7 @@ from bms_studio.language import text
 
 _LINE = "#c8cfd6"
 # With more cells than this the map has numbers only, so that it stays on one page.
-_MANY, _WIDE = 120, 20
+_MANY, _WIDE = 120, 25
 MARKS = {"stop": "✕", "warn": "✕", "watch": "!", "info": "·"}
 
 
@@ -67,7 +67,7 @@ def _cell_box(report: Report, cell: int, risk: CellRisk | None, volts: NDArray[n
         sign = MARKS.get(severity, "!")
         ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
         edge = "#16202b"
-    room = "3px 8px" if len(volts) else "1px 2px;font-size:7pt"
+    room = "3px 8px" if len(volts) else "0px 1px;font-size:6.5pt"
     words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
     below = f'<br><span class="muted">{escape(words)}</span>' if words else ""
     return (

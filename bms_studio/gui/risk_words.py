@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import numpy as np
+
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
@@ -234,10 +236,28 @@ def short_unit(name: str) -> str:
     return _SHORT_UNITS.get(name, {"offset_v": "mV"}.get(name, "%"))
 
 
-def remedy_words(risk: CellRisk) -> list[str]:
-    """What would change the diagnosis, as sentences; [] when nothing is known."""
+def remedy_words(risk: CellRisk, health: Health | None = None) -> list[str]:
+    """What would change the diagnosis, as sentences; [] when nothing is known. health: the newest,
+    which says to what a resistance should fall once its joint is good."""
     words = render(*risk.remedy)
-    return [words] if words and words != risk.remedy[0] else []
+    found = [words] if words and words != risk.remedy[0] else []
+    if risk.mechanism not in ("connection", "resistance") or health is None:
+        return found
+    values = 1e3 * health.values("resistance_ohm")
+    own = values[risk.cell - 1] if risk.cell <= health.count else math.nan
+    others = values[np.isfinite(values)]
+    if math.isfinite(own) and len(others) > 2 and own > np.median(others):
+        found.insert(
+            0,
+            text(
+                "Clean and tighten the joints of cell {cell} and check again: if they were the "
+                "cause, {own} mΩ falls to about {others} mΩ",
+                cell=risk.cell,
+                own=number(float(own), 2),
+                others=number(float(np.median(others)), 2),
+            ),
+        )
+    return found
 
 
 def duration_words(seconds: float) -> str:
