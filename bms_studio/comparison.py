@@ -78,6 +78,9 @@ def _compared(before: Health, now: Health, name: str) -> Change:
             return _refused(now.count, name, "compare.charge", (("apart_percent", percent),))
         # The mean follows the charge: only what a cell is beside the others can be compared.
         first, second = first - np.nanmedian(first), second - np.nanmedian(second)
+    if name == "leak_a":
+        # Told against the mean cell, which one leaking cell moves: the others have not changed.
+        first, second = first - np.nanmedian(first), second - np.nanmedian(second)
     sigma = np.hypot(before.sigma(name), now.sigma(name))
     return Change(name, first, second, second - first, sigma)
 

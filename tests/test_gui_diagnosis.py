@@ -29,6 +29,7 @@ from bms_studio.session_source import LocalSessions
 from tests.gui_parts import clipped, make_recording, replay_of, settle, tick
 from tests.judged_parts import DAY_NS, health_of
 from widgets.chart_paint import has_content
+from widgets.small_chart import SmallChart
 
 WEAK = 13
 
@@ -165,6 +166,19 @@ def test_two_visits_are_compared_cell_by_cell(qtbot: QtBot) -> None:
     qtbot.addWidget(dialog)
     assert notable(compare(then, now))[0].startswith(f"Cell {WEAK}: resistance +")
     assert f"Cell {WEAK}" in dialog.summary.text()
+    assert notable(compare(then, now))[0].endswith("worse")
+    # After the repair the same cell is better, and drawn so.
+    repaired = CompareDialog([now], health_of(150 * DAY_NS, grown=1.0))
+    qtbot.addWidget(repaired)
+    assert repaired.summary.text().splitlines()[0].endswith("better")
+    tones = {
+        bar.label: bar.tone
+        for part in repaired.findChildren(SmallChart)
+        for bar in part.chart.bars
+        if part.chart.title == "Resistance"
+    }
+    assert tones[str(WEAK)] == "resolved"
+    assert set(tones.values()) == {"resolved", "trace"}
 
 
 def test_the_guided_check_speaks_and_the_wiggle_test_counts(qtbot: QtBot, replay: Replay) -> None:

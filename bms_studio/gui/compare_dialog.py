@@ -31,6 +31,8 @@ from widgets.small_chart import SmallChart
 from widgets.text_line import TextLine
 
 _NOTABLE_Z = 3.0
+# Which way is worse, where one is.
+_WORSE = {"resistance_ohm": 1, "leak_a": 1, "capacity_ah": -1, "sag_margin_v": -1}
 
 
 class CompareDialog(QDialog):
@@ -41,7 +43,7 @@ class CompareDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(text("Compare with an earlier visit"))
-        self.resize(980, 640)
+        self.resize(*((980, 640) if visits else (560, 150)))
         self._visits, self._now = list(reversed(visits)), now
         self.choice = QComboBox()
         for visit in self._visits:
@@ -109,8 +111,25 @@ def notable(changes: Sequence[Change], most: int = 4) -> list[str]:
                 sigma=number(float(factor * change.sigma[cell]), decimals),
                 unit=unit,
             )
-            found.append((float(z[cell]), words))
+            told = _way_words(_way(change, int(cell)))
+            found.append((float(z[cell]), f"{words} · {told}" if told else words))
     return [words for _, words in sorted(found, key=lambda item: -item[0])[:most]]
+
+
+def _way(change: Change, cell: int) -> str:
+    """ "worse", "better", "changed" where it has no better, "" where it did not notably change."""
+    z = change.significance[cell]
+    if not abs(z) >= _NOTABLE_Z:
+        return ""
+    worse = _WORSE.get(change.quantity, 0)
+    return {0: "changed", 1: "worse", -1: "better"}[int(np.sign(worse * z))]
+
+
+def _way_words(way: str) -> str:
+    return {"worse": text("worse"), "better": text("better")}.get(way, "")
+
+
+_TONES = {"worse": "high", "better": "resolved", "changed": "watch", "": "trace"}
 
 
 def _panel(change: Change) -> QWidget:
@@ -129,7 +148,7 @@ def _panel(change: Change) -> QWidget:
             str(cell + 1),
             float(factor * change.difference[cell]),
             float(factor * change.sigma[cell]),
-            "high" if abs(z[cell]) >= _NOTABLE_Z else "trace",
+            _TONES[_way(change, cell)],
             number(float(factor * change.difference[cell]), decimals, sign=True)
             if math.isfinite(z[cell]) and abs(z[cell]) >= _NOTABLE_Z
             else "",

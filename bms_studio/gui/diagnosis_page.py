@@ -19,7 +19,13 @@ from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.alert_words import sentence
 from bms_studio.gui.contract import Recordable
-from bms_studio.gui.diagnosis_parts import Bullets, CertaintyPanel, quality_words
+from bms_studio.gui.diagnosis_parts import (
+    Bullets,
+    CertaintyPanel,
+    nothing_words,
+    quality_words,
+    verdict_of,
+)
 from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
 from bms_studio.gui.evidence import Evidence, charts
 from bms_studio.gui.page import Context, Page
@@ -177,11 +183,8 @@ class DiagnosisPage(Page):
         live = isinstance(view, Recordable)
         self.buttons["check"].setEnabled(live)
         self.buttons["check"].setToolTip("" if live else text("only with a pack connected"))
-        self.risks.set_empty(
-            text("Nothing found that would make a cell fail first.")
-            if analysis.risks
-            else text("No cell has been judged yet")
-        )
+        vague = verdict_of(view) == "NOT_ENOUGH_DATA"
+        self.risks.set_empty(nothing_words(analysis, vague))
         self.risks.set_items(items)
         verdict = view.status.verdict
         if verdict is not None:
@@ -194,7 +197,7 @@ class DiagnosisPage(Page):
         self.quality.set_text(remark)
         risk = self._risk()
         self.risks.set_selected(risk.cell if risk and risk.mechanism != "none" else 0)
-        self.certainty.show_risk(risk, analysis)
+        self.certainty.show_risk(risk, analysis, vague)
         self.visits.show_visits(analysis, verdict.code if verdict is not None else "")
         self._show_middle(risk)
 

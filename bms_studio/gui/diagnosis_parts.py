@@ -136,16 +136,19 @@ class CertaintyPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(panel)
 
-    def show_risk(self, risk: CellRisk | None, analysis: AnalysisStatus) -> None:
-        """Bring the words up to date."""
+    def show_risk(
+        self, risk: CellRisk | None, analysis: AnalysisStatus, vague: bool = False
+    ) -> None:
+        """Bring the words up to date; vague: not all that a verdict needs is known."""
         self.start.setVisible(isinstance(self.context.view, Recordable))
-        key = (risk, len(analysis.visits), analysis.health)
+        key = (risk, len(analysis.visits), analysis.health, vague)
         if key == self._shown:
             return
         self._shown = key
         judged = risk is not None and risk.mechanism != "none"
         self.share.set_text(share_words(risk.probability) if risk and judged else "–")
-        self.share_note.setText(_share_note(risk))
+        found = risk if judged else None
+        self.share_note.setText(_share_note(found) if found else nothing_words(analysis, vague))
         lead = lead_words(risk.lead_time) if risk and judged else ""
         self.lead.set_text(lead)
         self.lead.setVisible(bool(lead))
@@ -160,11 +163,22 @@ class CertaintyPanel(QWidget):
         self.remedy.setVisible(bool(remedy))
 
 
-def _share_note(risk: CellRisk | None) -> str:
-    if risk is None:
+def verdict_of(view: PackView) -> str:
+    """Code of the view's verdict; that nothing is known where there is none."""
+    verdict = view.status.verdict
+    return verdict.code if verdict is not None else "NOT_ENOUGH_DATA"
+
+
+def nothing_words(analysis: AnalysisStatus, vague: bool) -> str:
+    """What stands where no cell is named; vague: not all that a verdict needs is known."""
+    if not analysis.risks:
         return text("No cell has been judged yet.")
-    if risk.mechanism == "none":
-        return text("Nothing found that would make a cell fail first.")
+    if vague:
+        return text("Nothing found so far, but not enough was seen to be sure.")
+    return text("Nothing found that would make a cell fail first.")
+
+
+def _share_note(risk: CellRisk) -> str:
     if math.isfinite(risk.probability):
         return text("that cell {cell} is the first", cell=risk.cell)
     return text("A probability needs a trend over days or cycles.")

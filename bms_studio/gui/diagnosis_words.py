@@ -107,11 +107,15 @@ _LARGEST = {
 def _largest(code: str, basis: Basis) -> str:
     name, factor, decimals, unit = _LARGEST[code]
     health = basis.analysis.health
-    known = health.values(name) if health is not None else np.zeros(0)
-    known = known[np.isfinite(known)]
+    known, sigma = np.zeros(0), np.zeros(0)
+    if health is not None:
+        known, sigma = health.values(name), np.nan_to_num(health.sigma(name))
+        known, sigma = known[np.isfinite(known)], sigma[np.isfinite(known)]
     if not len(known):
         return text("no reading stuck, noisy or impossible") if code == "check.sensors" else ""
-    amount = factor * float(known.max() if name == "leak_a" else np.abs(known).max())
+    # What is not known any better than its sigma is not told any better.
+    amounts = (known if name == "leak_a" else np.abs(known)) + sigma
+    amount = factor * float(amounts.max())
     words = f"{number(max(amount, 0.0), decimals)} {unit}".strip()
     return {
         "check.sensors": text("no offset above {amount}", amount=words),

@@ -94,8 +94,8 @@ class GuideDialog(QDialog):
             row = QVBoxLayout()
             row.setSpacing(2)
             row.addWidget(button)
-            decides = ", ".join(_quantity(name) for name in plan.decides)
-            missing = ", ".join(_quantity(name) for name in plan.cannot)
+            decides = text(", ").join(_quantity(name) for name in plan.decides)
+            missing = text(", ").join(_quantity(name) for name in plan.cannot)
             row.addWidget(
                 _wrapped(
                     text(
