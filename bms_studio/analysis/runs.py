@@ -28,8 +28,7 @@ from bms_studio.diagnosis.verdict import STREAM_CHECKS, judge
 from bms_studio.pack.health import Health
 from bms_studio.timeline import Timeline
 
-# Evaluations so far apart belong to two visits.
-_VISIT_NS = 2 * 86_400_000_000_000
+_DAY_NS = 86_400_000_000_000
 
 
 def prefix(pack: int) -> str:
@@ -73,9 +72,10 @@ class PackRun:
         return judge(self.findings_at(now_ns), checked, True, health)
 
     def visits_before(self, now_ns: int) -> tuple[Health, ...]:
-        """How each visit that had ended before a moment ended: one recording may hold several."""
+        """How each day that had ended before a moment ended: one recording may hold several, and
+        a day is a visit to whoever follows trends."""
         known = [h for h in self.health if h.time <= now_ns]
-        ended = [a for a, b in pairwise(known) if b.time - a.time >= _VISIT_NS]
+        ended = [a for a, b in pairwise(known) if a.time // _DAY_NS != b.time // _DAY_NS]
         for health in ended:
             if health.time not in self.ended:
                 verdict = self.verdict_at(health.time, health)

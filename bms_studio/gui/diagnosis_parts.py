@@ -48,7 +48,8 @@ def quality_words(
     remarks = [text("{duration} seen", duration=seen_for(seconds))]
     visits = analysis.visits
     if visits:
-        remarks.append(text("{count} earlier visits", count=len(visits)))
+        several = text("{count} earlier visits", count=len(visits))
+        remarks.append(several if len(visits) > 1 else text("1 earlier visit"))
     remarks.append(text("{count} frames lost", count=lost))
     if math.isfinite(status.scan_s):
         remarks.append(text("scan {ms} ms", ms=number(1000 * status.scan_s, 0)))
