@@ -61,6 +61,25 @@ def test_an_age_that_is_known_is_taken_out() -> None:
     assert out["ohmic_ohm"][-1, 1] == pytest.approx(out["ohmic_ohm"][-1, 0], rel=0.03)
 
 
+@pytest.mark.parametrize("age_s", [0.3, 0.7])
+def test_an_age_of_part_of_a_scan_adds_no_resistance(age_s: float) -> None:
+    """A step falls before or after a reading, never partly: here always on the same side."""
+    fine = ride(
+        MODEL,
+        cells=1,
+        seconds=18_000,
+        current_a=np.repeat(ride_current(1800, np.random.default_rng(3)), 10),
+    )
+    shift = round(age_s * 10)
+    rows = np.arange(0, 18_000 - shift, 10)
+    time = START_NS + np.arange(len(rows), dtype=np.int64) * 10**9
+    age = np.full((len(rows), 1), age_s, np.float32)
+    warm = np.full(len(rows), 25.0)
+    late = samples(time, fine.current_a[rows + shift], fine.cells_v[rows], warm, age)
+    reference = ohms(samples(time, fine.current_a[rows], fine.cells_v[rows], warm))
+    assert ohms(late)["ohmic_ohm"][-1, 0] == pytest.approx(reference["ohmic_ohm"][-1, 0], rel=0.05)
+
+
 def test_without_steps_there_is_no_resistance() -> None:
     out = ohms(ride(MODEL, cells=2, seconds=600, current_a=np.zeros(600)))
     assert np.isnan(out["ohmic_ohm"]).all()

@@ -3,7 +3,8 @@
 Least squares on differences between scans: dV = -R (a dI(t) + b dI(t-1) + c dI(t-2)) - R_s dX
 - s dQ, a + b + c = 1, with X the current through an RC of 10 s and Q the charge. A cell that is
 read later or earlier than the current shares its step between neighbouring scans: the sum of the
-taps is the resistance, their centre the lag ("scan skew"). Known ages shift the current first.
+taps is the resistance, their centre the lag ("scan skew"). Known ages of whole scans shift the
+current first; what is left of them is taken off the lag.
 Answers are at 25 degC and 50 %, by the cell model. Arrays in, arrays out.
 """
 
@@ -52,7 +53,7 @@ def start(params: Params, cells: int) -> State:
         "last_v": np.full(cells, np.nan),
         "normal": np.zeros((cells, TERMS, TERMS)),
         "right": np.zeros((cells, TERMS)),
-        "squares": np.zeros((cells, 3)),  # sum dV^2, count, sum dI^2
+        "squares": np.zeros((cells, 4)),  # sum dV^2, count, sum dI^2, sum of known lags in s
     }
 
 
@@ -216,7 +217,8 @@ def _answers(
         for i in range(TAPS):
             total += answer[i]
             centre += answer[i] * i
-        out[4, k] = centre / total * period_s if total != 0 else math.nan
+        lag = centre / total * period_s if total != 0 else math.nan
+        out[4, k] = lag - squares[k, 3] / max(squares[k, 1], 1.0)
 
 
 @njit(nogil=True, cache=True)
@@ -319,15 +321,18 @@ def _collect(
                     continue
                 for i in range(TERMS):
                     own[i] = terms[i]
+                rest_s = 0.0
                 if aged:
                     # The reading is of the current `age` before the scan's end.
                     share = min(age_s[t, k] / dt, 2.0)
                     if not math.isnan(share):
+                        # Whole scans only: a step falls before or after a reading, never partly,
+                        # and the taps find on which side. Shared out between two scans it would
+                        # take taps that are not there to put together again: 20 % too much.
                         whole = int(share)
-                        part = share - whole
-                        own[0] = terms[whole] * (1 - part) + terms[min(whole + 1, 2)] * part
-                        own[1] = terms[min(whole + 1, 2)] * (1 - part) + terms[2] * part
-                        own[2] = 0.0
+                        rest_s = (share - whole) * dt
+                        for i in range(TAPS):
+                            own[i] = terms[i + whole] if i + whole < TAPS else 0.0
                         share = min(share, 1.0)
                         own[3] = terms[3] * (1 - share) + reals[7] * share
                 dv = v - last_v[k]
@@ -337,6 +342,7 @@ def _collect(
                         normal[k, i, j] = fade * normal[k, i, j] + own[i] * own[j]
                 squares[k, 0] = fade * squares[k, 0] + dv * dv
                 squares[k, 1] = fade * squares[k, 1] + 1.0
+                squares[k, 3] = fade * squares[k, 3] + rest_s
                 squares[k, 2] = fade * squares[k, 2] + (current - reals[0]) ** 2
         for k in range(cells):
             last_v[k] = cells_v[t, k]
