@@ -11,7 +11,7 @@ import pytest
 from analysed_parts import BAD, fill, health_of, run_of
 from gui_parts import clipped, make_recording, replay_of, settle, tick
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontMetricsF, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QScrollArea
 from pytestqt.qtbot import QtBot
@@ -38,6 +38,7 @@ from bms_studio.replay import Replay
 from bms_studio.session_source import LocalSessions
 from bms_studio.status import PackStatus
 from bms_studio.timeline import Timeline
+from widgets.theme import font
 
 LEFT, NO_KEY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -321,7 +322,7 @@ def test_what_is_not_known_is_a_dash_with_what_would_make_it_known(
     early = read_estimates(view.timeline, 1, "", view.analysis)  # type: ignore[attr-defined]
     assert not early.known("resistance_ohm")
     assert early.health is None
-    assert early.need("resistance_ohm") == "minutes of data"
+    assert early.need("resistance_ohm") == "1 min data"
     busy = replace(view.analysis, busy=0.3)  # type: ignore[attr-defined]
     early = read_estimates(view.timeline, 1, "", busy)
     assert early.need("resistance_ohm") == "computing…"
@@ -572,6 +573,30 @@ def test_the_right_column_of_live_fits_without_scrolling(
     assert not page.right.balancing.isVisible()
     assert not clipped(page.right)
     page.right.quality.panel._choose("data")
+
+
+def test_the_drawer_of_live_hides_neither_cells_nor_the_present(
+    views: dict[int, Replay], open_window: Callable[..., Window]
+) -> None:
+    window = open_window(views[20])
+    window.resize(1280, 800)
+    window.show_page("live")
+    tick(window, 12)
+    page = window.page
+    assert isinstance(page, LivePage)
+    window.deeds.do("drawer")
+    tick(window, 12)
+    edge = page.right.mapTo(page, QPoint(0, 0)).x()
+    for part in (page.cells.grid, page.plots):
+        assert part.mapTo(page, part.rect().topRight()).x() <= edge
+    bars = page.right.power.bars
+    name, bar = bars._widths()
+    words = max(QFontMetricsF(font(12)).horizontalAdvance(row.words) for row in bars._rows)
+    assert name + bar + words <= bars.width()
+    assert not clipped(page.cells)
+    window.deeds.do("drawer")
+    settle()
+    assert page.plots.mapTo(page, page.plots.rect().topRight()).x() > edge
 
 
 def test_what_a_search_found_is_counted_and_two_cells_stand_side_by_side(

@@ -131,7 +131,7 @@ class CellTablePaint(QAbstractScrollArea):
                 title = f"{'↑' if self._reverse else '↓'} {title}"
             self._texts.put(right, 11, title, ink, 12, align=1.0)
             missing = self._missing(column.key)
-            below = elided(f"→ {missing}", font(11), width - 8) if missing else column.unit
+            below = self._next_step(missing, width - 8) if missing else column.unit
             ink = mix(theme.muted, theme.accent, 0.5) if missing else theme.muted
             self._texts.put(right, 27, below, ink, 11, align=1.0)
 
@@ -142,6 +142,10 @@ class CellTablePaint(QAbstractScrollArea):
         if data.words or np.isfinite(data.values).any():
             return ""
         return data.reason
+
+    def _next_step(self, missing: str, room: float) -> str:
+        arrow = f"→ {missing}"
+        return arrow if elided(arrow, font(11), room) == arrow else elided(missing, font(11), room)
 
     def _paint_ground(self, painter: QPainter, theme: Theme, row: Row, top: float) -> None:
         wide = NAME_PX + self._width() * len(self._columns)

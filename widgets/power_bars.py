@@ -19,7 +19,7 @@ from widgets.theme import Theme, current_theme, font
 
 _ROW, _FOOT = 32, 22
 _NAME_SHARE, _NAME_MOST = 0.22, 104.0
-_BAR_SHARE, _BAR_MOST = 0.24, 140.0
+_BAR_SHARE, _BAR_LEAST, _BAR_MOST = 0.24, 36.0, 140.0
 _GAP = 12.0
 
 
@@ -85,9 +85,17 @@ class PowerBars(QWidget):
         finally:
             painter.end()
 
+    def _widths(self) -> tuple[float, float]:
+        """Of names and bars: where there is little room bars give way before words do."""
+        metrics = QFontMetricsF(font(12))
+        names = max((metrics.horizontalAdvance(r.name) for r in self._rows), default=0.0) + 10
+        words = max((metrics.horizontalAdvance(r.words) for r in self._rows), default=0.0)
+        name = max(min(self.width() * _NAME_SHARE, _NAME_MOST), min(names, _NAME_MOST))
+        bar = min(self.width() * _BAR_SHARE, _BAR_MOST, self.width() - name - _GAP - words - 2)
+        return name, max(bar, _BAR_LEAST)
+
     def _paint_row(self, painter: QPainter, theme: Theme, row: PowerRow, top: float) -> None:
-        name_width = min(self.width() * _NAME_SHARE, _NAME_MOST)
-        bar_width = min(self.width() * _BAR_SHARE, _BAR_MOST)
+        name_width, bar_width = self._widths()
         middle = top + _ROW / 2
         painter.setFont(font(12))
         painter.setPen(theme.muted)

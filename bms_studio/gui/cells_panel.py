@@ -5,7 +5,7 @@ Wires the grid to readings and to the shared selection.
 
 import math
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from bms_studio.gui.cell_view import (
     LAYERS,
@@ -44,7 +44,11 @@ class CellsPanel(QWidget):
         self.grid = CellGrid()
         self.grid.set_words(GridWords(text("BAL"), text("high"), text("watch"), "–"))
         self.grid.set_tooltip(self.tooltip)
-        self.panel.add(self.grid, 1)
+        around = QWidget()
+        self._beside = QHBoxLayout(around)
+        self._beside.setContentsMargins(0, 0, 0, 0)
+        self._beside.addWidget(self.grid)
+        self.panel.add(around, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
@@ -56,6 +60,10 @@ class CellsPanel(QWidget):
         selection.cell_hovered.connect(self.grid.set_highlight)
         selection.cell_selected.connect(self.grid.set_selected)
         self.grid.set_selected(selection.selected)
+
+    def set_covered(self, width: int) -> None:
+        """So many pixels at the right are a drawer's: the tiles keep clear of them."""
+        self._beside.setContentsMargins(0, 0, width, 0)
 
     @property
     def mode(self) -> str:

@@ -93,7 +93,7 @@ def meter_rows(estimates: Estimates) -> list[MeterRow]:
         else:
             share = share if math.isfinite(share) else 1.0 if estimates.known(name) else math.nan
             enough = share >= _ENOUGH
-            words = text("good enough") if enough else text("better with more of the same")
+            words = text("good enough") if enough else text("better with more")
         rows.append(MeterRow(quantity_name(name), share, words))
     return rows
 

@@ -89,7 +89,7 @@ class Estimates:
             return render(code)
         if health is None:
             busy = not math.isnan(self.status.busy)
-            return text("computing…") if busy else text("minutes of data")
+            return text("computing…") if busy else text("1 min data")
         return text("more data")
 
     def limiting(self, name: str) -> int:

@@ -31,6 +31,7 @@ from widgets.theme import current_theme
 
 DRAWER_BELOW_PX = 1400
 _DRAWER_WIDTH = 420
+_PAD_PX = 14  # of a panel
 _LOW_HEIGHT = 640
 _THREE_SUSPECTS_PX = 780  # with less height the column would scroll
 _SIX_TILES_PX = 1800  # with less width their words would be cut
@@ -129,7 +130,9 @@ class LivePage(Page):
         left = QVBoxLayout()
         left.setSpacing(10)
         left.addWidget(self.cells, 5)
-        left.addWidget(self.plots, 7)
+        self._beside_plots = QHBoxLayout()
+        self._beside_plots.addWidget(self.plots)
+        left.addLayout(self._beside_plots, 7)
         self._body = QHBoxLayout()
         self._body.setSpacing(10)
         self._body.addLayout(left, 68)
@@ -219,6 +222,9 @@ class LivePage(Page):
         self.right.setVisible(not narrow or self._drawer_open)
         self.drawer_button.setVisible(narrow)
         self.drawer_button.setChecked(self._drawer_open)
+        covered = min(_DRAWER_WIDTH, self.width()) if self._drawer_open else 0
+        self.cells.set_covered(max(covered - _PAD_PX, 0))
+        self._beside_plots.setContentsMargins(0, 0, covered, 0)
         self.tiles.set_narrow(self.window().width() < _SIX_TILES_PX)
         self.plots.set_compact(self.height() < _LOW_HEIGHT)
         if narrow:

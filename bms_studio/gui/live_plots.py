@@ -153,7 +153,8 @@ class LivePlots(QWidget):
         self.voltage.set_lines(self._limit_lines(pack.cell_voltage_min, pack.cell_voltage_max))
         self._say_what_is_missing(readings)
         self._name_outliers(readings)
-        self.voltage.set_shades(shades(view))
+        # Alerts that keep their half minutes are those of the first pack.
+        self.voltage.set_shades(shades(view) if self.context.pack == 1 else [])
 
     def _say_what_is_missing(self, readings: Readings) -> None:
         """An empty plot says whether the bus lacks it, or only this span."""

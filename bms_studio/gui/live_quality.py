@@ -68,14 +68,12 @@ class QualityPanel(QWidget):
             return
         self._low = low
         words = {
-            DATA: text("Data good enough?"),
+            DATA: text("Enough data?"),
             BALANCING: text("Balancing"),
             EXTREMES: text("Extremes"),
             LINK: text("Link"),
         }
         shown = [key for key in words if low or key != BALANCING]
-        if low:
-            words[DATA] = text("Enough data?")
         self.panel.set_segments([(key, words[key]) for key in shown])
         self.panel.set_segment(self._wanted if self._wanted in shown else DATA)
         self._show_page()

@@ -133,8 +133,11 @@ def _voltage(readings: Readings) -> TileText:
         sub = current_words(current.value)
         if abs(current.value) >= _REST_A:
             sub += f" · {power_words(value * current.value)}"
+    brief = sub
     sub = " · ".join(part for part in (added, sub) if part)
-    return TileText(caption, number(value, 2), "V", _aged(sub, source), _stale_or(source))
+    short = _aged(brief, source) if added else ""
+    state = _stale_or(source)
+    return TileText(caption, number(value, 2), "V", _aged(sub, source), state, short=short)
 
 
 def current_words(current_a: float) -> str:
