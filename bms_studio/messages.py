@@ -39,6 +39,7 @@ TEMPLATES: dict[str, str] = {
     "verdict.not_enough_data": "Not enough data for a verdict yet",
     "verdict.limits_ok": "Nothing beyond the limits so far; health has not been judged",
     "verdict.ok": "Nothing wrong in what could be checked",
+    "verdict.named": "Cell {cell} stands out from the others: see First to fail",
     "verdict.limit_exceeded": "A limit is exceeded: {what}",
     "action.connect": "Connect to a pack or open a recording",
     "action.wait": "Let it run: rest, a ride or a charge shows more",

@@ -288,8 +288,9 @@ class Monitor:
             key=lambda f: (f.state == "resolved", _RANK[f.severity], -f.time),
         )
         contradicts = self.sign.state == "contradicts"
-        verdict = judge(alerts, self.checked, self._has_data, self._health, contradicts)
-        return Judgement(verdict, tuple(alerts), self._ranked())
+        risks = self._ranked()
+        verdict = judge(alerts, self.checked, self._has_data, self._health, contradicts, risks)
+        return Judgement(verdict, tuple(alerts), risks)
 
     def _pending(self) -> list[Finding]:
         """Limits passed, not for long enough yet: one alert for all cells or probes of a kind."""

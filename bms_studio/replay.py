@@ -269,7 +269,8 @@ class Replay(ReplayAnalysis):
         groups = self.timeline.groups()
         contradicts = self._monitor.sign.state == "contradicts"
         health = self.analysis.health
-        verdict = judge(self.findings, self._checked, bool(groups), health, contradicts)
+        risks = self.analysis.risks
+        verdict = judge(self.findings, self._checked, bool(groups), health, contradicts, risks)
         if groups or not self.timeline.frames.count:
             return verdict
         # Frames are there, and nobody knows what they mean.

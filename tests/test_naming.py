@@ -7,8 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from bms_studio.diagnosis import self_discharge
+from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.diagnosis.evidence import found_scores, offsets, score
 from bms_studio.diagnosis.failure_limits import failure_limits
+from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.moments import CURRENT, Moments
 from bms_studio.diagnosis.sensors import SensorWatch
 from bms_studio.diagnosis.shifts import ShiftWatch
@@ -124,3 +126,35 @@ def test_without_limits_the_next_step_is_to_name_the_chemistry() -> None:
     now = replace(now, cells={**now.cells, **known})
     verdict = judge([], checked, True, now)
     assert verdict.next_action == ("action.name_chemistry", {})
+
+
+def test_the_verdict_never_says_ok_beside_a_cell_that_is_named_first_to_fail() -> None:
+    checked = ("check.cell_limits", "check.sensors")
+    known = {name: np.zeros(8) for name in ("resistance_difference", "imbalance")}
+    known |= {f"{name}_sigma": np.full(8, 0.01) for name in known}
+    now = health(0.0)
+    now = replace(now, cells={**now.cells, **known})
+    named = CellRisk(3, 0.86, 1, "capacity", remedy=("remedy.measure_again", {"days": 7}))
+    assert judge([], checked, True, now).code == "OK"
+    verdict = judge([], checked, True, now, risks=[named])
+    assert (verdict.code, verdict.headline) == ("WATCH", ("verdict.named", {"cell": 3}))
+    faint = replace(named, risk=0.3)
+    assert judge([], checked, True, now, risks=[faint]).code == "OK"
+
+
+def test_what_is_computed_from_a_reading_that_stands_still_is_not_the_cell_s() -> None:
+    leak = leaking(22, 0.16, 0.003)
+    stuck = found("sensor.stuck", 1, (0, 1), 4, "watch", 6.0, {})
+    limits = failure_limits("NMC")
+    assert assess([leak], [], limits)[3].mechanism == "internal-short"
+    told_of_it = assess([leak], [stuck], limits)[3]
+    assert (told_of_it.mechanism, told_of_it.rank) == ("sensor", 1)
+
+
+def test_a_named_cell_is_never_ranked_behind_one_that_is_not() -> None:
+    now = health(0.0)
+    sag = found("sag.emptier", 1, (0, 1), 2, "watch", 6.0, {"millivolt": 90.0})
+    warm = found("thermal.cooling", 1, (0, 1), 6, "watch", 4.0, {"kelvin": 1.0})
+    risks = assess([now], [sag, warm], failure_limits("NMC"))
+    assert (risks[5].mechanism, risks[5].rank) == ("thermal", 1)
+    assert risks[5].risk >= max(r.risk for r in risks)

@@ -39,7 +39,10 @@ AROUND_NS = 30_000_000_000
 _MANY, _MANY_SHARE = 3, 0.25
 # What explains what, in one cell: kinds or codes on the right make those on the left consequences.
 _EXPLAINED = {
-    "sag.": ("resistance", "connection", "capacity", "self-discharge", "internal-short"),
+    "sag.": (
+        *("resistance", "connection", "capacity", "self-discharge", "internal-short"),
+        "sensor.stuck",
+    ),
     "thermal.efficiency": ("resistance", "connection"),
     "imbalance.charge": (
         *("capacity", "self-discharge", "internal-short", "sensor", "balancing"),

@@ -39,6 +39,7 @@ _NATURAL = 0.7
 # Mean square of the five sixths of a normal distribution that are nearest to its middle.
 _FIVE_SIXTHS = 0.49
 _THIRD = 0.6
+OPEN = ("active", "acknowledged")
 # Alerts of these kinds order a cell even where they name no mechanism, by this share of the score.
 _ABOUT_CELLS, _TOLD = ("sag", "imbalance"), 0.7
 _STATED = ("thermal", "self-discharge")
@@ -300,7 +301,7 @@ def told_of(findings: Sequence[Finding], cells: int) -> Array:
     verdict names is not ranked behind cells of which nobody has said anything."""
     out = np.zeros(cells)
     for finding in findings:
-        if finding.state in ("active", "acknowledged") and 1 <= finding.cell <= cells:
+        if finding.state in OPEN and 1 <= finding.cell <= cells:
             value = _TOLD * _OF_SEVERITY.get(finding.severity, 0.0)
             if finding.kind in _ABOUT_CELLS:
                 out[finding.cell - 1] = max(out[finding.cell - 1], value)

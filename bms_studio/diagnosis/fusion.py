@@ -15,6 +15,7 @@ from bms_studio.diagnosis.evidence import (
     JOINT_ODDS,
     NAMED,
     NAMED_OF,
+    OPEN,
     Measure,
     consequences,
     found_scores,
@@ -84,7 +85,14 @@ def assess(
     visits = one_per_day([h for h in history if _same_pack(h, newest)])
     view = _look(visits, findings, limits)
     risks = [_of_cell(view, k) for k in range(newest.count)]
-    order = sorted(range(len(risks)), key=lambda k: (-risks[k].risk, -_strongest(view, k), k))
+    # A cell that is named is never ranked behind one that is not.
+    least = max((r.risk for r in risks if r.mechanism == "none"), default=0.0)
+    risks = [r if r.mechanism == "none" else replace(r, risk=max(r.risk, least)) for r in risks]
+
+    def place(k: int) -> tuple[float, bool, float, int]:
+        return -risks[k].risk, risks[k].mechanism == "none", -_strongest(view, k), k
+
+    order = sorted(range(len(risks)), key=place)
     rank = {k: i + 1 for i, k in enumerate(order)}
     return tuple(replace(risk, rank=rank[k]) for k, risk in enumerate(risks))
 
@@ -117,6 +125,10 @@ def _look(visits: tuple[Health, ...], findings: Sequence[Finding], limits: Failu
     scores["resistance"] = np.where(joint, told, scores["resistance"])
     for mechanism, found in found_scores(findings, newest.count).items():
         scores[mechanism] = np.fmax(scores.get(mechanism, np.full(newest.count, np.nan)), found)
+    # Whatever is computed from a reading that stands still is not the cell's.
+    still = [f.cell - 1 for f in findings if f.code == "sensor.stuck" and f.state in OPEN]
+    for mechanism in scores.keys() - {"sensor"}:
+        scores[mechanism][[k for k in still if 0 <= k < newest.count]] = 0.0
     follow = consequences(visits, limits)
     days_rows = [_by_name((*measures(h, limits), *f)) for h, f in zip(visits, follow, strict=True)]
     rows = (*rows, *follow[-1])

@@ -6,7 +6,8 @@ an internal short that grows, a probe that runs away).
 REPLACE: a "warn" of a cell itself: resistance, capacity, self-discharge, internal short, imbalance
 that drifts.
 REPAIR: a "warn" of what surrounds the cells: connection, sensor, balancing, cooling, the BMS.
-WATCH: anything else active that is a "watch" or a "warn" (a limit, a level).
+WATCH: anything else active that is a "watch" or a "warn" (a limit, a level), or a cell that fusion
+names at a risk of at least a half.
 OK: nothing of that, and limits, measurement, resistance and balance of charge were really checked.
 NOT_ENOUGH_DATA: the rest. What was checked and what was not, with the reason, stands beside it.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bms_studio.diagnosis.contract import Finding, Parameters, Verdict
+from bms_studio.diagnosis.contract import CellRisk, Finding, Parameters, Verdict
 from bms_studio.diagnosis.words import action_of
 from bms_studio.pack.health import Health
 
@@ -31,6 +32,8 @@ _CELL_KINDS = (
     "sag",
 )
 _REPAIR_KINDS = ("connection", "sensor", "balancing", "thermal", "bms")
+# From this risk a cell that fusion names is worth a word where no alert has one.
+NAMED_RISK = 0.5
 # Without these nothing is OK.
 _NEEDED = ("check.cell_limits", "check.sensors", "check.resistance", "check.balance")
 # What a person does about a need.
@@ -123,10 +126,12 @@ def judge(
     has_data: bool,
     health: Health | None = None,
     sign_contradicts: bool = False,
+    risks: Sequence[CellRisk] = (),
 ) -> Verdict:
     """The verdict on the newest states of all alerts; `checked`: codes of checks on the rows that
     had data; health: the newest evaluation, None before the first; sign_contradicts: the voltage
-    says that the current counts the other way, so nothing that stands on it is worth a word."""
+    says that the current counts the other way, so nothing that stands on it is worth a word; risks:
+    what fusion says of every cell, which the verdict never contradicts."""
     if not has_data:
         why: Parameters = {"why": "why.no_cells"}
         nothing: tuple[Item, ...] = (("check.limits", why), ("check.health", why))
@@ -148,10 +153,21 @@ def judge(
     if cause is not None:
         parameters = dict(cause.parameters)
         return Verdict(code, (cause.code, parameters), action_of(cause), done, missing)
+    first = None if sign_contradicts else _first_to_fail(risks)
+    if first is not None:
+        return Verdict(
+            "WATCH", ("verdict.named", {"cell": first.cell}), first.remedy, done, missing
+        )
     made = {item for item, _ in done}
     if all(needed in made for needed in _NEEDED):
         return Verdict("OK", ("verdict.ok", {}), ("action.none", {}), done, missing)
     return Verdict("NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), _next_step(missing), done, missing)
+
+
+def _first_to_fail(risks: Sequence[CellRisk]) -> CellRisk | None:
+    """The cell that is named with the highest risk, None below even odds."""
+    named = [r for r in risks if r.mechanism != "none" and r.risk >= NAMED_RISK]
+    return min(named, key=lambda r: r.rank, default=None)
 
 
 def _why(check: str, checked: Sequence[str]) -> str:
