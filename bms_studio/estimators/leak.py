@@ -25,6 +25,8 @@ from bms_studio.estimators.pack_curve import own_curve, softened
 
 # A row of the fit: hardly any charge moves in it.
 MOVED, LONGEST_NS, MOST_ROWS = 0.005, 1_800_000_000_000, 600
+# The knee at full: so much steeper than usual, with less current than this (1C), tells SOC to this.
+KNEE, TAPER_C, KNEE_SOC = 3.0, 0.15, 0.015
 # A bleed resistor nobody stated, and how much of the capacity it may take unseen.
 USUAL_BLEED_A, UNSEEN = 0.1, 0.0005
 
@@ -196,6 +198,7 @@ def solve(
     """
     few = np.isfinite(windows["cell_v"]).sum(0) < 20
     windows = condensed(windows, params.model.capacity_ah)
+    mean_soc, mean_soc_sigma = _at_the_knee(params, windows, mean_soc, mean_soc_sigma, offset_a)
     table = _judged(params, windows, mean_soc, mean_soc_sigma, offset_a)
     table[:, few] = np.nan
     names = ("imbalance", "resistance_ohm", "slow_ohm", "inverse_capacity", "leak_a", "offset_v")
@@ -263,6 +266,28 @@ def _run_of(params: Params, windows: Outputs, mean_soc: float, offset_a: float) 
         np.zeros(own.shape) if unknown else own * (params.bleed_a / capacity_ah),
         use,
     )
+
+
+def _at_the_knee(
+    params: Params, windows: Outputs, mean_soc: float, sigma: float, offset_a: float
+) -> tuple[float, float]:
+    """SOC of the mean cell in the first window and its sigma, from the end of a charge where the
+    open-circuit voltage bends up: after a plateau this tells more than all that was before it."""
+    model, run = params.model, _run_of(params, windows, mean_soc, offset_a)
+    ocv = np.maximum.accumulate(model.ocv_v) + 1e-9 * np.arange(len(model.ocv_v))
+    slope = np.gradient(ocv, model.soc)
+    usual = float(np.interp(0.9, model.soc, ocv) - np.interp(0.1, model.soc, ocv)) / 0.8
+    relaxed = run.mean_v + model.r0_ohm * run.current + model.r2_ohm * run.slow
+    there = np.interp(np.nan_to_num(relaxed), ocv, model.soc)
+    rate = run.current / model.capacity_ah
+    chosen = (there > 0.9) & (np.interp(there, model.soc, slope) > KNEE * usual)
+    chosen &= (rate < 0) & (rate > -TAPER_C)
+    if not chosen.any():
+        return mean_soc, sigma
+    last = np.flatnonzero(chosen)[-1]
+    if not sigma > KNEE_SOC and abs(there[last] - run.z[last]) < 2 * KNEE_SOC:
+        return mean_soc, sigma
+    return float(mean_soc + there[last] - run.z[last]), KNEE_SOC
 
 
 def _judged(
