@@ -4,8 +4,8 @@
 
 (On one core; many threads for small matrices only get into each other's way.)
 
-Parts on own packs of another model than the estimators' (`_pack_generator.py`): ranking, growth,
-healthy, robustness, cooling, time. Parts on the data beside the project (../shared/data):
+Parts on own packs of another model than the estimators' (`_pack_generator.py`): ranking, bound,
+growth, healthy, robustness, cooling, time. Parts on the data beside the project (../shared/data):
 simulated, field, string, severson, calce. Every miss and every false alarm is printed with what is
 known of it.
 """
@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks import _pack_generator as generator
+from benchmarks._capacity_bound import TELLS, capacity_sigma, reach
 from benchmarks._cell_data import FOLDER
 from benchmarks._day_health import ground_of, health_of_day
 from benchmarks._diagnosis_chain import USUAL, Setting, auroc, data_of, interval, judge, summary
@@ -70,6 +71,38 @@ def ranking(first: int, seeds: int, setting: Setting = USUAL) -> None:
                 f"{three / seeds:.2f}   {interval(right, seeds):<18} {says / seeds:.2f}"
             )
             print("    missed: " + ("; ".join(misses) or "none"), flush=True)
+
+
+def bound(first: int, seeds: int) -> None:
+    """Capacity: what a day can tell at all, and what is found on days that can and that cannot."""
+    for chemistry in ("NMC", "LFP"):
+        every = range(first, first + seeds)
+        sigmas = np.array([capacity_sigma(chemistry, seed) for seed in every])
+        well = np.array([max(r.risk for r in _one_day(chemistry, s, "", USUAL)[0]) for s in every])
+        ill, mine = [], []
+        for seed in every:
+            risks, cell = _one_day(chemistry, seed, "capacity", USUAL)
+            ill.append(max(r.risk for r in risks))
+            mine.append(risks[cell])
+        marks = np.round(100 * np.quantile(sigmas, (0.1, 0.5, 0.9)), 2)
+        print(f"{chemistry}: bound of a cell's capacity, 10, 50, 90 % of {seeds} days: {marks} %")
+        for words, chosen in (
+            ("all days", sigmas > 0),
+            (f"bound below {100 * TELLS:.0f} %", sigmas < TELLS),
+            ("the others", sigmas >= TELLS),
+        ):
+            at = np.flatnonzero(chosen).tolist()
+            if not at:
+                continue
+            can = reach(sigmas[at], SIZES["capacity"])
+            area = auroc([ill[i] for i in at], well[at].tolist())
+            top = interval(sum(mine[i].rank == 1 for i in at), len(at))
+            right = interval(sum(mine[i].mechanism == "capacity" for i in at), len(at))
+            print(
+                f"    {words} ({len(at)}): AUROC {area:.3f} of {can.auroc:.3f}, top-1 {top} of "
+                f"{can.top:.2f}, mechanism {right} of {can.named:.2f}",
+                flush=True,
+            )
 
 
 def _one_day(
@@ -173,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts: dict[str, Callable[[int, int], None]] = {
         "ranking": ranking,
+        "bound": bound,
         "growth": growth,
         "healthy": healthy,
         "robustness": robustness,
@@ -180,7 +214,14 @@ def main() -> None:
         "time": duration,
         **{name: _alone(part) for name, part in zip(ON_DATA, DATA_PARTS, strict=True)},
     }
-    usual = {"ranking": 50, "growth": 10, "healthy": 17, "robustness": 10, "cooling": 10}
+    usual = {
+        "ranking": 50,
+        "bound": 50,
+        "growth": 10,
+        "healthy": 17,
+        "robustness": 10,
+        "cooling": 10,
+    }
     parser.add_argument("--part", action="append", choices=parts)
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--first", type=int, default=1)
