@@ -42,7 +42,7 @@ FAULTS_PER_DAY = (1 / 600, 1 / 200, 1 / 60, 1 / 20)
 SURE = 0.95
 LEAST_VISITS = 3
 # An imbalance is mostly a consequence: it is named where nothing else explains it.
-_WEIGHT = {"imbalance": 0.3, "sensor": 0.8, "thermal": 0.7}
+_WEIGHT = {"imbalance": 0.3, "sensor": 0.9, "thermal": 0.7}
 # What a fault makes larger and nothing smaller; and what follows from others, which has no name.
 _LASTING = ("resistance", "capacity", "self-discharge")
 _FOLLOWS = ("sag", "balancing")

@@ -332,8 +332,8 @@ def weigh_kinds(
     belief = np.exp(logs - logs[likeliest])
     out[2 * TERMS] = np.sum(belief * left) / belief.sum()
     for i in range(TERMS):
-        if i in (INVERSE, OFFSET):
-            belief = np.exp(_with_none(logs, means, variances, healthy, faulty, kinds, i))
+        if i == INVERSE:
+            belief = np.exp(_with_none(logs, means, variances, healthy, faulty, kinds))
         belief /= belief.sum()
         for j in range(count):
             out[i] += belief[j] * means[j, i]
@@ -351,11 +351,10 @@ def _with_none(
     healthy: NDArray[np.float64],
     faulty: NDArray[np.float64],
     kinds: NDArray[np.bool_],
-    i: int,
 ) -> NDArray[np.float64]:
-    """Logarithms of the kinds' likelihoods, largest 0, with that of no fault at all added to the
-    kind of term i: in a cell without a fault i is what is left when nothing else need be large."""
-    out = logs.copy()
+    """Logarithms of the kinds' likelihoods, largest 0, with that of no fault at all added to
+    capacity's: in a cell without a fault it is what is left when nothing else need be large."""
+    out, i = logs.copy(), INVERSE
     for j in range(len(kinds)):
         if kinds[j, i]:
             # The same fit, had the prior been a healthy cell's (both are normal distributions).
