@@ -316,8 +316,9 @@ def weigh_kinds(
                 own -= covariance[i, other] * share * covariance[i, other]
             more = 1 / (1 + (1 / faulty[i] - precision[i, i]) * own)
             # Small beside another fault would be two faults: there a capacity is told as healthy
-            # cells have it, with the sigma of one that is free.
-            means[j, i] = value if i == INVERSE else value * more
+            # cells have it, with the sigma of one that is free. A low charge is no fault.
+            two = i == INVERSE and not kinds[j, START]
+            means[j, i] = value if two else value * more
             variances[j, i] = own * more
         squares, many = 0.0, 0
         for m in range(len(rows)):
