@@ -5,7 +5,9 @@ contradicts it until a knee. Beside it every hypothesis of the start is carried 
 charge moved and weighed by how well it explains the voltage (a point-mass filter: R. S. Bucy,
 K. D. Senne, Automatica 7 (1971) 287). What a curve says over a stretch of SOC in which its error
 stays alike counts once, however long it is looked at. When the belief near the filter's answer is
-gone, the filter is seated anew; while belief lies elsewhere, its sigma is wider.
+gone, the filter is seated anew; while belief lies elsewhere, its sigma is wider. Every published
+table that the cell may be nearer to carries all the hypotheses (multiple models: D. T. Magill, IEEE
+Trans. Automatic Control 10 (1965) 434): what is weighed is table and SOC together.
 
 Numbers only; the places of the numbers are in `soc_state`.
 """
@@ -26,7 +28,7 @@ from bms_studio.estimators.kernel import (
     look_up,
     slope_at,
 )
-from bms_studio.estimators.pack_filter import diffusing, lagging, surface
+from bms_studio.estimators.pack_filter import lagging, surface
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
     C_ERR,
@@ -45,6 +47,7 @@ from bms_studio.estimators.soc_state import (
     R_SQUARE,
     R_SWING,
 )
+from bms_studio.estimators.startup import believe
 
 # Belief outside three sigma and so much of SOC speaks against the filter.
 MARGIN = 0.03
@@ -59,28 +62,18 @@ LOUDEST = 24.5
 
 
 @njit(nogil=True, cache=True)
-def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities from logarithms."""
-    out = np.exp(belief - np.max(belief))
-    return np.asarray(out / np.sum(out))
-
-
-@njit(nogil=True, cache=True)
 def blur(belief: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
     """What capacity and offset may have moved the truth against the hypotheses; probabilities."""
-    n = len(belief)
+    tables, n = belief.shape
     share = min(0.5 * variance * (n - 1) ** 2, 0.25)
     p = believe(belief) + 1e-12
-    out = np.empty(n)
-    total = 0.0
-    for i in range(n):
-        low, high = max(i - 1, 0), min(i + 1, n - 1)
-        out[i] = (1 - 2 * share) * p[i] + share * (p[low] + p[high])
-        belief[i] = math.log(out[i])
-        total += out[i]
-    for i in range(n):
-        out[i] /= total
-    return out
+    out = np.empty((tables, n))
+    for j in range(tables):
+        for i in range(n):
+            low, high = max(i - 1, 0), min(i + 1, n - 1)
+            out[j, i] = (1 - 2 * share) * p[j, i] + share * (p[j, low] + p[j, high])
+            belief[j, i] = math.log(out[j, i])
+    return np.asarray(out / np.sum(out))
 
 
 @njit(nogil=True, cache=True)
@@ -97,55 +90,59 @@ def forgiven(weight: float, total: float, common: float) -> float:
 
 @njit(nogil=True, cache=True)
 def weigh(
-    open_v: float,
-    moved: float,
-    dt: float,
+    told: tuple[float, float, float, float, float],
     factor: float,
+    now: int,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     cov: NDArray[np.float64],
-    ocv: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
     doubts: NDArray[np.float64],
     belief: NDArray[np.float64],
     heard: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """One window: open_v, its mean voltage less polarisation; moved, charge over capacity. The
-    probabilities of all hypotheses after it.
+    """One stretch of data for every table and every SOC: their probabilities after it.
 
-    heard (2, hypotheses): weight and sum of what each has heard, by which the likelihood forgives
-    an error that the whole table shares (a known mean added to it, integrated out)."""
-    scale = min(r[R_SCALE], 3.0)
+    told: mean voltage less polarisation, mean current as diffusion followed it, charge moved and
+    all charge moved to and fro (both over capacity), seconds. now: the filter's table. belief
+    (tables, hypotheses): logarithms. heard (2, tables, hypotheses): weight and sum of what each has
+    heard, by which the likelihood forgives an error that the whole table shares (a known mean added
+    to it, integrated out)."""
+    open_v, followed, moved, way, dt = told
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
     circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
     circuit += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
     circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
     circuit += (c[C_R1] * factor) ** 2 * cov[D, D] * r[R_SQUARE]
     circuit += (c[C_R2] * factor) ** 2 * cov[W, W] * r[R_SQUARE]
-    common = common_variance(scale, doubts)
-    weight = abs(moved) / INDEPENDENT
-    shift = r[R_SHIFT]
+    weight = way / INDEPENDENT
+    # The stretch is spoken of by its middle.
+    shift = r[R_SHIFT] + 0.5 * moved
     # Of the usual cell: what the filter believes of it may be owed to a wrong SOC.
-    behind = lagging(diffusing(r), c, r)
-    for i in range(HYPOTHESES):
-        z = i / (HYPOTHESES - 1) + shift
-        if z < -MARGIN or z > 1 + MARGIN:
-            belief[i] -= 1.0
-            continue
-        z = min(max(z, 0.0), 1.0)
-        seen = surface(z, behind)
-        lost = slope_at(ocv, seen, 0.02) * behind * 1.2 * c[C_SR]
-        variance = circuit + (scale * look_up(doubts[0], z)) ** 2 - common
-        variance += lost * lost
-        apart = open_v - look_up(ocv, seen)
-        before = forgiven(heard[0, i], heard[1, i], common)
-        heard[0, i] += weight / variance
-        heard[1, i] += weight * apart / variance
-        told = weight * (0.5 * apart * apart / variance + 0.5 * math.log(variance))
-        told -= forgiven(heard[0, i], heard[1, i], common) - before
-        belief[i] -= min(told, weight * (LOUDEST + 0.5 * math.log(variance)))
-    hours = dt / 3600.0
-    drift = STRAY**2 * (moved * moved + 0.3 * abs(moved))
-    drift += cov[B, B] / c[C_Q] ** 2 * hours
+    behind = lagging(followed, c, r)
+    for j in range(len(ocvs)):
+        # What was doubted is the filter's own table.
+        scale = min(r[R_SCALE], 3.0) if j == now else 1.0
+        common = common_variance(scale, doubts[j])
+        for i in range(HYPOTHESES):
+            z = i / (HYPOTHESES - 1) + shift
+            if z < -MARGIN or z > 1 + MARGIN:
+                belief[j, i] -= 1.0
+                continue
+            z = min(max(z, 0.0), 1.0)
+            seen = surface(z, behind)
+            lost = slope_at(ocvs[j], seen, 0.02) * behind * 1.2 * c[C_SR]
+            variance = circuit + (scale * look_up(doubts[j, 0], z)) ** 2 - common
+            variance += lost * lost
+            apart = open_v - look_up(ocvs[j], seen)
+            before = forgiven(heard[0, j, i], heard[1, j, i], common)
+            heard[0, j, i] += weight / variance
+            heard[1, j, i] += weight * apart / variance
+            cost = weight * (0.5 * apart * apart / variance + 0.5 * math.log(variance))
+            cost -= forgiven(heard[0, j, i], heard[1, j, i], common) - before
+            belief[j, i] -= min(cost, weight * (LOUDEST + 0.5 * math.log(variance)))
+    drift = STRAY**2 * (moved * moved + 0.3 * way)
+    drift += cov[B, B] / c[C_Q] ** 2 * dt / 3600.0
     return np.asarray(blur(belief, drift))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bms_studio.pack.chemistry import CUSTOM, Chemistry
+from bms_studio.pack.chemistry import CUSTOM, NAMES, Chemistry, load_chemistry
 
 GAS_J_PER_MOL_K = 8.314462618
 KELVIN = 273.15
@@ -31,9 +31,28 @@ LAG_SHARE, LAG_MOST = 0.7, 0.06
 # with a quarter of it (J. Crank, The Mathematics of Diffusion, 1975, 6.3: 50, 17, 8, 5 % of modes
 # at 1, 1/3, 1/6, 1/10 of the time; the fastest are in the fast pair).
 FAST_SHARE, FAST_TIME = 0.35, 0.25
+# What a name on a label is worth against the voltages: the belief that another table of its family,
+# or one of another family, is nearer to the cell (E2 is sold as NMC and is a spinel blend).
+KIN_BELIEF, STRANGER_BELIEF = 0.2, 0.005
+# A flat curve's table whose level is off by more than any measured cell's is still possible.
+BESIDE_V, BESIDE_BELIEF = 0.06, 0.02
+# Chemistries that are never taken for another by a label: their voltages differ at every charge.
+_APART = ("LFP",)
 # Of sigma_ocv_v, what all of a table may be off alike. LFP: the plateau of PyBaMM's Prada2013 lies
 # 30..80 mV below that of measured cells, and what a level hides the knees still show.
 LEVEL_SHARES = {"LFP": 1.0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rival:
+    """Another table that the cell may be nearer to: its name, 101 points (V), its sigma and the
+    part of it that all of the table shares (V), and the belief in it before any data."""
+
+    name: str
+    ocv_v: NDArray[np.float64]
+    sigma_ocv_v: float
+    level_v: float
+    belief: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +63,7 @@ class CellModel:
     sigma_ocv_v: how far the table is from this maker's cell (1 sigma); sigma_soc: how far it lies
     beside it along SOC (balanced or scaled to another capacity); capacity_sigma: relative,
     capacity and current gain together; level_share: of sigma_ocv_v, what all of the table is off
-    alike.
+    alike. rivals: tables that `soc` weighs against `ocv_v`; a table of the cell's own has none.
     """
 
     soc: NDArray[np.float64]
@@ -70,6 +89,7 @@ class CellModel:
     cell_voltage_min: float
     cell_voltage_max: float
     level_share: float = 0.4
+    rivals: tuple[Rival, ...] = ()
 
     @property
     def mean_slope_v(self) -> float:
@@ -114,12 +134,42 @@ def cell_model(chemistry: Chemistry, capacity_ah: float, **changes: Any) -> Cell
         cell_voltage_min=chemistry.cell_voltage_min,
         cell_voltage_max=chemistry.cell_voltage_max,
         level_share=LEVEL_SHARES.get(chemistry.family, 0.4),
+        rivals=rivals_of(chemistry),
     )
+    if "ocv_v" in changes:
+        changes = {"rivals": (), **changes}
     return _finished(replace(model, **changes), {"ocv_v": None, **changes})
 
 
+def rivals_of(chemistry: Chemistry) -> tuple[Rival, ...]:
+    """The published tables that a cell of this name may be nearer to."""
+    if chemistry.name == CUSTOM:
+        return ()
+    if chemistry.family in _APART:
+        own = (chemistry.name, chemistry.ocv_v, chemistry.sigma_ocv_v)
+        return (Rival(*own, BESIDE_V, BESIDE_BELIEF),)
+    others = [load_chemistry(n) for n in NAMES if n != chemistry.name]
+    others = [c for c in others if c.family not in _APART]
+    kin = [c for c in others if c.family == chemistry.family]
+    strangers = [c for c in others if c.family != chemistry.family]
+    return tuple(
+        Rival(
+            c.name,
+            c.ocv_v,
+            c.sigma_ocv_v,
+            LEVEL_SHARES.get(c.family, 0.4) * c.sigma_ocv_v,
+            belief / len(group),
+        )
+        for group, belief in ((kin, KIN_BELIEF), (strangers, STRANGER_BELIEF))
+        for c in group
+    )
+
+
 def with_changes(model: CellModel, **changes: Any) -> CellModel:
-    """The model with some fields replaced; the plateau follows the OCV and its sigma."""
+    """The model with some fields replaced; the plateau follows the OCV and its sigma, and a table
+    that is put in place of a published one has no rivals."""
+    if "ocv_v" in changes:
+        changes = {"rivals": (), **changes}
     return _finished(replace(model, **changes), changes)
 
 

@@ -28,7 +28,7 @@ from bms_studio.estimators.kernel import (
     Z,
 )
 from bms_studio.estimators.model import CellModel
-from bms_studio.estimators.ocv_error import curve_error
+from bms_studio.estimators.ocv_error import tables_of
 from bms_studio.estimators.soc_loop import SUMS, run
 from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS, SLOWEST_SHARE, SLOWEST_SIGMA
 
@@ -45,6 +45,8 @@ _PACK_COLUMNS = (
     "table_scale",
     "restarts",
     "offset_a_sigma",
+    "table",
+    "table_belief",
 )
 
 
@@ -95,10 +97,12 @@ class Params:
 def start(params: Params, cells: int) -> State:
     """The state before the first sample of a string of `cells` cells."""
     model = params.model
+    tables = tables_of(model)
     reals = np.zeros(len(REALS))
     reals[REALS.index("alpha")] = 1.0
     reals[REALS.index("table_scale")] = 1.0
     reals[REALS.index("swing")] = 1.0
+    reals[REALS.index("belief")] = tables.belief[0]
     reals[REALS.index("hint")] = params.initial_soc
     reals[REALS.index("hint_sigma")] = params.initial_soc_sigma
     reals[REALS.index("coulomb")] = params.initial_soc
@@ -122,7 +126,7 @@ def start(params: Params, cells: int) -> State:
     # A cell made for energy has more of every resistance than one made for power.
     for i, j, alike in ((F, D, 0.8), (F, L, 0.4), (D, L, 0.4)):
         covariance[i, j] = covariance[j, i] = alike * sigmas[i] * sigmas[j]
-    covariance[CURVE:, CURVE:] = curve_error(model)[0]
+    covariance[CURVE:, CURVE:] = tables.prior[0]
     # A mean of N cells takes 1/N of each cell's spread with it; one cell is its own mean.
     own = 1.0 - 1.0 / cells
     spread = np.array(
@@ -139,13 +143,13 @@ def start(params: Params, cells: int) -> State:
         "reals": reals,
         "x": x,
         "covariance": covariance,
-        "residuals": np.zeros(HYPOTHESES),
+        "residuals": np.zeros((len(tables.belief), HYPOTHESES)),
         "cells": np.zeros((cells, CELL_STATES)),
         "cell_covariance": np.tile(np.diag(spread**2 * own), (cells, 1, 1)),
         "sums": np.zeros((cells, SUMS)),
         "usual": np.zeros(cells),
-        "belief": np.zeros(HYPOTHESES),
-        "heard": np.zeros((2, HYPOTHESES)),
+        "belief": np.log(tables.belief[:, None] * _stated(params)),
+        "heard": np.zeros((2, len(tables.belief), HYPOTHESES)),
     }
 
 
@@ -156,7 +160,8 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
     coulomb_soc (the baseline), offset_a and its sigma, resistance_ohm (ohmic, now), correcting
     (1: voltage corrects SOC, 0: plateau or start-up), hysteresis -1..1, model_error_v,
     table_scale (how much more uncertain than stated the OCV table turned out), restarts (how often
-    voltage contradicted the state); and float32 (M, N):
+    voltage contradicted the state), table (the one that the filter follows: 0 the model's, from 1
+    on its rivals') and table_belief, the probability of it among all; and float32 (M, N):
     soc, soc_sigma, resistance_difference_ohm, its _sigma, capacity_difference (relative), its
     _sigma, offset_v.
     """
@@ -172,7 +177,7 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
     pack = np.zeros((room, len(_PACK_COLUMNS)))
     table = np.zeros((7, room, cells), np.float32)
     model = params.model
-    prior, doubts = curve_error(model)
+    tables = tables_of(model)
     count = run(
         samples.time_ns,
         samples.current_a,
@@ -181,12 +186,12 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         balancing,
         has_balancing,
         _constants(params),
-        model.ocv_v,
+        tables.ocv_v,
         model.docv_dt_v_per_k,
         model.r_shape,
-        doubts,
-        prior,
-        model.plateau,
+        tables.doubts,
+        tables.prior,
+        tables.plateau,
         state["integers"],
         state["reals"],
         state["x"],
@@ -216,6 +221,19 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         time_ns=time[:count],
         **columns,
         **{name: table[i, :count] for i, name in enumerate(names)},
+    )
+
+
+def _stated(params: Params) -> NDArray[np.float64]:
+    """(HYPOTHESES,) probability of every SOC at the start, before any voltage."""
+    even = np.full(HYPOTHESES, 1.0 / HYPOTHESES)
+    if not np.isfinite(params.initial_soc):
+        return even
+    width = np.hypot(params.initial_soc_sigma, 0.005)
+    apart = (np.linspace(0.0, 1.0, HYPOTHESES) - params.initial_soc) / width
+    held = np.maximum(np.exp(-0.5 * apart**2), 1e-300)
+    return np.asarray(
+        (1 - params.hint_doubt) * held / held.sum() + params.hint_doubt * even, np.float64
     )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.hypotheses import compare, weigh
 from bms_studio.estimators.kernel import (
     CELL_STATES,
     B,
@@ -38,13 +37,11 @@ from bms_studio.estimators.soc_state import (
     C_BLEED,
     C_EA,
     C_EH,
-    C_ERR,
     C_GAP,
     C_M,
     C_NOISE,
     C_Q,
     C_R0,
-    C_SM,
     C_STARTUP,
     C_TAU,
     C_WIDTH,
@@ -54,13 +51,17 @@ from bms_studio.estimators.soc_state import (
     I_MODE,
     I_RESTARTS,
     I_ROWS,
+    I_TABLE,
     I_WINDOW,
     R_ANCHORED,
+    R_BELIEF,
     R_CONVEX,
     R_COULOMB,
     R_DOUBT,
     R_HYST,
     R_LAST_A,
+    R_LEAN,
+    R_LEAN_VAR,
     R_MEAN_A,
     R_SCALE,
     R_SLOW,
@@ -77,14 +78,8 @@ from bms_studio.estimators.soc_state import (
     R_WIN_U,
     RESTART_S,
 )
-from bms_studio.estimators.startup import (
-    begin_again,
-    forget_curve,
-    judge,
-    listen,
-    rescale,
-    seat,
-)
+from bms_studio.estimators.startup import begin_again, judge, listen, rescale
+from bms_studio.estimators.stretches import hear
 
 # Below this share of 1C a window is one of a rest.
 CALM_C = 0.01
@@ -129,10 +124,10 @@ def _close(
     row: int,
     integers: NDArray[np.int64],
     c: NDArray[np.float64],
-    ocv: NDArray[np.float64],
-    doubts: NDArray[np.float64],
-    prior: NDArray[np.float64],
-    flat: NDArray[np.bool_],
+    ocvs: NDArray[np.float64],
+    doubted: NDArray[np.float64],
+    priors: NDArray[np.float64],
+    flats: NDArray[np.bool_],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
@@ -154,25 +149,15 @@ def _close(
     dt = r[R_WIN_S]
     moved = r[R_WIN_AS] / q_as
     current = r[R_WIN_A] / rows
+    running = integers[I_MODE] == 1
+    if running and r[R_WIN_N] > 0:
+        window = (r[R_WIN_U] / r[R_WIN_N], moved, dt, temperature_factor)
+        hear(*window, integers, c, r, x, cov, ocvs, doubted, priors, belief, heard)
+    of = integers[I_TABLE]
+    ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
     z = min(max(x[Z], 0.0), 1.0)
     behind = lag(c, r, x)
     here = look_up(ocv, surface(z, behind))
-    running = integers[I_MODE] == 1
-    # A rest says the same in every window: one in twelve speaks for all of them.
-    calm = abs(moved) < CALM_C * dt / 3600.0
-    alone = 1 if not calm else 12
-    if running and r[R_WIN_N] > 0 and integers[I_WINDOW] % alone == 0:
-        open_v = r[R_WIN_U] / r[R_WIN_N]
-        many = float(alone)
-        told = (open_v, many * moved, many * dt, temperature_factor)
-        chances = weigh(*told, c, r, cov, ocv, doubts, belief, heard)
-        lost, mean, sigma = compare(c, r, x, cov, chances)
-        if lost:
-            forget_curve(r, x, cov, prior)
-            circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
-            seat(c, r, x, cov, ocv, doubts, mean, sigma, circuit)
-            integers[I_RESTARTS] += 1
-            r[R_DOUBT] = 0.0
     # Of the mean cell's polarisation, what a cell of another SOC has more (per unit of R's shape).
     at_mean = look_up(shape, z)
     drop = r[R_WIN_P] / max(r[R_WIN_N], 1.0) / at_mean
@@ -194,6 +179,7 @@ def _close(
             zk = min(max(z + cells[k, 0] - middle, 0.0), 1.0)
             more = look_up(ocv, surface(zk, behind)) - here + drop * (look_up(shape, zk) - at_mean)
             r[R_CONVEX] += more / len(cells)
+    doubt = r[R_DOUBT] + r[R_LEAN_VAR]
     for k in range(len(cells)):
         d = cells[k]
         p = cell_p[k]
@@ -224,8 +210,8 @@ def _close(
             told = noise * rows / count + bend
             correct_cell(d, p, slope, current, dv - expected, told, flat[level])
             usual[k] = dv
-        table[0, row, k] = min(max(x[Z] + d[0], 0.0), 1.0)
-        table[1, row, k] = math.sqrt(cov[Z, Z] + r[R_DOUBT] + p[0, 0])
+        table[0, row, k] = min(max(x[Z] + r[R_LEAN] + d[0], 0.0), 1.0)
+        table[1, row, k] = math.sqrt(cov[Z, Z] + doubt + p[0, 0])
         table[2, row, k] = d[1]
         table[3, row, k] = math.sqrt(p[1, 1])
         table[4, row, k] = d[2]
@@ -234,8 +220,8 @@ def _close(
         for j in range(SUMS):
             sums[k, j] = 0.0
     time[row] = integers[I_LAST]
-    pack[row, 0] = z
-    pack[row, 1] = math.sqrt(cov[Z, Z] + r[R_DOUBT])
+    pack[row, 0] = min(max(x[Z] + r[R_LEAN], 0.0), 1.0)
+    pack[row, 1] = math.sqrt(cov[Z, Z] + doubt)
     pack[row, 2] = r[R_COULOMB]
     pack[row, 3] = x[B]
     pack[row, 4] = (1 + x[F]) * c[C_R0] * temperature_factor
@@ -245,6 +231,8 @@ def _close(
     pack[row, 8] = r[R_SCALE]
     pack[row, 9] = integers[I_RESTARTS]
     pack[row, 10] = math.sqrt(cov[B, B])
+    pack[row, 11] = of
+    pack[row, 12] = r[R_BELIEF]
     integers[I_ROWS] = 0
     r[R_WIN_S] = 0.0
     r[R_WIN_AS] = 0.0
@@ -260,12 +248,12 @@ def run(
     balancing: NDArray[np.float32],
     has_balancing: int,
     c: NDArray[np.float64],
-    ocv: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
     entropic: NDArray[np.float64],
     shape: NDArray[np.float64],
-    doubts: NDArray[np.float64],
-    prior: NDArray[np.float64],
-    flat: NDArray[np.bool_],
+    doubted: NDArray[np.float64],
+    priors: NDArray[np.float64],
+    flats: NDArray[np.bool_],
     integers: NDArray[np.int64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -285,6 +273,8 @@ def run(
     closed = 0
     width = int(c[C_WIDTH] * 1e9 + 0.5)
     warmth = 1.0
+    of = integers[I_TABLE]
+    ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
     for t in range(len(time_ns)):
         current = currents[t]
         unknown = math.isnan(current)
@@ -299,16 +289,17 @@ def run(
         window = time_ns[t] // width
         if integers[I_ROWS] > 0 and window != integers[I_WINDOW]:
             if integers[I_MODE] == 0 and r[R_START_S] > 0:
-                judge(c, r, x, cov, ocv, doubts, prior, residuals, belief, heard, False)
+                where = (integers[I_TABLE], c, r, x, cov)
+                judge(*where, ocvs, doubted, priors, residuals, belief, heard, False)
             level = warmth * look_up(shape, min(max(x[Z], 0.0), 1.0))
             _close(
                 closed,
                 integers,
                 c,
-                ocv,
-                doubts,
-                prior,
-                flat,
+                ocvs,
+                doubted,
+                priors,
+                flats,
                 r,
                 x,
                 cov,
@@ -325,6 +316,8 @@ def run(
                 table,
             )
             closed += 1
+            of = integers[I_TABLE]
+            ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
         integers[I_WINDOW] = window
         v = mean_cell(cells_v[t], usual)
         dt = 0.0
@@ -358,20 +351,21 @@ def run(
             kink = look_up(doubts[1], min(max(seen, 0.0), 1.0))
             waited = spread(c, r, x, cov, factor, slope, kink)
         if dt > 0 and gap and integers[I_MODE] == 1:
-            begin_again(integers, r, x, cov, prior, residuals)
+            begin_again(dt, integers, c, r, x, cov, prior, residuals, belief)
         if not math.isnan(v):
             if integers[I_MODE] == 0:
                 if not (unknown and math.isnan(v)):
-                    listen(dt, v, current, temperature, c, ocv, entropic, r, x, residuals, factor)
+                    listen(dt, v, current, temperature, c, ocvs, entropic, r, x, residuals, factor)
                 listen_s = min(c[C_STARTUP], RESTART_S) if integers[I_RESTARTS] else c[C_STARTUP]
                 if r[R_START_S] >= listen_s:
-                    judge(c, r, x, cov, ocv, doubts, prior, residuals, belief, heard, True)
+                    where = (integers[I_TABLE], c, r, x, cov)
+                    judge(*where, ocvs, doubted, priors, residuals, belief, heard, True)
                     integers[I_MODE] = 1
                     r[R_SLOW] = 0.0
             elif waited > 0:
                 now = (waited, v, current, unknown, temperature)
                 if read(*now, c, ocv, entropic, doubts, flat, r, x, cov, factor):
-                    begin_again(integers, r, x, cov, prior, residuals)
+                    begin_again(0.0, integers, c, r, x, cov, prior, residuals, belief)
             if integers[I_MODE] == 1 and not unknown:
                 extra = polarised(current, c, r, x, factor)
                 warm = look_up(entropic, x[Z]) * (temperature - 25.0)

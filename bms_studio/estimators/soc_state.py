@@ -3,7 +3,7 @@
 Names only. REALS and INTEGERS are state, CONSTANTS come from parameters and cell model.
 """
 
-INTEGERS = ("begun", "mode", "last_ns", "window", "rows", "restarts")
+INTEGERS = ("begun", "mode", "last_ns", "window", "rows", "restarts", "table")
 REALS = (
     "x1",
     "x2",
@@ -43,6 +43,15 @@ REALS = (
     "waiting_way",
     "waiting_noise",
     "x4",
+    "heard_u",
+    "heard_n",
+    "heard_lag_a",
+    "heard_moved",
+    "heard_way",
+    "heard_s",
+    "belief",
+    "leaning",
+    "leaning_var",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -76,7 +85,7 @@ CONSTANTS = (
     "window_s",
 )
 
-I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
+I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS, I_TABLE = range(7)
 (
     R_X1,
     R_X2,
@@ -116,7 +125,16 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS = range(6)
     R_WAIT_WAY,
     R_WAIT_NOISE,
     R_X4,
-) = range(38)
+    R_HEARD_U,
+    R_HEARD_N,
+    R_HEARD_D,
+    R_HEARD_MOVED,
+    R_HEARD_WAY,
+    R_HEARD_S,
+    R_BELIEF,
+    R_LEAN,
+    R_LEAN_VAR,
+) = range(47)
 (
     C_Q,
     C_R0,

@@ -25,6 +25,7 @@ from bms_studio.estimators.pack_filter import lag, polarised, surface
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
     C_ERR,
+    C_GAP_C,
     C_M,
     C_SM,
     C_SR,
@@ -35,9 +36,16 @@ from bms_studio.estimators.soc_state import (
     R_CONTRARY,
     R_CURRENT_S,
     R_DOUBT,
+    R_HEARD_D,
+    R_HEARD_MOVED,
+    R_HEARD_N,
+    R_HEARD_S,
+    R_HEARD_U,
+    R_HEARD_WAY,
     R_HINT,
     R_HINT_S,
     R_HYST,
+    R_LEAN_VAR,
     R_SCALE,
     R_SHIFT,
     R_SLOPE,
@@ -53,14 +61,15 @@ def listen(
     current: float,
     temperature: float,
     c: NDArray[np.float64],
-    ocv: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
     entropic: NDArray[np.float64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     residuals: NDArray[np.float64],
     factor: float,
 ) -> None:
-    """One reading for every hypothesis of the start: running means weighted by time."""
+    """One reading for every hypothesis of the start, of every table: running means weighted by
+    time."""
     weight = max(dt, 1e-3)
     r[R_START_S] += weight
     share = weight / r[R_START_S]
@@ -69,18 +78,21 @@ def listen(
     r[R_CURRENT_S] += share * (abs(extra) - r[R_CURRENT_S])
     for i in range(HYPOTHESES):
         z = i / (HYPOTHESES - 1) + r[R_SHIFT]
-        model = look_up(ocv, surface(z, behind)) + extra
-        model += look_up(entropic, z) * (temperature - 25.0)
-        residuals[i] += share * (v - model - residuals[i])
+        other = extra + look_up(entropic, z) * (temperature - 25.0)
+        seen = surface(z, behind)
+        for j in range(len(ocvs)):
+            model = look_up(ocvs[j], seen) + other
+            residuals[j, i] += share * (v - model - residuals[j, i])
 
 
 @njit(nogil=True, cache=True)
 def judge(
+    now: int,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
-    ocv: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
     doubts: NDArray[np.float64],
     prior: NDArray[np.float64],
     residuals: NDArray[np.float64],
@@ -88,21 +100,18 @@ def judge(
     heard: NDArray[np.float64],
     final: bool,
 ) -> None:
-    """Put mean and sigma of the likeliest story into the filter, and at the end of the start what
-    is to be believed of every hypothesis."""
+    """Put mean and sigma of the likeliest story of table `now` into the filter, and at the end of
+    the start what is to be believed of every hypothesis of every table."""
     # Which branch of the hysteresis the cell is on is not known before charge has moved.
     branch = r[R_SWING] * c[C_M] * (1 - abs(r[R_HYST]))
     circuit = c[C_ERR] ** 2 + branch**2 + (c[C_SR] * r[R_CURRENT_S]) ** 2
     circuit += (r[R_SWING] * c[C_SM]) ** 2
-    variance = np.empty(HYPOTHESES)
-    for i in range(HYPOTHESES):
-        at = min(max(i / (HYPOTHESES - 1) + r[R_SHIFT], 0.0), 1.0)
-        variance[i] = circuit + (r[R_SCALE] * look_up(doubts[0], at)) ** 2
+    variance = circuit + _table_variance(r[R_SCALE], r[R_SHIFT], doubts[now])
     # A state that voltage has long confirmed is doubted less than the table; a stated one more.
     confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
     doubt = 0.01 if confirmed else c[C_DOUBT]
     mean, sigma, wrong = judge_hypotheses(
-        residuals,
+        residuals[now],
         r[R_SHIFT],
         variance,
         r[R_HINT],
@@ -112,20 +121,50 @@ def judge(
     )
     if final:
         if wrong:
-            rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior)
-        for i in range(HYPOTHESES):
-            share = 1.0 / HYPOTHESES
-            if not math.isnan(r[R_HINT]):
-                apart = (i / (HYPOTHESES - 1) - r[R_HINT]) / math.hypot(r[R_HINT_S], 0.005)
-                width = math.hypot(r[R_HINT_S], 0.005) * 2.5066 * (HYPOTHESES - 1)
-                share = (1 - doubt) * math.exp(-0.5 * apart * apart) / width + doubt * share
-            spread = variance[i] * (25.0 if wrong else 1.0)
-            told = min(0.5 * residuals[i] * residuals[i] / spread, 50.0)
-            belief[i] = math.log(share) - told - 0.5 * math.log(spread)
-            own = max(spread - (r[R_SCALE] * doubts[2, 0]) ** 2, 1e-6)
-            heard[0, i] = 1 / own
-            heard[1, i] = residuals[i] / own
-    seat(c, r, x, cov, ocv, doubts, mean, sigma, circuit)
+            rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior[now])
+        for j in range(len(ocvs)):
+            scale = r[R_SCALE] if j == now else 1.0
+            spread = circuit + _table_variance(scale, r[R_SHIFT], doubts[j])
+            if j == now and wrong:
+                spread = 25.0 * variance
+            shared = (scale * doubts[j, 2, 0]) ** 2
+            for i in range(HYPOTHESES):
+                off = residuals[j, i]
+                told = min(0.5 * off * off / spread[i], 50.0)
+                belief[j, i] -= told + 0.5 * math.log(spread[i])
+                own = max(spread[i] - shared, 1e-6)
+                heard[0, j, i] = 1 / own
+                heard[1, j, i] = off / own
+        forget_heard(r)
+    seat(c, r, x, cov, ocvs[now], doubts[now], mean, sigma, circuit)
+
+
+@njit(nogil=True, cache=True)
+def _table_variance(scale: float, shift: float, doubts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the OCV of every hypothesis (V^2)."""
+    out = np.empty(HYPOTHESES)
+    for i in range(HYPOTHESES):
+        at = min(max(i / (HYPOTHESES - 1) + shift, 0.0), 1.0)
+        out[i] = (scale * look_up(doubts[0], at)) ** 2
+    return out
+
+
+@njit(nogil=True, cache=True)
+def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities from logarithms."""
+    out = np.exp(belief - np.max(belief))
+    return np.asarray(out / np.sum(out))
+
+
+@njit(nogil=True, cache=True)
+def forget_heard(r: NDArray[np.float64]) -> None:
+    """No stretch has begun for the hypotheses to hear."""
+    r[R_HEARD_U] = 0.0
+    r[R_HEARD_N] = 0.0
+    r[R_HEARD_D] = 0.0
+    r[R_HEARD_MOVED] = 0.0
+    r[R_HEARD_WAY] = 0.0
+    r[R_HEARD_S] = 0.0
 
 
 @njit(nogil=True, cache=True)
@@ -208,21 +247,75 @@ def seat(
 
 @njit(nogil=True, cache=True)
 def begin_again(
+    lost_s: float,
     integers: NDArray[np.int64],
+    c: NDArray[np.float64],
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
     prior: NDArray[np.float64],
     residuals: NDArray[np.float64],
+    belief: NDArray[np.float64],
 ) -> None:
-    """Back to hypotheses, with the present answer as the hint."""
+    """Back to hypotheses, with the present answer as the hint. After a gap of lost_s seconds what
+    was believed of every table and SOC is as it was, but for what flowed and the doubt that all was
+    wrong; where voltage contradicted (no gap) only what was believed of the tables is."""
+    confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
+    doubt = 0.01 if confirmed else c[C_DOUBT]
     integers[I_MODE] = 0
     integers[I_RESTARTS] += 1
     r[R_HINT] = x[Z]
-    r[R_HINT_S] = math.sqrt(cov[Z, Z])
+    r[R_HINT_S] = math.sqrt(cov[Z, Z] + (r[R_DOUBT] + r[R_LEAN_VAR] if lost_s > 0 else 0.0))
+    if lost_s > 0:
+        _carry(belief, r[R_SHIFT], max(c[C_GAP_C] * lost_s / 3600.0, 0.005), doubt)
+    else:
+        _state(belief, r[R_HINT], math.hypot(r[R_HINT_S], 0.005), doubt)
     r[R_START_S] = 0.0
     r[R_SHIFT] = 0.0
     r[R_CURRENT_S] = 0.0
     r[R_CONTRARY] = 0.0
     residuals[:] = 0.0
     forget_curve(r, x, cov, prior)
+
+
+@njit(nogil=True, cache=True)
+def _carry(belief: NDArray[np.float64], shift: float, width: float, doubt: float) -> None:
+    """Beliefs on the hypotheses' present SOCs, on those of a new start: moved, blurred by a normal
+    distribution of this width, and mixed with so much of one that knows nothing. No table is ever
+    out of the question."""
+    p = believe(belief)
+    step = 1.0 / (HYPOTHESES - 1)
+    kernel = np.empty(2 * HYPOTHESES)
+    for k in range(2 * HYPOTHESES):
+        kernel[k] = math.exp(-0.5 * (k * step / width) ** 2)
+    for j in range(len(p)):
+        out = np.zeros(HYPOTHESES)
+        for i in range(HYPOTHESES):
+            if p[j, i] < 1e-9:
+                continue
+            to = i + shift / step
+            for k in range(HYPOTHESES):
+                apart = abs(k - to)
+                at = int(apart)
+                if at < 2 * HYPOTHESES - 1:
+                    share = apart - at
+                    out[k] += p[j, i] * ((1 - share) * kernel[at] + share * kernel[at + 1])
+        mass = max(np.sum(p[j]), 1e-4)
+        total = max(np.sum(out), 1e-300)
+        for i in range(HYPOTHESES):
+            told = (1 - doubt) * out[i] / total + doubt / HYPOTHESES
+            belief[j, i] = math.log(mass * told)
+
+
+@njit(nogil=True, cache=True)
+def _state(belief: NDArray[np.float64], mean: float, sigma: float, doubt: float) -> None:
+    """Beliefs of a SOC that is told so; the tables keep theirs."""
+    p = believe(belief)
+    step = 1.0 / (HYPOTHESES - 1)
+    density = step / (sigma * 2.5066)
+    for j in range(len(p)):
+        mass = max(np.sum(p[j]), 1e-4)
+        for i in range(HYPOTHESES):
+            apart = (i * step - mean) / sigma
+            share = (1 - doubt) * math.exp(-0.5 * apart * apart) * density
+            belief[j, i] = math.log(mass * (share + doubt * step))
