@@ -45,7 +45,6 @@ TABLES = {
 }
 # Roots of tan(x) = x: the modes of a sphere with a given flux.
 _ROOTS = np.array([4.4934, 7.7253, 10.9041, 14.0662])
-_F, _R = 96485.332, 8.314462618
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,15 @@ def make_run(chemistry: str, table: str, ambient: float, kind: str, seed: int) -
     stated = capacity / (1 + 0.02 * rng.standard_normal())
     name = f"{table.split('_')[1]} {ambient:g} {kind}"
     seen = np.round(np.mean(degrees))
-    return Run(name, np.arange(rows) * 1.0, current, volts, soc, float(seen), stated)
+    return Run(
+        name,
+        np.arange(rows, dtype=np.float64),
+        np.asarray(current, np.float64),
+        volts,
+        soc,
+        float(seen),
+        stated,
+    )
 
 
 def _profile(kind: str, strong: float, rng: np.random.Generator) -> tuple[float, Array]:

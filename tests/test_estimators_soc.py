@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bms_studio.estimators import soc
 from bms_studio.estimators.contract import Samples, samples
 from bms_studio.estimators.model import CellModel, cell_model, fit_model, ocv_at, with_changes
+from bms_studio.estimators.ocv_error import tables_of
 from bms_studio.pack.chemistry import load_chemistry
 from tests.estimator_parts import ride, ride_current
 
@@ -261,3 +262,31 @@ def test_samples_with_wrong_shapes_are_refused() -> None:
         samples(time, np.zeros(2), np.zeros((3, 4)))
     with pytest.raises(ValueError, match="floating point"):
         samples(time, np.zeros(3), np.zeros((3, 4), np.int32))
+
+
+def test_a_table_of_the_family_that_fits_better_is_followed_and_named() -> None:
+    """Told "NMC", the cells have the curve of a spinel blend: 0.2 V apart."""
+    cells = cell_model(load_chemistry("LMO"), 5.0, hysteresis_v=0.0)
+    data = ride(cells, cells=3, seconds=7200, soc=0.9)
+    out = run(NMC, data, initial_soc=0.9, initial_soc_sigma=0.01)
+    names = tables_of(NMC).names
+    assert names[int(out["table"][-1])] == "LMO"
+    assert out["table_belief"][-1] > 0.8
+    error = np.abs(out["pack_soc"] - truth(cells, data, 0.9, out["time_ns"]))
+    assert np.mean(error <= 3 * out["pack_soc_sigma"]) > 0.95
+
+
+def test_a_table_of_ones_own_has_no_rivals() -> None:
+    assert len(tables_of(NMC).names) == 6
+    assert not with_changes(NMC, ocv_v=NMC.ocv_v + 0.001).rivals
+    assert tables_of(NMC).belief.sum() == pytest.approx(1.0)
+
+
+def test_a_gap_leaves_what_was_believed_of_the_table() -> None:
+    cells = cell_model(load_chemistry("LMO"), 5.0, hysteresis_v=0.0)
+    data = ride(cells, cells=3, seconds=7200, soc=0.9)
+    later = data.time_ns + np.where(np.arange(7200) >= 7000, 3_600_000_000_000, 0)
+    gapped = samples(later, data.current_a, data.cells_v, data.temperature_degc)
+    out = run(NMC, gapped, initial_soc=0.9, initial_soc_sigma=0.01)
+    assert tables_of(NMC).names[int(out["table"][-1])] == "LMO"
+    assert out["restarts"][-1] >= 1

@@ -22,6 +22,7 @@ from bms_studio.analysis.basis import (
     with_bms,
     with_capacity,
     with_chemistry,
+    with_table,
 )
 from bms_studio.analysis.contract import (
     ESTIMATES,
@@ -167,7 +168,8 @@ class Analyser:
     @property
     def basis(self) -> Basis:
         """What the results stand on; says so where no current came in the first minute."""
-        basis = self.ground.basis
+        row = {} if self._row is None else self._row[1]
+        basis = with_table(self.ground.basis, self.ground.model, row)
         known = self._begun and self._row is not None and not self._current_missing
         if known or not self._evaluated:
             return basis

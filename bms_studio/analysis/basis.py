@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bms_studio.analysis.contract import Basis, Settings
 from bms_studio.estimators.model import CellModel, cell_model, with_changes
+from bms_studio.estimators.ocv_error import tables_of
 from bms_studio.pack.chemistry import NAMES, Chemistry, chemistry_from_csv, load_chemistry
 from bms_studio.pack.learn_capacity import learn_capacity
 from bms_studio.pack.profile import Profile
@@ -156,6 +157,18 @@ def with_chemistry(
     if not found.name or found.confidence < _RECOGNISED:
         return known
     return replace(known, chemistry=found.name, confidence=round(found.confidence, 2))
+
+
+def with_table(basis: Basis, model: CellModel, row: Mapping[str, Any]) -> Basis:
+    """The same with the table that SOC follows by now (row: one of `estimators.soc`), said so
+    where it is another than the chemistry's."""
+    at = int(row.get("table", 0))
+    if not at:
+        return basis
+    name = tables_of(model).names[at]
+    belief = round(float(row["table_belief"]), 2)
+    notes = (*basis.notes, f"basis.nearer_{name.lower()}")
+    return replace(basis, notes=notes, table=name, table_confidence=belief)
 
 
 def differs(now: Basis, then: Basis) -> bool:

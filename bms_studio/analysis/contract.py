@@ -83,7 +83,8 @@ class Basis:
     """What the estimates stand on: chemistry with confidence 0..1 and where it comes from
     ("stated", "recognised", "asked"), capacity likewise ("bms"; "learned": voltage over charge); ""
     and NaN: unknown, nothing is judged that would need it. notes: message codes of what degrades
-    the result ("basis.no_current")."""
+    the result ("basis.no_current"). table, table_confidence: the published table that SOC follows
+    because the voltages do, where it is not that of the chemistry; "": it is."""
 
     chemistry: str = ""
     chemistry_confidence: float = 0.0
@@ -92,6 +93,8 @@ class Basis:
     capacity_source: str = ""
     model: str = ""
     notes: tuple[str, ...] = ()
+    table: str = ""
+    table_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
