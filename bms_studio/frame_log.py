@@ -216,5 +216,15 @@ class FrameLog:
         return self._ids.table()
 
 
+def warm() -> None:
+    """Load the table's kernel, for frames that arrive and for a recording's, which are mapped
+    read-only: to numba that is another type, which the first look at Trace would compile."""
+    for writable in (True, False):
+        frames = empty_frames(1)
+        for column in _columns(frames):
+            column.flags.writeable = writable
+        FrameLog(fixed=frames).by_id(0)
+
+
 def _columns(frames: Frames) -> tuple[NDArray[np.generic], ...]:
     return (frames.time, frames.id, frames.flags, frames.channel, frames.length, frames.data)

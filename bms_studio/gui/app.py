@@ -27,6 +27,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtWidgets import QApplication
 
+from bms_studio.frame_log import warm as warm_frame_log
 from bms_studio.gui.contract import PackView, Playable, SessionSource
 from bms_studio.gui.open_dialogs import show_error
 from bms_studio.gui.screenshot import grab
@@ -194,6 +195,7 @@ def _load_kernels() -> None:
     timeline.append("cells", moments, np.zeros((2, 1), np.float32))
     timeline.fetch("cells", 0, 2, 1)
     timeline.held("cells", 1)
+    warm_frame_log()
 
 
 def _arrange_picture(window: Window, start: Start) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bms_studio.analysis.warm import warm_estimators
 from bms_studio.derivation import Derivation
+from bms_studio.frame_log import warm as warm_frame_log
 from bms_studio.from_logs import import_logs
 from bms_studio.interpret import Request
 from bms_studio.kernels import note_kernels_ready
@@ -38,6 +39,7 @@ def main() -> int:
         timeline.fetch(group, *span, 20)
         timeline.held(group, span[1])
     timeline.frames.by_id(span[1])
+    warm_frame_log()
     Reassembler([(0x7BB, False)]).push(blocks[0])
     with tempfile.TemporaryDirectory(prefix="bms-studio-warm-") as folder:
         for suffix in (".log", ".asc", ".blf"):
