@@ -77,9 +77,11 @@ _NO_PROBE = _words(
 )
 _NO_PACK = _words("limit threshold command history machine twelve delta count id open flag display")
 _TIMES = _words(
-    "time timer ts date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch"
+    "time timer ts date datetime timestamp zeit datum zeitstempel clock heure uhrzeit epoch "
+    "seconds elapsed"
 )
-_LESS_TIMES = _words("step cycle loop idle charge discharge remaining total history")
+_TIME_UNITS = _words("s sec ms us µs min h")
+_LESS_TIMES = _words("step cycle loop idle charge discharge remaining total history seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def plan(headers: Sequence[str], units: Sequence[str] = ()) -> Plan:
         rest = [h for h in rest if h.place not in used]
     if not any(column.role.kind == "probe" for column in columns):
         columns += _only_probe(rest)
+    if not any(column.role.kind == "cell" for column in columns):
+        columns += _only_cell(rest)
     columns += _single(rest)
     used = {column.place for column in columns} | taken
     unused = tuple(h.text for h in parsed if h.place not in used)
@@ -168,7 +172,8 @@ def _times(headers: Sequence[_Header]) -> list[TimeColumn]:
     for header in headers:
         words = set(re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", header.text).lower()))
         words |= {word for word in _TIMES if header.plain.endswith(word)}
-        if header.text.lower() == "t":
+        seconds = header.plain == "t" and header.unit.lower() in _TIME_UNITS
+        if header.text.lower() == "t" or seconds:
             words = {"time"}
         if not words & _TIMES or header.name.has("voltage", "current", "temperature", "soc"):
             continue
@@ -176,7 +181,9 @@ def _times(headers: Sequence[_Header]) -> list[TimeColumn]:
         score += 1 - 3 * bool(set(header.name.words) & {"step", "idle"})
         score -= bool(words & _LESS_TIMES)
         ranked.append((-score, header.place, TimeColumn(header.place, header.text, header.unit)))
-    return [column for _, _, column in sorted(ranked, key=lambda entry: entry[:2])]
+    found = [column for _, _, column in sorted(ranked, key=lambda entry: entry[:2])]
+    # Beside another time a T is a temperature.
+    return [column for column in found if column.header != "T"] or found
 
 
 # --- cells, probes, balancing -------------------------------------------------------------------
@@ -265,12 +272,26 @@ def _numbers_from_1(keys: Sequence[tuple[tuple[str, int], ...]]) -> list[int]:
 
 def _only_probe(headers: Sequence[_Header]) -> list[Column]:
     """One temperature without a number, as cyclers write it, if there is no other."""
-    found = [h for h in headers if set(h.name.words) in ({"temperature"}, {"cell", "temperature"})]
-    found = [h for h in found if h.meaning.quantity in ("", "temperature") and not h.name.numbers]
-    found = [h for h in found if not h.name.unknown]
-    if len(found) != 1:
+    named = ({"temperature"}, {"cell", "temperature"}, {"t"})
+    return _only("temperature", named, Role("probe", 1), headers)
+
+
+def _only_cell(headers: Sequence[_Header]) -> list[Column]:
+    """One cell's voltage without a number, if no other column is one: a cell on a cycler. Its
+    current is then that of the pack."""
+    found = _only("voltage", ({"cell", "voltage"},), Role("cell", 1), headers)
+    if not found:
         return []
-    return [_column(found[0], Role("probe", 1))]
+    return found + _only("current", ({"cell", "current"},), Role("pack", field="current"), headers)
+
+
+def _only(
+    quantity: str, named: Sequence[set[str]], role: Role, headers: Sequence[_Header]
+) -> list[Column]:
+    """The column of this quantity whose words are one of `named`, if there is just one."""
+    found = [h for h in headers if set(h.name.words) in named and not h.name.numbers]
+    found = [h for h in found if h.meaning.quantity in ("", quantity) and not h.name.unknown]
+    return [_column(found[0], role)] if len(found) == 1 else []
 
 
 # --- single quantities ------------------------------------------------------------------------
@@ -336,11 +357,15 @@ def _pack_field(header: _Header) -> str:
         return "" if extreme or "cell" in words else "soh" if "soh" in words else "soc"
     if "temperature" in words or "thermistor" in words or quantity == "temperature":
         return f"temperature_{extreme}" if extreme else ""
-    if "voltage" in words or quantity == "voltage" or words == {"v"}:
+    if "voltage" in words or quantity == "voltage" or words in ({"v"}, {"u"}):
         if "cell" in words:
             return f"cell_voltage_{extreme}" if extreme else ""
         return "" if extreme or words & {"charge", "discharge", "module", "string"} else "voltage"
-    if ("current" in words and "time" not in words) or quantity == "current" or words == {"i"}:
+    if (
+        ("current" in words and "time" not in words)
+        or quantity == "current"
+        or words in ({"i"}, {"i", "a"})
+    ):
         return "" if extreme or words & {"cell", "module", "string", "charge"} else "current"
     if "capacity" in words and words & {"remaining", "full"}:
         return "remaining_ah" if "remaining" in words else "full_ah"

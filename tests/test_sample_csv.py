@@ -318,6 +318,25 @@ def test_the_date_is_preferred_to_counters_and_step_times(tmp_path: Path) -> Non
     assert any("one cell" in note for note in got.report.notes)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "time,current_A,cell_voltage,temperature_C",
+        "Time (s),Current (A),Cell Voltage (V),Temp (C)",
+        "seconds,Icell,Vcell,Tcell",
+        "t_s,i_a,cell_v,t_degc",
+        "t,I,U,T",
+    ],
+)
+def test_one_cell_on_a_cycler_needs_no_number(tmp_path: Path, header: str) -> None:
+    rows = "".join(f"{k},{k % 3},{3.7 - 0.01 * (k % 3)},24.5\n" for k in range(30))
+    got = read(tmp_path, f"{header}\n{rows}")
+    assert millis(got)[-1] == 29_000
+    assert got.cells[:, 0].tolist() == pytest.approx([3.7 - 0.01 * (k % 3) for k in range(30)])
+    assert got.probes[:, 0].tolist() == pytest.approx([24.5] * 30)
+    assert got.pack["current"].tolist() == pytest.approx([k % 3 for k in range(30)])
+
+
 def test_a_counter_refines_dates_of_whole_seconds(tmp_path: Path) -> None:
     rows = "".join(
         f"{k / 4},{k / 4 % 2},5/4/2017 7:36:{24 + k // 4} AM,3.6,3.61\n" for k in range(20)
