@@ -51,7 +51,7 @@ def test_a_larger_offset_than_chips_have_is_no_sensor_and_a_vague_one_no_finding
         (0.014, 0.001, True, True),
         (0.025, 0.006, False, False),
         (0.025, 0.001, False, False),
-        (0.014, 0.006, True, False),
+        (0.014, 0.006, False, False),
     ):
         now = with_cell(made, 4, offset_v=offset, offset_v_sigma=sigma)
         value = score(offsets(now, failure_limits("NMC")))[4]

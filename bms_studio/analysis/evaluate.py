@@ -31,6 +31,8 @@ _SPAN_NS = 7 * 86_400_000_000_000
 _LEAST_WINDOWS = 20
 # What is still relaxing in a rest: 10 mV at first, with the slow pair's and diffusion's time.
 _RELAX_V, _RELAX_S, _REST_NOISE_V = 0.010, 900.0, 0.0005
+# What a usual table lacks (V); with twice as much a cell's place on it is not known.
+_EXPLAINED_V = 0.05
 _SHORT_REST_S, _REST_S = 120.0, 1800.0
 # Leak, capacity and offset are told apart only by time and by charge moved.
 _LEAK_HOURS, _SWING = 6.0, 0.3
@@ -192,7 +194,10 @@ class _Judge:
         common = float(given.soc["pack_soc_sigma"])
         own = np.sqrt(np.maximum(sigma**2 - common**2, 0.0))
         if given.count > 1:
-            self._put("imbalance", soc - float(np.nanmedian(soc)), own)
+            apart = soc - float(np.nanmedian(soc))
+            # Where the table does not explain the mean cell, a cell's place on it is not known.
+            lacks = abs(float(given.soc["model_error_v"])) / _EXPLAINED_V - 1.0
+            self._put("imbalance", apart, np.hypot(own, min(max(lacks, 0.0), 1.0) * np.abs(apart)))
         self.pack |= {"soc": float(given.soc["pack_soc"]), "soc_sigma": common}
         if not self._blocked():
             self.pack["current_offset_a"] = float(given.soc["offset_a"])
