@@ -250,4 +250,6 @@ def run_words(status: AnalysisStatus) -> str:
 
 def visits_words(visits: tuple[Health, ...]) -> str:
     """How many earlier visits are known."""
+    if len(visits) == 1:
+        return text("1 earlier visit")
     return text("{count} earlier visits", count=len(visits)) if visits else ""
