@@ -39,7 +39,14 @@ TEMPLATES: dict[str, str] = {
     "verdict.not_enough_data": "Not enough data for a verdict yet",
     "verdict.limits_ok": "Nothing beyond the limits so far; health has not been judged",
     "verdict.ok": "Nothing wrong in what could be checked",
+    "verdict.ok_unsure": (
+        "Nothing wrong in what could be checked; cell {cell} differs a little, which is not sure"
+    ),
     "verdict.named": "Cell {cell} stands out from the others: see First to fail",
+    "verdict.cell_resistance": "Cell {cell}: resistance {percent:.0f} % above the others",
+    "verdict.cell_joint": (
+        "Cell {cell}: joint or busbar, resistance {percent:.0f} % above the others"
+    ),
     "verdict.limit_exceeded": "A limit is exceeded: {what}",
     "action.connect": "Connect to a pack or open a recording",
     "action.wait": "Let it run: rest, a ride or a charge shows more",

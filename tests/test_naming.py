@@ -7,15 +7,17 @@ import pytest
 from numpy.typing import NDArray
 
 from bms_studio.diagnosis import self_discharge
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.contract import CellRisk, evidence
 from bms_studio.diagnosis.evidence import found_scores, offsets, score
 from bms_studio.diagnosis.failure_limits import failure_limits
 from bms_studio.diagnosis.fusion import assess
 from bms_studio.diagnosis.moments import CURRENT, Moments
 from bms_studio.diagnosis.sensors import SensorWatch
 from bms_studio.diagnosis.shifts import ShiftWatch
-from bms_studio.diagnosis.verdict import judge
-from bms_studio.diagnosis.words import found
+from bms_studio.diagnosis.verdict import judge, stands_out
+from bms_studio.diagnosis.words import action_of, found
+from bms_studio.gui.risk_words import beyond_words
+from bms_studio.messages import render
 from bms_studio.numerics.resolution import Resolution
 from bms_studio.pack.health import Health
 from tests.diagnosis_parts import START_NS, changed, health, rows
@@ -139,7 +141,35 @@ def test_the_verdict_never_says_ok_beside_a_cell_that_is_named_first_to_fail() -
     verdict = judge([], checked, True, now, risks=[named])
     assert (verdict.code, verdict.headline) == ("WATCH", ("verdict.named", {"cell": 3}))
     faint = replace(named, risk=0.3)
-    assert judge([], checked, True, now, risks=[faint]).code == "OK"
+    verdict = judge([], checked, True, now, risks=[faint])
+    assert (verdict.code, verdict.headline) == ("OK", ("verdict.ok_unsure", {"cell": 3}))
+    assert not stands_out(faint, [])
+    small = found("capacity.low", 1, (0, 1), 3, "watch", 4.0, {"percent": 3.0})
+    assert stands_out(faint, [small])
+    assert not stands_out(faint, [replace(small, state="resolved")])
+    assert not stands_out(faint, [replace(small, cell=4)])
+
+
+def test_the_verdict_has_the_figures_of_first_to_fail_and_not_older_ones() -> None:
+    def shown(quantity: str, value: float, sigma: float, reference: float) -> CellRisk:
+        item = evidence(quantity, value, sigma, reference, 0, 1, "")
+        mechanism = "capacity" if quantity == "capacity_difference" else "connection"
+        return CellRisk(3, 0.9, 1, mechanism, evidence=(item,))
+
+    joint = shown("ten_second_ohm", 4.83e-3, 1e-4, 3e-3)
+    high = found("resistance.high", 1, (0, 1), 3, "watch", 9.0, {"percent": 70.0})
+    said = judge([high], (), True, risks=[joint])
+    assert said.headline[0] == "verdict.cell_joint"
+    assert "61 %" in render(*said.headline)
+    assert said.next_action == action_of(high)
+    assert "61 " in beyond_words(joint.evidence[0])
+    low = found("capacity.low", 1, (0, 1), 3, "watch", 9.0, {"percent": 4.0})
+    newer = shown("capacity_difference", -0.0432, 0.005, 0.0)
+    assert "4.3 %" in render(*judge([low], (), True, risks=[newer]).headline)
+    # What is too faint for a figure, and another cell's, leave the alert as it was told.
+    vague = shown("ten_second_ohm", 3.1e-3, 1e-4, 3e-3)
+    for other in (vague, replace(joint, cell=4)):
+        assert judge([high], (), True, risks=[other]).headline == (high.code, high.parameters)
 
 
 def test_what_is_computed_from_a_reading_that_stands_still_is_not_the_cell_s() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from bms_studio.analysis.contract import Analysis
 from bms_studio.analysis.store import plain
 from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.diagnosis.verdict import stands_out
 from bms_studio.messages import check_words, render
 from bms_studio.pack.health import BY_NAME, Health
 
@@ -39,16 +40,20 @@ def document(packs: Sequence[Analysis]) -> dict[str, Any]:
 def _pack_document(analysis: Analysis) -> dict[str, Any]:
     health = analysis.health[-1] if analysis.health else Health(0, 0, analysis.cells)
     risks = ranked(analysis)
-    newest = {finding.id: finding for finding in analysis.findings}
     found: dict[str, Any] = plain(
         {
             "pack": _pack(analysis, health),
             "verdict": _verdict(analysis),
             "cells": [_cell(analysis, health, risk) for risk in risks],
-            "findings": [_finding(f) for f in newest.values()],
+            "findings": [_finding(f) for f in _newest(analysis)],
         }
     )
     return found
+
+
+def _newest(analysis: Analysis) -> tuple[Finding, ...]:
+    """The newest state of each finding."""
+    return tuple({finding.id: finding for finding in analysis.findings}.values())
 
 
 def ranked(analysis: Analysis) -> list[CellRisk]:
@@ -188,13 +193,14 @@ def lines(packs: Sequence[Analysis]) -> list[str]:
             f"usable {_per_cent(pack['usable_soc'])}"
             + (f", limited by cell {pack['limiting_cell']}" if pack["limiting_cell"] else ""),
         ]
+        sure = {r.cell for r in analysis.risks if stands_out(r, _newest(analysis))}
         order = sorted(found["cells"], key=lambda c: c["rank"])
         for cell in [c for c in order if c["mechanism"] != "none"][:5]:
             words = "; ".join(e["text"] for e in cell["evidence"] if e["text"])
             label = "" if cell["label"] == str(cell["cell"]) else f" ({cell['label']})"
             out.append(
-                f"cell {cell['cell']}{label}: {cell['mechanism']}, risk {cell['risk']:.2f}"
-                + (f": {words}" if words else "")
+                f"cell {cell['cell']}{label}: {'' if cell['cell'] in sure else 'not sure: '}"
+                f"{cell['mechanism']}, risk {cell['risk']:.2f}" + (f": {words}" if words else "")
             )
         out += [
             f"{f['severity']}: {f['text']} ({f['state']})"

@@ -153,6 +153,8 @@ def analyse(
                 analyser.finish()
                 done.monitors[number].flush()
             _collect(done, number, ears)
+            if ends:  # what the end told may decide; the newest alerts and figures stand in it
+                done.run.pack(number).verdict = done.monitors[number].judgement().verdict
         known = {number: analyser.known for number, analyser in done.analysers.items()}
         if again or not any(analyser.outdated for analyser in done.analysers.values()):
             break

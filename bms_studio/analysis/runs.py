@@ -69,7 +69,7 @@ class PackRun:
         if self.verdict is None:
             return None
         checked = [code for code, _ in self.verdict.checked if code in STREAM_CHECKS]
-        return judge(self.findings_at(now_ns), checked, True, health)
+        return judge(self.findings_at(now_ns), checked, True, health, risks=self.risks_at(now_ns))
 
     def visits_before(self, now_ns: int) -> tuple[Health, ...]:
         """How each day that had ended before a moment ended: one recording may hold several, and

@@ -6,12 +6,16 @@ an internal short that grows, a probe that runs away).
 REPLACE: a "warn" of a cell itself: resistance, capacity, self-discharge, internal short, imbalance
 that drifts.
 REPAIR: a "warn" of what surrounds the cells: connection, sensor, balancing, cooling, the BMS.
-WATCH: anything else active that is a "watch" or a "warn" (a limit, a level), or a cell that fusion
-names at a risk of at least a half.
+WATCH: anything else active that is a "watch" or a "warn" (a limit, a level), or a cell that stands
+out (`stands_out`): the same that is listed under First to fail.
 OK: nothing of that, and limits, measurement, resistance and balance of charge were really checked.
+A cell that fusion names at less than even odds is said to be unsure, not found.
 NOT_ENOUGH_DATA: the rest. What was checked and what was not, with the reason, stands beside it.
+Where fusion explains the alert that decides, the headline has fusion's figures: what stands in the
+verdict and under First to fail are one and the same.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,8 +36,26 @@ _CELL_KINDS = (
     "sag",
 )
 _REPAIR_KINDS = ("connection", "sensor", "balancing", "thermal", "bms")
+_OPEN = ("active", "acknowledged")
 # From this risk a cell that fusion names is worth a word where no alert has one.
 NAMED_RISK = 0.5
+# An evidence of fewer sigmas has no figure worth telling.
+SPEAKS_Z = 2.0
+_NAMES = {
+    "resistance": "verdict.cell_resistance",
+    "connection": "verdict.cell_joint",
+}
+# Alerts of a level, which the newest evidence of fusion tells better; those of growth and of single
+# moments say more than it. quantity, factor and name of the figure in the alert's sentence.
+_RESISTS = ("resistance.high", "connection.joint")
+_FIGURES = {
+    "capacity.low": ("capacity_difference", -1e2, "percent"),
+    "self-discharge.leak": ("leak_a", 1e3, "milliampere"),
+    "self-discharge.strong": ("leak_a", 1e3, "milliampere"),
+    "self-discharge.repeated": ("leak_a", 1e3, "milliampere"),
+    "imbalance.charge": ("imbalance", 1e2, "percent"),
+    "sensor.offset": ("offset_v", 1e3, "millivolt"),
+}
 # Without these nothing is OK.
 _NEEDED = ("check.cell_limits", "check.sensors", "check.resistance", "check.balance")
 # What a person does about a need.
@@ -149,25 +171,81 @@ def judge(
     for check in STREAM_CHECKS:
         if check not in checked:
             missing += ((check, {"why": _why(check, checked)}),)
+    findings = tuple(findings)
     code, cause = _worst(findings)
     if cause is not None:
-        parameters = dict(cause.parameters)
-        return Verdict(code, (cause.code, parameters), action_of(cause), done, missing)
-    first = None if sign_contradicts else _first_to_fail(risks)
+        return Verdict(code, _headline(cause, risks), action_of(cause), done, missing)
+    ranked = [] if sign_contradicts else sorted(risks, key=lambda r: r.rank)
+    first = next((r for r in ranked if stands_out(r, findings)), None)
     if first is not None:
-        return Verdict(
-            "WATCH", ("verdict.named", {"cell": first.cell}), first.remedy, done, missing
-        )
+        return Verdict("WATCH", _named(first), first.remedy, done, missing)
     made = {item for item, _ in done}
     if all(needed in made for needed in _NEEDED):
-        return Verdict("OK", ("verdict.ok", {}), ("action.none", {}), done, missing)
+        unsure = next((r for r in ranked if r.mechanism != "none"), None)
+        words: Item = ("verdict.ok", {})
+        if unsure is not None:
+            words = ("verdict.ok_unsure", {"cell": unsure.cell})
+        return Verdict("OK", words, ("action.none", {}), done, missing)
     return Verdict("NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), _next_step(missing), done, missing)
 
 
-def _first_to_fail(risks: Sequence[CellRisk]) -> CellRisk | None:
-    """The cell that is named with the highest risk, None below even odds."""
-    named = [r for r in risks if r.mechanism != "none" and r.risk >= NAMED_RISK]
-    return min(named, key=lambda r: r.rank, default=None)
+def stands_out(risk: CellRisk, findings: Iterable[Finding]) -> bool:
+    """Whether a cell belongs under First to fail: fusion names it, and at even odds, with a trend,
+    or beside an open alert of that cell that is more than information. The rest is unsure."""
+    if risk.mechanism == "none":
+        return False
+    return (
+        risk.risk >= NAMED_RISK
+        or bool(risk.lead_time)
+        or any(f.cell == risk.cell and f.state in _OPEN and f.severity != "info" for f in findings)
+    )
+
+
+def beyond(item: Mapping[str, float | str | int]) -> tuple[float, float]:
+    """How far evidence is from its reference, with sigma; a leak is told against the others
+    already. NaN unknown."""
+    value, sigma, reference = (_number(item.get(key)) for key in ("value", "sigma", "reference"))
+    known = math.isfinite(reference) and item.get("quantity") != "leak_a"
+    return value - (reference if known else 0.0), sigma
+
+
+def speaks(risk: CellRisk) -> bool:
+    """Whether the first piece of evidence stands out from its reference."""
+    for item in risk.evidence[:1]:
+        away, sigma = beyond(item)
+        return math.isnan(away) or not sigma > 0 or abs(away) >= SPEAKS_Z * sigma
+    return not risk.evidence
+
+
+def _headline(cause: Finding, risks: Sequence[CellRisk]) -> Item:
+    """The alert in words, with what fusion knows of it now."""
+    parameters = dict(cause.parameters)
+    risk = next((r for r in risks if r.cell == cause.cell and r.mechanism != "none"), None)
+    if risk is None or not risk.evidence or not speaks(risk) or "also" in parameters:
+        return cause.code, parameters
+    if cause.code in _RESISTS and risk.mechanism in _NAMES:
+        return _named(risk)
+    quantity, factor, name = _FIGURES.get(cause.code, ("", 1.0, ""))
+    away, _ = beyond(risk.evidence[0])
+    if quantity == risk.evidence[0].get("quantity") and math.isfinite(away):
+        parameters[name] = factor * away
+    return cause.code, parameters
+
+
+def _named(risk: CellRisk) -> Item:
+    """A cell that fusion names, with its figure where there is one."""
+    code, where = _NAMES.get(risk.mechanism, ""), {"cell": risk.cell}
+    if not code or not risk.evidence or not speaks(risk):
+        return "verdict.named", {**where}
+    away, _ = beyond(risk.evidence[0])
+    reference = _number(risk.evidence[0].get("reference"))
+    if not (math.isfinite(away) and reference > 0):
+        return "verdict.named", {**where}
+    return code, {**where, "percent": 100 * away / reference}
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _why(check: str, checked: Sequence[str]) -> str:
@@ -195,7 +273,7 @@ def _worst(findings: Iterable[Finding]) -> tuple[str, Finding | None]:
         "WATCH": [],
     }
     for finding in findings:
-        if finding.state not in ("active", "acknowledged"):
+        if finding.state not in _OPEN:
             continue
         if finding.severity == "stop":
             by_code["STOP"].append(finding)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.verdict import stands_out
 from bms_studio.gui.alert_words import sentence
 from bms_studio.gui.contract import Recordable
 from bms_studio.gui.diagnosis_parts import (
@@ -33,6 +34,8 @@ from bms_studio.gui.risk_words import (
     evidence_words,
     reason_words,
     risk_items,
+    unsure,
+    unsure_items,
     with_evidence,
 )
 from bms_studio.gui.visits_panel import VisitsPanel
@@ -180,6 +183,7 @@ class DiagnosisPage(Page):
         assert view is not None
         analysis, findings = self._analysis(), self.context.findings()
         items = risk_items(analysis.risks, findings, _MOST_LISTED)
+        items += unsure_items(analysis.risks, findings, _MOST_LISTED - len(items))
         live = isinstance(view, Recordable)
         self.buttons["check"].setEnabled(live)
         self.buttons["check"].setToolTip("" if live else text("only with a pack connected"))
@@ -198,7 +202,7 @@ class DiagnosisPage(Page):
         risk = self._risk()
         self.risks.set_selected(risk.cell if risk and risk.mechanism != "none" else 0)
         self.certainty.show_risk(risk, analysis, vague)
-        self.visits.show_visits(analysis, verdict.code if verdict is not None else "")
+        self.visits.show_visits(analysis, findings, verdict.code if verdict is not None else "")
         self._show_middle(risk)
 
     def _risk(self) -> CellRisk | None:
@@ -207,7 +211,9 @@ class DiagnosisPage(Page):
         chosen = next((r for r in risks if r.cell == self._cell), None)
         if chosen is not None:
             return chosen
-        ranked = with_evidence(risks) or sorted(risks, key=lambda r: r.rank)
+        findings = self.context.findings()
+        ranked = with_evidence(risks, findings) or unsure(risks, findings)
+        ranked = ranked or sorted(risks, key=lambda r: r.rank)
         return ranked[0] if ranked else None
 
     def _show_middle(self, risk: CellRisk | None) -> None:
@@ -229,7 +235,10 @@ class DiagnosisPage(Page):
                 else text("The cell nearest to a limit, for comparison.")
             )
         else:
-            self.middle.set_title(text("{check}: {result}", check=name, result=reason_words(risk)))
+            reason = reason_words(risk)
+            if not stands_out(risk, self.context.findings()):
+                reason = text("not sure: {reason}", reason=reason)
+            self.middle.set_title(text("{check}: {result}", check=name, result=reason))
             self.subtitle.set_text(self._found_words(risk.cell) or _evidence_words(risk))
         key = (risk.cell, risk.mechanism, id(view), self._tick // _CHART_TICKS)
         if key != self._charts_of:

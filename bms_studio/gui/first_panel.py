@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.diagnosis.words import listed
 from bms_studio.gui.page import Context
-from bms_studio.gui.risk_words import risk_items, with_evidence
+from bms_studio.gui.risk_words import risk_items, unsure, with_evidence
 from bms_studio.language import text
 from widgets.panel import Panel
 from widgets.risk_list import RiskList
@@ -46,17 +47,20 @@ class FirstPanel(QWidget):
         self, risks: Sequence[CellRisk], findings: Sequence[Finding], visits: int
     ) -> None:
         """Bring the list up to date; visits: how many stand behind the ranges."""
-        found = with_evidence(risks)
+        found, doubtful = with_evidence(risks, findings), unsure(risks, findings)
         self.list.set_items(risk_items(risks, findings, self.most))
         self.list.set_empty(
             text("Nothing found that would make a cell fail first.")
             if risks
             else text("No cell has been judged yet.")
         )
-        healthy = len(risks) - len(found)
+        healthy = len(risks) - len(found) - len(doubtful)
         more = len(found) - self.most
         rest = [text("{count} more on Diagnosis", count=more)] if more > 0 else []
-        if found and healthy:
+        if doubtful:
+            cells = listed([risk.cell for risk in sorted(doubtful, key=lambda r: r.cell)])
+            rest.append(text("not sure: {cells}, see Diagnosis", cells=cells))
+        if (found or doubtful) and healthy:
             rest.append(text("{count} cells: nothing found", count=healthy))
         self.rest.set_text(" · ".join(rest))
         self.rest.setVisible(bool(rest))

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 
-from bms_studio.diagnosis.verdict import health_checks
+from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.verdict import health_checks, stands_out
 from bms_studio.gui.alert_words import severity_word, when_told
 from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
 from bms_studio.gui.evidence import charts, deviation
@@ -199,7 +200,7 @@ def _usable(report: Report) -> str:
 
 
 def _reasons(report: Report) -> str:
-    found = with_evidence(report.analysis.risks, 3)
+    found = with_evidence(report.analysis.risks, report.findings, 3)
     if not found:
         return f"<p>{escape(text('Nothing found that would make a cell fail first.'))}</p>"
     rows = []
@@ -250,7 +251,7 @@ def _validity(report: Report) -> str:
 
 def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
     parts = [f"<h1>{escape(text('Evidence'))}</h1>"]
-    found = with_evidence(report.analysis.risks, 2)
+    found = with_evidence(report.analysis.risks, report.findings, 2)
     for risk in found:
         reason = reason_words(risk)
         parts.append(f"<h2>{escape(text('Cell {cell}', cell=risk.cell))}: {escape(reason)}</h2>")
@@ -317,7 +318,7 @@ def _cells(report: Report) -> str:
         label = report.pack.labels[cell - 1] if cell <= len(report.pack.labels) else ""
         row = [str(risk.rank) if risk else "–", f"{cell} {label}".strip()]
         row += [value_words(health, name, cell, w[2], w[3]) for name, w in shown]
-        row.append(mechanism_words(risk.mechanism) if risk and risk.mechanism != "none" else "")
+        row.append(_found_words(risk, report) if risk else "")
         rows.append(row)
     rest = len(order) - len(rows)
     more = text("and {count} more, of which none stands out", count=rest) if rest > 0 else ""
@@ -325,12 +326,20 @@ def _cells(report: Report) -> str:
     return title + _table(head, rows, "8.5pt") + below
 
 
+def _found_words(risk: CellRisk, report: Report) -> str:
+    if risk.mechanism == "none":
+        return ""
+    words = mechanism_words(risk.mechanism)
+    sure = stands_out(risk, report.findings)
+    return words if sure else text("not sure: {reason}", reason=words)
+
+
 def _visits(report: Report) -> str:
     visits = report.analysis.visits
     now = report.analysis.health
     if not visits or now is None:
         return ""
-    found = with_evidence(report.analysis.risks, 2)
+    found = with_evidence(report.analysis.risks, report.findings, 2)
     head = [text("Visit"), text("Capacity of new"), text("Verdict")]
     told = [(risk.cell, visit_quantity(risk)) for risk in found]
     for cell, name in told:

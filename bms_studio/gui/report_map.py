@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.verdict import stands_out
 from bms_studio.gui.readings import number
 from bms_studio.gui.report_data import Report
 from bms_studio.gui.risk_words import severity_of
@@ -62,7 +63,7 @@ def _cell_box(report: Report, cell: int, risk: CellRisk | None, volts: NDArray[n
     if not cell:
         return "<td></td>"
     sign, ground, edge = "", "#ffffff", _LINE
-    if risk is not None and risk.mechanism != "none":
+    if risk is not None and stands_out(risk, report.findings):
         severity = severity_of(cell, report.findings)
         sign = MARKS.get(severity, "!")
         ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from bms_studio.diagnosis.contract import CellRisk, Finding, LeadTime
+from bms_studio.diagnosis.verdict import beyond, speaks, stands_out
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.language import text
@@ -76,10 +77,19 @@ def severity_of(cell: int, findings: Sequence[Finding]) -> str:
     return min(found, key=lambda s: _ORDER.get(s, 4)) if found else "watch"
 
 
-def with_evidence(risks: Sequence[CellRisk], most: int = 0) -> list[CellRisk]:
-    """Those with a mechanism, worst first: a healthy cell is never listed."""
-    found = sorted((r for r in risks if r.mechanism != "none"), key=lambda r: r.rank)
+def with_evidence(
+    risks: Sequence[CellRisk], findings: Sequence[Finding], most: int = 0
+) -> list[CellRisk]:
+    """Those that stand out, worst first, by the verdict's own rule: a healthy cell is never
+    listed."""
+    found = sorted((r for r in risks if stands_out(r, findings)), key=lambda r: r.rank)
     return found[:most] if most else found
+
+
+def unsure(risks: Sequence[CellRisk], findings: Sequence[Finding]) -> list[CellRisk]:
+    """Those of which something speaks, but at less than even odds: no verdict stands on them."""
+    named = sorted((r for r in risks if r.mechanism != "none"), key=lambda r: r.rank)
+    return [r for r in named if not stands_out(r, findings)]
 
 
 def risk_items(
@@ -87,7 +97,7 @@ def risk_items(
 ) -> list[RiskItem]:
     """What a list of risks shows."""
     items = []
-    for risk in with_evidence(risks, most):
+    for risk in with_evidence(risks, findings, most):
         when = when_words(risk)
         items.append(
             RiskItem(
@@ -95,7 +105,7 @@ def risk_items(
                 "high" if severity_of(risk.cell, findings) in ("warn", "stop") else "watch",
                 text("Cell {cell}", cell=risk.cell),
                 share_words(risk.probability),
-                short_reason(risk) if _speaks(risk) else _found_reason(risk, findings),
+                short_reason(risk) if speaks(risk) else _found_reason(risk, findings),
                 when,
                 risk.probability,
             )
@@ -103,17 +113,21 @@ def risk_items(
     return items
 
 
-# From here a piece of evidence is worth a figure; below, another one speaks.
-_SPEAKS_Z = 2.0
-
-
-def _speaks(risk: CellRisk) -> bool:
-    """Whether the first piece of evidence stands out from its reference."""
-    for item in risk.evidence[:1]:
-        value, sigma, reference = (_number(item.get(k)) for k in ("value", "sigma", "reference"))
-        away = value - (reference if math.isfinite(reference) else 0.0)
-        return math.isnan(away) or not sigma > 0 or abs(away) >= _SPEAKS_Z * sigma
-    return not risk.evidence
+def unsure_items(
+    risks: Sequence[CellRisk], findings: Sequence[Finding], most: int
+) -> list[RiskItem]:
+    """The same for cells of which nothing is sure, without a figure of how soon."""
+    return [
+        RiskItem(
+            risk.cell,
+            "info",
+            text("Cell {cell}", cell=risk.cell),
+            "",
+            text("not sure: {reason}", reason=short_reason(risk)),
+            "",
+        )
+        for risk in unsure(risks, findings)[:most]
+    ]
 
 
 def _found_reason(risk: CellRisk, findings: Sequence[Finding]) -> str:
@@ -143,7 +157,7 @@ _RELATIVE = ("resistance_ohm", "ten_second_ohm", "capacity_ah")
 def short_reason(risk: CellRisk) -> str:
     """ "resistance +91 % ± 4 %": the mechanism and how far beyond the others."""
     words = mechanism_words(risk.mechanism)
-    for item in risk.evidence[:1] if _speaks(risk) else ():
+    for item in risk.evidence[:1] if speaks(risk) else ():
         amount = beyond_words(item)
         if str(item.get("quantity", "")) == "ten_second_ohm" and amount:
             amount = text("{amount} over 10 s", amount=amount)
@@ -159,12 +173,10 @@ def beyond_words(item: Mapping[str, float | str | int]) -> str:
         return ""
     _, unit, factor, decimals = quantity_words(name)
     unit = _SHORT_UNITS.get(name, unit) if factor != 1e2 else "%"
-    # A leak is told beyond the mean cell already, like in charts and tables.
-    if math.isfinite(reference) and name != "leak_a":
-        value -= reference
-        if name in _RELATIVE and reference > 0:
-            value, sigma = value / reference, sigma / reference
-            unit, factor, decimals = "%", 1e2, 1
+    value, _ = beyond(item)
+    if name in _RELATIVE and reference > 0:
+        value, sigma = value / reference, sigma / reference
+        unit, factor, decimals = "%", 1e2, 1
     if factor * sigma >= 2:
         decimals = 0  # what is not known to a tenth is not told to a tenth
     elif factor * sigma >= 0.2:

@@ -4,12 +4,13 @@ Reads `AnalysisStatus`; two rows chosen are compared. Nothing is computed here.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.gui.header import seen_for, verdict_word
 from bms_studio.gui.page import Context
 from bms_studio.gui.quantity_words import quantity_words
@@ -70,13 +71,15 @@ class VisitsPanel(QWidget):
         """Where there is less room the panel is lower; the rows scroll."""
         self.setFixedHeight(148 if narrow else 176)
 
-    def show_visits(self, analysis: AnalysisStatus, verdict: str) -> None:
+    def show_visits(
+        self, analysis: AnalysisStatus, findings: Sequence[Finding], verdict: str
+    ) -> None:
         """Bring the rows up to date; verdict: code of the present one."""
-        key = (analysis.health, analysis.visits, tuple(analysis.risks), verdict)
+        cells = with_evidence(analysis.risks, findings, 2)
+        key = (analysis.health, analysis.visits, tuple(cells), verdict)
         if key == self._shown:
             return
         self._shown = key
-        cells = with_evidence(analysis.risks, 2)
         rows = [_head(cells)]
         if analysis.health is not None:
             rows.append(_row(replace(analysis.health, verdict=verdict), cells, present=True))
