@@ -30,6 +30,10 @@ TEMPLATES: dict[str, str] = {
     "limits.over_current": "Current of {value_a:.1f} A is beyond the limit of {limit_a:.1f} A",
     "limits.pack_sum": ("The cells add up to {sum_v:.2f} V but the pack reports {value_v:.2f} V"),
     "dips.one_cell": "Cell {cell} dipped by {depth_mv:.0f} mV, alone: a joint or the cell itself",
+    "dips.short": (
+        "Cell {cell} dipped by {depth_mv:.0f} mV while it gave no current: a short inside, or a"
+        " sense wire"
+    ),
     "dips.sense_wire": ("Cells {cell} and {other}: {depth_mv:.0f} mV opposite, a sense wire"),
     "dips.load": "All cells dipped by {depth_mv:.0f} mV together: a load step",
     "dips.link": "Frames are missing for {gap_s:.2f} s: the link, not the pack",
@@ -65,6 +69,9 @@ TEMPLATES: dict[str, str] = {
         "Clean and tighten the joints of cell {cell} on both sides, measure again"
     ),
     "action.check_sense_wires": "Check the sense wires of cell {cell} and their plug",
+    "action.short_or_wire": (
+        "Check the sense wires of cell {cell}; if they are sound, do not charge it unattended"
+    ),
     "action.check_sense_wire": "Check the sense wire between {cell} and {other} and its plug",
     "action.replace_cell": "Replace cell {cell}, or its module, by one of the same capacity",
     "action.full_charge_again": (

@@ -185,7 +185,6 @@ class Monitor:
     ) -> list[Finding]:
         self.extremes.push(time, rows, median)
         found = self._apply(self._cells, "check.cell_limits", time, rows)
-        found += self._dips.push(time, rows, median)
         found += self._interruptions.push(time, median)
         self._checked["check.dips"] = self._checked["check.sensors"] = None
         if not np.isnan(self._pack_v):
@@ -208,7 +207,8 @@ class Monitor:
         if np.isnan(self._pack_v):
             # Where nobody says the pack's voltage, that of its cells follows the current as well.
             self.sign.push(block.current_a, block.median_v * block.cells_v.shape[1])
-        found = [finding for watch in self._of_rows for finding in watch.push(block)]
+        found = self._dips.push(block.time, block.cells_v, block.median_v, block.current_a)
+        found += [finding for watch in self._of_rows for finding in watch.push(block)]
         windows = self._windows.push(block)
         if windows is None:
             return found

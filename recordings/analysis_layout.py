@@ -23,6 +23,7 @@ PER_CELL = (
     ("lag_s", "s", False, "How much later than the current this cell is measured"),
     ("risk", "1", True, "How likely this cell fails first, 0 none"),
     ("warmth_difference", "1", True, "Temperature rise beyond what its heat explains"),
+    ("slow_difference", "1", True, "Slow resistance against the mean cell, share of the usual one"),
 )
 # In /health, named pack_<name>.
 OF_PACK = (

@@ -37,7 +37,7 @@ def of_cells() -> dict[str, Callable[[], Adapted]]:
 
     def dips() -> Adapted:
         watch = DipWatch()
-        return Adapted(lambda b: watch.push(b.time, b.cells_v, b.median_v))
+        return Adapted(lambda b: watch.push(b.time, b.cells_v, b.median_v, b.current_a))
 
     def interruptions() -> Adapted:
         watch = InterruptionWatch()

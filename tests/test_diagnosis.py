@@ -302,3 +302,34 @@ def test_a_cell_that_dips_again_and_again_alone_stays_a_cell() -> None:
     for at in range(500, 5500, 400):
         rows[at : at + 2, 6] -= 0.04
     assert set(find_dips(time, rows)) == {("dips.one_cell", 7)}
+
+
+def dips_at(current_a: float, cell: int = 6, elsewhere_a: float = 30.0) -> list[tuple[str, int]]:
+    """Codes of five dips of one cell at this current, after a time at another."""
+    time, rows = scans(6000)
+    current = np.full(6000, current_a, np.float32)
+    current[:200] = elsewhere_a
+    for at in range(500, 5500, 1000):
+        rows[at : at + 3, cell] -= 0.04
+    watch, found = DipWatch(), []
+    for start in range(0, 6000, 64):
+        part = slice(start, start + 64)
+        median = np.median(rows[part], axis=1)
+        found += watch.push(time[part], rows[part], median, current[part])
+    return [(f.code, f.cell) for f in found]
+
+
+def test_a_cell_that_dips_while_nothing_is_drawn_has_a_short_and_no_joint() -> None:
+    assert set(dips_at(0.0)) == {("dips.short", 7)}
+    assert set(dips_at(-12.0)) == {("dips.short", 7)}  # a joint would lift it on charge
+    assert set(dips_at(20.0)) == {("dips.one_cell", 7)}
+    assert set(dips_at(float("nan"), elsewhere_a=float("nan"))) == {("dips.one_cell", 7)}
+
+
+def test_a_cell_that_dipped_twice_without_current_is_a_short_under_load_as_well() -> None:
+    time, rows = scans(6000)
+    current = np.where(np.arange(6000) < 3000, 0.0, 25.0).astype(np.float32)
+    for at in (500, 1500, 2500, 3500, 4500):
+        rows[at : at + 3, 6] -= 0.04
+    found = DipWatch().push(time, rows, np.median(rows, axis=1), current)
+    assert [f.code for f in found] == ["dips.short"] * 5

@@ -242,6 +242,20 @@ def test_a_joint_is_told_from_a_cell_whatever_the_scan_s_timing_does() -> None:
         assert sign * ohmic_only(health)[3] > 2
 
 
+def test_slow_resistance_decides_between_joint_and_cell_where_ten_seconds_do_not() -> None:
+    # Half of the excess behind the ohmic part: nobody could say.
+    health = day(0, resistance=one(4, 0.2), slow=one(4, 0.1))
+    for slow, sign in ((0.0, 1), (0.18, -1)):
+        cells = {
+            **health.cells,
+            "resistance_difference": one(4, 0.2),
+            "slow_difference": one(4, slow),
+            "slow_difference_sigma": np.full(N, 0.02),
+        }
+        told = Health(health.time, health.start, N, cells, health.pack)
+        assert sign * (ohmic_only(told)[3] - ohmic_only(health)[3]) > 2
+
+
 def test_scatter_alone_is_rarely_a_trend() -> None:
     rng = np.random.default_rng(5)
     axis = np.arange(0.0, 63.0, 7.0)

@@ -285,6 +285,9 @@ class _Judge:
                 # Over little charge the curve is as steep everywhere: an imbalance looks alike.
                 told = np.zeros(self.given.count, np.bool_)
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
+        usual = self.model.r2_ohm
+        sigma = self._wide(found["slow_ohm_sigma"]) / usual
+        self._put("slow_difference", self._wide(found["slow_ohm"]) / usual, sigma)
         if hours >= _LEAK_HOURS:
             self.needs.pop("leak_a")
         if swing >= _SWING:

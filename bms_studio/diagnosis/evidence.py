@@ -33,6 +33,9 @@ SPREAD_MARGIN_V, LEAST_MARGIN_V = 0.01, 0.05
 LARGE_OFFSET_V = 0.015
 # Cells age more often than joints come loose: a joint must be likelier by this (log of odds).
 JOINT_ODDS = 2.0
+# The slow part: what healthy cells differ in at least, how much more or less than the ohmic one it
+# grows, and how much (log of odds) it may say.
+LEAST_SLOW, SLOW_SHARE, MOST_SLOW = 0.03, 0.5, 4.0
 _SHARE = 0.5
 # Healthy cells of most packs differ by less in capacity than the spread that is stated of batches.
 _NATURAL = 0.7
@@ -48,6 +51,7 @@ _OF_SEVERITY = {"info": 0.0, "watch": 3.5, "warn": 6.0, "stop": 9.0}
 _MECHANISM_OF = {
     "dips.one_cell": "connection",
     "dips.sense_wire": "connection",
+    "dips.short": "internal-short",
     "dips": "connection",
     "short": "internal-short",
     "leak": "self-discharge",
@@ -270,6 +274,24 @@ def ohmic_only(health: Health) -> Array:
     sigma = max(1.4826 * float(np.median(np.abs(rest))), 0.04)
     joint, cell = rest / sigma, (rest - excess) / sigma
     out[known] = 0.5 * np.clip(cell**2 - joint**2, -50, 50)
+    return np.asarray(out + _slow_odds(health), np.float64)
+
+
+def _slow_odds(health: Health) -> Array:
+    """The same from what minutes of current show: it grows with the cell's own resistance, by more
+    or by less, and does not know a joint. 0 where unknown."""
+    slow, ohmic = health.values("slow_difference"), health.values("resistance_difference")
+    slow, excess = slow - _median(slow), ohmic - _median(ohmic)
+    known = np.isfinite(slow) & np.isfinite(excess)
+    out = np.zeros(health.count)
+    if known.sum() < 6:
+        return out
+    slow, excess, own = slow[known], excess[known], health.sigma("slow_difference")[known]
+    scatter = max(1.4826 * float(np.median(np.abs(slow))), LEAST_SLOW)
+    sigma = np.maximum(scatter, np.nan_to_num(own))
+    wide = np.hypot(sigma, SLOW_SHARE * excess)
+    odds = 0.5 * ((slow - excess) / wide) ** 2 - 0.5 * (slow / sigma) ** 2 + np.log(wide / sigma)
+    out[known] = np.clip(odds, -MOST_SLOW, MOST_SLOW)
     return out
 
 

@@ -281,6 +281,7 @@ _EITHER_SIDE = {
 # Codes whose findings are made elsewhere with sentences of their own.
 _OTHER_ACTIONS = {
     "dips.one_cell": "action.wiggle",
+    "dips.short": "action.short_or_wire",
     "dips.sense_wire": "action.check_sense_wire",
     "dips.link": "action.check_cable",
     "limits.cell_over_voltage": "action.stop_charging",

@@ -2,12 +2,12 @@
 
 Six numbers say what a cell differs in, a curve over SOC what its open-circuit voltage differs by
 beside: start (SOC), ohmic and slow resistance (ohm), 1/capacity (relative), leak (A), offset (V).
-Gauss-Newton with Levenberg's damping on the cell's own SOC. No measurement,
-chemistry or cell number has a name here.
+That curve has two parts: volts, and the SOC by which the cell's electrodes slipped against those of
+the mean cell, which alone describes it at a knee or step. Gauss-Newton with Levenberg's damping on
+the cell's own SOC. No measurement, chemistry or cell number has a name here.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,7 +17,8 @@ from bms_studio.estimators.kernel import look_up
 
 START, OHMIC, SLOW, INVERSE, LEAK, OFFSET = range(6)
 TERMS = 6
-KNOTS = 20
+HALF = 10
+KNOTS = 2 * HALF
 ALL = TERMS + KNOTS
 _TURNS = 12
 _REACH = 0.01
@@ -82,6 +83,8 @@ def _look(
     for i in range(ALL):
         cost -= right[i] * answer[i]
     d = np.empty(TERMS)
+    at, part = np.empty(4, np.int64), np.empty(4)
+    beside = TERMS + HALF
     u, leak = answer[INVERSE], answer[LEAK] / capacity_ah
     for m in range(len(rows)):
         w = weight[m]
@@ -90,11 +93,12 @@ def _look(
         row = rows[m]
         hours, z, moved, share = row[0], row[1], row[2], row[6]
         dz = answer[START] - moved * u - leak * hours * (1 + u) - row[8]
-        own = min(max(z + dz, -0.03), 1.03)
+        k = place[m]
+        slipped = (1 - share) * answer[beside + k] + share * answer[beside + k + 1]
+        own = min(max(z + dz + slipped, -0.03), 1.03)
         slope = (look_up(ocv, own + _REACH) - look_up(ocv, own - _REACH)) / (2 * _REACH)
         slope += row[5]
         there = look_up(ocv, own) + row[5] * dz
-        k = place[m]
         left = row[7] - (there - row[9]) + row[3] * answer[OHMIC] + row[4] * answer[SLOW]
         left -= answer[OFFSET]
         left -= (1 - share) * answer[TERMS + k] + share * answer[TERMS + k + 1]
@@ -111,13 +115,16 @@ def _look(
             right[i] += wd * left
             for j in range(i + 1):
                 normal[i, j] += wd * d[j]
-            normal[TERMS + k, i] += wd * (1 - share)
-            normal[TERMS + k + 1, i] += wd * share
-        right[TERMS + k] += w * (1 - share) * left
-        right[TERMS + k + 1] += w * share * left
-        normal[TERMS + k, TERMS + k] += w * (1 - share) * (1 - share)
-        normal[TERMS + k + 1, TERMS + k + 1] += w * share * share
-        normal[TERMS + k + 1, TERMS + k] += w * (1 - share) * share
+        at[0], at[1], at[2], at[3] = TERMS + k, TERMS + k + 1, beside + k, beside + k + 1
+        part[0], part[1] = 1 - share, share
+        part[2], part[3] = slope * (1 - share), slope * share
+        for j in range(4):
+            wd = w * part[j]
+            right[at[j]] += wd * left
+            for i in range(TERMS):
+                normal[at[j], i] += wd * d[i]
+            for i in range(j + 1):
+                normal[at[j], at[i]] += wd * part[i]
     return cost
 
 
@@ -388,10 +395,3 @@ def groups(
             first = m
         out[m] = out[m - 1] + (0 if joins else 1)
     return out
-
-
-def placed(knots: NDArray[np.float64], z: NDArray[Any]) -> tuple[NDArray[np.int64], Any]:
-    """Lower knot and share of the upper one of every z (M,)."""
-    inside = np.clip(z, knots[0], knots[-1])
-    low = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 2)
-    return low.astype(np.int64), (inside - knots[low]) / (knots[low + 1] - knots[low])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bms_studio.estimators.difference import (
     ALL,
+    HALF,
     INVERSE,
     KNOTS,
     LEAK,
@@ -25,7 +26,6 @@ from bms_studio.estimators.difference import (
     TERMS,
     expected,
     fit,
-    placed,
     told,
     weigh_kinds,
 )
@@ -140,8 +140,8 @@ class _Fits:
         z = course.z
         inside = course.use.any(1)
         low, high = (float(z[inside].min()), float(z[inside].max())) if inside.any() else (0.0, 1.0)
-        self.knots = np.linspace(low, high + 1e-3, KNOTS)
-        self.place, share = placed(self.knots, z)
+        self.knots = np.linspace(low, high + 1e-3, HALF)
+        self.place, share = _placed(self.knots, z)
         factor = resistance_factor(model, np.clip(z, 0, 1), course.warm)
         size = np.abs(course.current)
         factor = factor / (float(size @ factor) / float(size.sum()) if size.any() else 1.0)
@@ -151,12 +151,12 @@ class _Fits:
         for i, column in enumerate((*shared, warmth, share)):
             self.rows[:, i] = column
         self.rows[:, 9] = _table(model.ocv_v, z)
-        self.slope = _slope(model.ocv_v, self.knots)
-        slipped = np.outer(self.slope, self.slope) * matern(self.knots, beliefs.slip, 0.3)
-        self.doubt = matern(self.knots, beliefs.curve_v, beliefs.curve_length) + slipped
+        self.doubt = np.zeros((KNOTS, KNOTS))
+        self.doubt[:HALF, :HALF] = matern(self.knots, beliefs.curve_v, beliefs.curve_length)
+        self.doubt[HALF:, HALF:] = matern(self.knots, beliefs.slip, beliefs.curve_length)
         self.doubt += 1e-10 * np.eye(KNOTS)
         self.slope_doubt = matern(self.knots, beliefs.slope_share, 0.08)
-        self.near = np.zeros((KNOTS, len(z)))
+        self.near = np.zeros((HALF, len(z)))
         self.near[self.place, np.arange(len(z))] = 1.0
         self.kinds = np.zeros((len(KINDS), TERMS), np.bool_)
         for j, kind in enumerate(KINDS):
@@ -264,7 +264,8 @@ class _Fits:
     ) -> tuple[Array, int]:
         """(2 TERMS + 1,) of one cell and its likeliest kind, whose answer goes to best."""
         faulty = self.beliefs.faulty**2
-        doubt = self.doubt * size**2 + self._slope_error(first, k, weight)
+        doubt = self.doubt * size**2
+        doubt[HALF:, HALF:] += self._slope_error(first, k, weight)
         self._take(k)
         out = np.empty(2 * TERMS + 1)
         kind = weigh_kinds(
@@ -301,10 +302,16 @@ class _Fits:
         )
         counts = (weight > 0).astype(np.float64)
         many = self.near @ counts
-        mean = np.divide(self.near @ (counts * apart), many, out=np.zeros(KNOTS), where=many > 0)
+        mean = np.divide(self.near @ (counts * apart), many, out=np.zeros(HALF), where=many > 0)
         mean = np.interp(self.knots, self.knots[many > 0], mean[many > 0])
-        size = self.slope * mean
-        return np.outer(size, size) * self.slope_doubt
+        return np.asarray(np.outer(mean, mean) * self.slope_doubt, np.float64)
+
+
+def _placed(knots: Array, z: Array) -> tuple[NDArray[np.int64], Array]:
+    """Lower knot and share of the upper one of every z (M,)."""
+    inside = np.clip(z, knots[0], knots[-1])
+    low = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 2)
+    return low.astype(np.int64), (inside - knots[low]) / (knots[low + 1] - knots[low])
 
 
 def _inverse(matrix: Array) -> Array:

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 # tilt and, with bends over this much SOC, a share; the table this much SOC beside, alike over
 # that much: what published tables of one chemistry differ in (resources/chemistry).
 _CONSTANT_V, _TILT, _RISE, _BEND = 0.05, 0.2, 0.06, 0.12
-_BESIDE, _BESIDE_ALIKE = 0.03, 0.3
+_BESIDE, _BESIDE_ALIKE = 0.03, 0.1
 # What the mean cell differs from the circuit by (V): alike at one charge and way of use.
 _NOISE_V = 0.005
 _SLOWEST_S = 1800.0

@@ -227,4 +227,5 @@ def quantity_name(name: str) -> str:
         "lag_s": text("Measured late by"),
         "risk": text("Risk"),
         "warmth_difference": text("Warmer than its heat explains"),
+        "slow_difference": text("Slow resistance difference"),
     }.get(name, BY_NAME[name].long_name if name in BY_NAME else name)

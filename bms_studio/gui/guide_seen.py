@@ -14,7 +14,7 @@ from bms_studio.guided_test import Seen
 from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Limits
 
-_DIPS = ("dips.one_cell", "dips.sense_wire")
+_DIPS = ("dips.one_cell", "dips.short", "dips.sense_wire")
 # Which checks of the verdict stand for a quantity of a plan.
 _CHECKED = {"check.resistance": "resistance_ohm", "check.balance": "soc"}
 

@@ -41,6 +41,7 @@ QUANTITIES = (
     Quantity("lag_s", "s", False, "how much later than the current this cell is measured"),
     Quantity("risk", "1", False, "how likely this cell fails first, 0 none"),
     Quantity("warmth_difference", "1", True, "temperature rise beyond what its heat explains"),
+    Quantity("slow_difference", "1", True, "slow resistance against the mean cell, of the usual"),
 )
 NAMES = tuple(q.name for q in QUANTITIES)
 BY_NAME = {q.name: q for q in QUANTITIES}
