@@ -11,6 +11,7 @@ from bms_studio.diagnosis.contract import Finding
 from bms_studio.timeline import Event
 
 ALERT = "alert"  # kind of the events
+SEEN = "acknowledged"  # kind of the event of a person who has seen an alert; its text is the id
 
 
 def alert_event(finding: Finding) -> Event:
@@ -26,6 +27,16 @@ def marks_of(events: Iterable[Event], log: Sequence[Finding]) -> list[Event]:
     if any(event.kind == ALERT and not event.parameters for event in events):
         return []
     return [alert_event(finding) for finding in begun(log, set())]
+
+
+def seen_now(events: Iterable[Event], log: Sequence[Finding], now_ns: int) -> set[str]:
+    """Ids of the alerts that somebody had seen by `now_ns` and that have not ended since; events:
+    those of the recording, log: every transition, in order of time."""
+    seen = {e.text: e.time for e in events if e.kind == SEEN and e.time <= now_ns}
+    if not seen:
+        return set()
+    ended = {f.id: f.time for f in log if f.state == "resolved" and f.time <= now_ns}
+    return {name for name, when in seen.items() if ended.get(name, -1) <= when}
 
 
 def interval(event: Event) -> tuple[int, int]:

@@ -226,6 +226,7 @@ class GuidedTest:
     def _meter(self, name: str, seen: Seen) -> float:
         """How much of what a quantity needs is there; what was reached is not lost again."""
         share = self._share(name, seen)
+        share = 1.0 if share >= _FULL else share  # what counts as complete is shown as complete
         self._reached[name] = max(share, self._reached.get(name, 0.0))
         return self._reached[name]
 

@@ -267,11 +267,12 @@ class Monitor:
             bisect.insort(self.log, alert, key=lambda f: f.time)
         return changed
 
-    def acknowledge(self, finding_id: str) -> None:
-        """A person has seen this alert."""
+    def acknowledge(self, finding_id: str) -> Finding | None:
+        """A person has seen this alert; None when there is nothing new to be seen."""
         alert = self._book.acknowledge(finding_id)
         if alert is not None:
             bisect.insort(self.log, alert, key=lambda f: f.time)
+        return alert
 
     # -- answers -------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bms_studio.alert_marks import seen_now
 from bms_studio.analysis.background import Background
 from bms_studio.analysis.runs import Runs
 from bms_studio.described import databases_from, origin_of
@@ -71,7 +72,7 @@ class Replay(ReplayAnalysis):
         self._wake = threading.Event()
         self.filled = threading.Event()
         self.analysed = threading.Event()  # once the first analysis has been made or found
-        self._found: tuple[int, list[Finding]] | None = None
+        self._found: tuple[tuple[int, set[str]], list[Finding]] | None = None
         self._snapshot: tuple[float, Status] | None = None
         self._acknowledged: set[str] = set()
         self._signals: set[str] = set()
@@ -219,20 +220,22 @@ class Replay(ReplayAnalysis):
     def findings(self) -> Sequence[Finding]:
         """Newest state of every finding as of the playhead."""
         count = bisect.bisect_right(self._log_times, self.now_ns)
-        if self._found is not None and self._found[0] == count:
+        seen = seen_now(self.timeline.events, self._monitor.log, self.now_ns)
+        if self._found is not None and self._found[0] == (count, seen):
             return self._found[1]
         newest = {finding.id: finding for finding in self._monitor.log[:count]}
         rank = {"stop": 0, "warn": 1, "watch": 2, "info": 3}
         found = sorted(
-            map(self._as_seen, newest.values()),
+            (self._as_seen(f, seen | self._acknowledged) for f in newest.values()),
             key=lambda f: (f.state == "resolved", rank[f.severity], -f.time),
         )
-        self._found = (count, found)
+        self._found = ((count, seen), found)
         return found
 
-    def _as_seen(self, finding: Finding) -> Finding:
-        seen = finding.id in self._acknowledged and finding.state == "active"
-        return replace(finding, state="acknowledged") if seen else finding
+    @staticmethod
+    def _as_seen(finding: Finding, seen: set[str]) -> Finding:
+        told = finding.id in seen and finding.state == "active"
+        return replace(finding, state="acknowledged") if told else finding
 
     @property
     def status(self) -> Status:

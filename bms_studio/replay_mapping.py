@@ -30,7 +30,7 @@ class ReplayMapping(ABC):
     _described: dict[str, Any]
     _monitor: Monitor
     _log_times: list[int]
-    _found: tuple[int, list[Finding]] | None
+    _found: tuple[tuple[int, set[str]], list[Finding]] | None
     _snapshot: tuple[float, Status] | None
     _posted: deque[Callable[[], None]]
     _wake: threading.Event

@@ -15,7 +15,7 @@ from typing import Any
 from bms_studio.acquisition.client import Acquisition
 from bms_studio.acquisition.settings import ACTIVE, AdapterSettings
 from bms_studio.acquisition.status import AcquisitionStatus
-from bms_studio.alert_marks import alert_event
+from bms_studio.alert_marks import SEEN, alert_event
 from bms_studio.analysis.background import AnalysedView, Background, Order
 from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.analysis.contract import Settings as AnalysisSettings
@@ -142,7 +142,7 @@ class Session(SessionMapping, AnalysedView):
 
     def acknowledge(self, finding_id: str) -> None:
         """A person has seen this finding."""
-        self._posted.append(lambda: self._derivation.monitor.acknowledge(finding_id))
+        self._posted.append(lambda: self._acknowledge(finding_id))
 
     def answer(self, question: str, choice: str) -> None:
         """The answer to `status.question`; the recording already goes on in a new file."""
@@ -189,6 +189,12 @@ class Session(SessionMapping, AnalysedView):
         self.acquisition.quit()
         self._let_go()
         self._on_close()
+
+    def _acknowledge(self, finding_id: str) -> None:
+        """Kept in the journal as well, and so in the recording."""
+        if self._derivation.monitor.acknowledge(finding_id) is not None:
+            self.timeline.add_event(Event(self.now_ns, SEEN, finding_id))
+            self.acquisition.event(SEEN, finding_id, {})
 
     def _mark_alerts(self) -> None:
         """Each alert is marked as it begins, in what is shown and in the journal: half a minute on

@@ -1,12 +1,13 @@
 """Alerts are pending first, told no more often than needed, marked with half a minute around."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bms_studio.alert_marks import ALERT, alert_event, interval, marks_of
+from bms_studio.alert_marks import ALERT, SEEN, alert_event, interval, marks_of, seen_now
 from bms_studio.build import Item, build
 from bms_studio.diagnosis.alerts import AROUND_NS, begun
 from bms_studio.diagnosis.words import action_of, found
@@ -124,3 +125,34 @@ def test_a_joint_is_named_by_both_cells_where_that_is_known() -> None:
     span, facts = (START, START), {"other": 7, "percent": 9.0}
     wire = found("connection.sense_wire", START, span, 6, "watch", 5.0, facts)
     assert action_of(wire) == ("action.check_sense_wire", {"cell": 6, "other": 7})
+
+
+def test_what_somebody_has_seen_is_still_seen_when_the_recording_is_opened_again(
+    tmp_path: Path,
+) -> None:
+    profile = demo_profile(4)
+    simulation = Simulation(PackSpec(cells=4), "scooter", 10)
+    blocks = list(islice(simulation, 60))
+    middle, end = int(blocks[30].time[0]), int(blocks[-1].time[-1])
+    items = [Item(frames=block) for block in blocks]
+    items.insert(30, Item(event=Event(middle, SEEN, "some.alert.2")))
+    target = tmp_path / "seen.h5"
+    attributes = RecordingAttributes("live", profile=profile.text)
+    build(items, target, attributes, Request(profile=profile), channels=("can0",))
+    replay = replay_of(target)
+    try:
+        assert replay.analysed.wait(120)
+        one = found("resistance.high", middle - 1, (0, 1), 2, "watch", 5.0, {"percent": 30.0})
+        mine = replace(one, id="some.alert.2")
+        replay._hear([mine])
+        replay.seek(end)
+        assert [f.state for f in replay.findings] == ["acknowledged"]
+        replay.seek(middle - 1)
+        assert [f.state for f in replay.findings] == ["active"]
+    finally:
+        replay.disconnect()
+    events = [Event(middle, SEEN, mine.id)]
+    assert seen_now(events, [mine], end) == {mine.id}
+    over = replace(mine, time=middle + 5, state="resolved")
+    again = replace(mine, time=middle + 9)
+    assert seen_now(events, [mine, over, again], end) == set()

@@ -3,6 +3,7 @@
 import sys
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,17 @@ from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
 from bms_studio.comparison import compare
+from bms_studio.diagnosis.contract import Finding, Parameters
 from bms_studio.gui.app import make_application, use_theme
 from bms_studio.gui.compare_dialog import CompareDialog, notable
 from bms_studio.gui.diagnosis_page import DiagnosisPage
+from bms_studio.gui.diagnosis_words import fine
+from bms_studio.gui.first_panel import FirstPanel
 from bms_studio.gui.guide_dialog import GuideDialog
 from bms_studio.gui.guide_sound import Tick
 from bms_studio.gui.live_page import LivePage
 from bms_studio.gui.report_dialog import ReportDialog
+from bms_studio.gui.risk_words import risk_items, unsure_items
 from bms_studio.gui.settings import Settings
 from bms_studio.gui.window import Window
 from bms_studio.guided_test import NOTHING
@@ -82,6 +87,36 @@ def test_the_weak_cell_is_named_with_evidence_and_rivals(window: Window) -> None
     assert page.certainty.rivals.text()
     assert not page.fine.isHidden()
     assert not page.open.isHidden()
+
+
+def test_an_alert_that_no_cell_explains_stands_in_the_middle(
+    window: Window, replay: Replay
+) -> None:
+    facts: Parameters = {"probe": 2, "value_degc": 66.3, "limit_degc": 60.0}
+    now = replay.now_ns
+    code = "limits.over_temperature"
+    hot = Finding(f"{code}.2", now, now, now, 0, "limits", "stop", "active", 2.0, code, facts)
+    page = page_of(window)
+    page._show_alert(hot)
+    assert "66.3 °C" in page.middle.accessibleName()
+    assert page.charts[0].chart.title == "Temperature"
+    assert has_content(page.charts[0].chart)
+    assert fine([("check.thermal", {}), ("check.dips", {})], [hot]) == [("check.dips", {})]
+
+
+def test_a_cell_of_which_nothing_is_sure_is_not_listed_as_failing(window: Window) -> None:
+    weak = page_of(window)._analysis().risks
+    faint = [replace(r, risk=0.14) if r.cell == WEAK else r for r in weak]
+    assert [item.cell for item in risk_items(weak, [])] == [WEAK]
+    assert risk_items(faint, []) == []
+    (told,) = unsure_items(faint, [], 8)
+    assert (told.cell, told.severity) == (WEAK, "info")
+    assert told.reason.startswith("not sure")
+    panel = FirstPanel(window.context)
+    panel.show_risks(faint, [], 0)
+    assert f"not sure: {WEAK}" in panel.rest.text()
+    assert f"{len(weak) - 1} cells: nothing found" in panel.rest.text()
+    panel.deleteLater()
 
 
 def test_live_lists_it_under_first_to_fail_and_no_healthy_cell(window: Window) -> None:

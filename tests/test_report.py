@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QSizeF
 
 from bms_studio.analysis.contract import AnalysisStatus
+from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.app import make_application
 from bms_studio.gui.evidence import Evidence
 from bms_studio.gui.report_contents import SECTIONS, Report, Visit
@@ -142,7 +144,7 @@ def test_any_number_of_cells_fits(report: Report, replay: Replay, cells: int) ->
     pack = replace(report.pack, cells=cells, layout=(), labels=())
     other = replace(report, analysis=analysis, evidence=evidence, pack=pack)
     page = html_file(other)
-    assert len(re.findall(r"<b>\d+( [!✕])?</b>", page)) == cells
+    assert len(re.findall(r"<b[^>]*>\d+ ?[!✕]?</b>", page)) == cells
     assert ("and 360 more" in page) == (cells == 400)
     printed = pdf_file(other)
     assert printed.startswith(b"%PDF-")
@@ -185,3 +187,31 @@ def test_a_report_is_written_whole_or_not_at_all(report: Report, tmp_path: Path)
     with pytest.raises(OSError, match="nowhere"):
         write_report(report, tmp_path / "nowhere" / "r.pdf")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_long_name_and_markup_from_the_bus_stay_words_on_paper(report: Report) -> None:
+    nasty = "<img src=x onerror=alert(1)>" + "7F" * 120
+    pack = replace(report.pack, serial=nasty, name="<b>A</b>" * 30, labels=("<i>1</i>",) * 20)
+    hostile = replace(report, pack=pack)
+    page = html_file(hostile)
+    assert "<img src=x" not in page
+    assert "<i>1</i>" not in page
+    assert "&lt;img src=x" in page
+    assert pdf_file(hostile).startswith(b"%PDF")
+    document = document_of(hostile)
+    document.setTextWidth(690)
+    assert document.idealWidth() <= 700  # the name is broken, not the page
+
+
+def test_four_hundred_cells_leave_the_customer_one_page(report: Report) -> None:
+    pack = replace(report.pack, cells=400, labels=(), layout=())
+    risks = tuple(CellRisk(k + 1, 0.01, k + 1) for k in range(400))
+    many = replace(
+        report,
+        pack=pack,
+        sections=("customer",),
+        analysis=replace(report.analysis, risks=risks),
+    )
+    document = document_of(many)
+    document.setPageSize(QSizeF(688, 1000))
+    assert document.pageCount() == 1

@@ -1,6 +1,7 @@
 """Panels, tiles, bars, lists and the palette: nothing clips, nothing jumps, colour never alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -435,6 +436,18 @@ def test_alerts_are_rows_that_can_be_chosen(qtbot: QtBot, qapp: QApplication, th
     # The edge of the first row in sight has its severity's colour somewhere.
     colors = {theme.severity(s).rgba() for s in ("high", "watch", "resolved")}
     assert colors <= set(picture(view.rows.viewport())[:, 1].tolist())
+
+
+def test_a_long_note_is_told_in_full_where_there_is_room(qtbot: QtBot) -> None:
+    view = AlertList()
+    shown(qtbot, view, 380, 300)
+    long = Alert("1", "watch", "10:00:00", "a", note="what to do about it, said at length " * 3)
+    view.set_alerts([long])
+    tall = view.rows._row
+    view.set_alerts([replace(long, note="brief")])
+    assert view.rows._row < tall
+    view.set_alerts([replace(long, id=str(k)) for k in range(9)])
+    assert view.rows._row < tall  # nine such rows would not be seen at once
 
 
 def test_bars_are_clipped_merged_and_never_too_thin_to_see() -> None:

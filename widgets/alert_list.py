@@ -7,7 +7,8 @@
       .set_empty(str)                            said when there are none
       .set_selected(id)
     signal alert_selected(str): a row was clicked or reached with the arrow keys
-The list scrolls; a sentence that does not fit is cut and told in full by its tool tip.
+The list scrolls; a sentence that does not fit is cut and told in full by its tool tip. Where all
+rows have room, notes that are too long take two lines.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ from widgets.icons import severity_shape
 from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
-_ROW, _NOTED_ROW, _GAP = 36, 50, 6
+_ROW, _NOTED_ROW, _TALL_ROW, _GAP = 36, 50, 66, 6
+_NOTE_X, _NOTE_RIGHT = 31.0, 41.0
 _LEAST_SHOWN = 2
 
 
@@ -106,7 +108,7 @@ class AlertRows(QAbstractScrollArea):
         self._alerts = tuple(alerts)
         widths = (QFontMetricsF(font(12)).horizontalAdvance(a.time) for a in self._alerts)
         self._time_width = max(widths, default=0.0)
-        self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
+        self._choose_row()
         if before != self.minimumSizeHint():
             self.updateGeometry()
         self._keep_whole_rows()
@@ -131,6 +133,14 @@ class AlertRows(QAbstractScrollArea):
         rows = min(max(len(self._alerts), 1), _LEAST_SHOWN)
         return QSize(200, rows * (self._row + _GAP) - _GAP)
 
+    def _choose_row(self) -> None:
+        """Rows as high as their notes need, where that many are seen at once."""
+        self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
+        metrics, room = QFontMetricsF(font(11)), self.viewport().width() - _NOTE_RIGHT
+        long = any(metrics.horizontalAdvance(a.note) > room for a in self._alerts)
+        if long and len(self._alerts) * (_TALL_ROW + _GAP) - _GAP <= self.height():
+            self._row = _TALL_ROW
+
     def _keep_whole_rows(self) -> None:
         rest = (self.height() + _GAP) % (self._row + _GAP) if self.height() > self._row else 0
         self.setViewportMargins(0, 0, 0, rest)
@@ -146,6 +156,7 @@ class AlertRows(QAbstractScrollArea):
         return row if below < self._row and 0 <= row < len(self._alerts) else -1
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self._choose_row()
         self._keep_whole_rows()
         self._set_range()
 
@@ -194,7 +205,13 @@ class AlertRows(QAbstractScrollArea):
         )
         painter.setFont(font(11))
         painter.setPen(theme.muted)
-        painter.drawText(QPointF(31, base + 18), elided(alert.note, font(11), width - 41.0))
+        room = width - _NOTE_RIGHT
+        if self._row == _TALL_ROW:
+            note = QRectF(_NOTE_X, base + 6, room, 32)
+            wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
+            painter.drawText(note, wrap, elided(alert.note, font(11), 1.9 * room))
+        else:
+            painter.drawText(QPointF(_NOTE_X, base + 18), elided(alert.note, font(11), room))
 
     def _text_x(self) -> float:
         return 31 + self._time_width + 11
@@ -249,7 +266,9 @@ class AlertRows(QAbstractScrollArea):
             if row >= 0:
                 alert = self._alerts[row]
                 cut = elided(alert.text, font(12), self._room(alert)) != alert.text
-                cut |= elided(alert.note, font(11), self.viewport().width() - 41.0) != alert.note
+                room = self.viewport().width() - _NOTE_RIGHT
+                room *= 1.9 if self._row == _TALL_ROW else 1.0
+                cut |= elided(alert.note, font(11), room) != alert.note
                 text = f"{alert.text}\n{alert.note}".strip() if cut else ""
             QToolTip.showText(event.globalPos(), text, self)
             return True

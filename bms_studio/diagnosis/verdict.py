@@ -172,7 +172,7 @@ def judge(
         if check not in checked:
             missing += ((check, {"why": _why(check, checked)}),)
     findings = tuple(findings)
-    code, cause = _worst(findings)
+    code, cause = deciding(findings)
     if cause is not None:
         return Verdict(code, _headline(cause, risks), action_of(cause), done, missing)
     ranked = [] if sign_contradicts else sorted(risks, key=lambda r: r.rank)
@@ -264,7 +264,7 @@ def _next_step(missing: Sequence[Item]) -> Item:
     return "action.wait", {}
 
 
-def _worst(findings: Iterable[Finding]) -> tuple[str, Finding | None]:
+def deciding(findings: Iterable[Finding]) -> tuple[str, Finding | None]:
     """Code of the verdict and the alert that decides it, ("", None) when none does."""
     by_code: Mapping[str, list[Finding]] = {
         "STOP": [],

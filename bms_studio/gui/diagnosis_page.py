@@ -16,9 +16,9 @@ from PySide6.QtWidgets import (
 )
 
 from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk
-from bms_studio.diagnosis.verdict import stands_out
-from bms_studio.gui.alert_words import sentence
+from bms_studio.diagnosis.contract import CellRisk, Finding
+from bms_studio.diagnosis.verdict import deciding, stands_out
+from bms_studio.gui.alert_words import note, sentence
 from bms_studio.gui.contract import Recordable
 from bms_studio.gui.diagnosis_parts import (
     Bullets,
@@ -28,7 +28,7 @@ from bms_studio.gui.diagnosis_parts import (
     verdict_of,
 )
 from bms_studio.gui.diagnosis_words import Basis, fine_words, items_of
-from bms_studio.gui.evidence import Evidence, charts
+from bms_studio.gui.evidence import Evidence, charts, charts_of_alert
 from bms_studio.gui.page import Context, Page
 from bms_studio.gui.risk_words import (
     evidence_words,
@@ -203,7 +203,11 @@ class DiagnosisPage(Page):
         self.risks.set_selected(risk.cell if risk and risk.mechanism != "none" else 0)
         self.certainty.show_risk(risk, analysis, vague)
         self.visits.show_visits(analysis, findings, verdict.code if verdict is not None else "")
-        self._show_middle(risk)
+        alert = self._alert(risk)
+        if alert is not None:
+            self._show_alert(alert)
+        else:
+            self._show_middle(risk)
 
     def _risk(self) -> CellRisk | None:
         """The cell in the middle: the chosen one, else the one that fails first."""
@@ -215,6 +219,21 @@ class DiagnosisPage(Page):
         ranked = with_evidence(risks, findings) or unsure(risks, findings)
         ranked = ranked or sorted(risks, key=lambda r: r.rank)
         return ranked[0] if ranked else None
+
+    def _alert(self, risk: CellRisk | None) -> Finding | None:
+        """The alert that decides, where no cell stands out and none was chosen."""
+        findings = self.context.findings()
+        if self._cell or (risk is not None and stands_out(risk, findings)):
+            return None
+        return deciding(findings)[1]
+
+    def _show_alert(self, alert: Finding) -> None:
+        self.middle.set_title(sentence(alert))
+        self.subtitle.set_text(note(alert))
+        key = (alert.id, id(self.context.view), self._tick // _CHART_TICKS)
+        if key != self._charts_of:
+            self._charts_of = key
+            self._draw(charts_of_alert(self._evidence(), alert))
 
     def _show_middle(self, risk: CellRisk | None) -> None:
         view = self.context.view

@@ -19,6 +19,7 @@ from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Limits
 
 _PIXELS = 400
+_STUCK_NS = 43_200_000_000_000
 # What an open alert says against, by its code or kind.
 _AGAINST = {
     "check.cell_limits": ("limits.cell_over_voltage", "limits.cell_under_voltage"),
@@ -28,7 +29,7 @@ _AGAINST = {
     "check.sensors": ("sensor",),
     "check.dips": ("dip",),
     "check.shifts": ("shift",),
-    "check.thermal": ("thermal",),
+    "check.thermal": ("thermal", "limits.over_temperature"),
     "check.balancers": ("balancing",),
     "check.bms": ("bms",),
     "check.resistance": ("resistance", "connection", "sag"),
@@ -89,7 +90,7 @@ def _told(code: str, basis: Basis) -> str:
         "check.shifts": text("no cell jumped by itself"),
         "check.pack_sum": text("fits the pack's voltage"),
         "check.thermal": text("no probe warmer than its neighbours explain"),
-        "check.balancers": text("none stuck, none against the imbalance"),
+        "check.balancers": _balancers(basis),
         "check.bms": text("fits what the cells show"),
     }.get(code, "")
 
@@ -124,6 +125,14 @@ def _largest(code: str, basis: Basis) -> str:
         "check.self_discharge": text("no cell loses more than {amount}", amount=words),
         "check.balance": text("all cells within {amount} points of charge", amount=words),
     }[code]
+
+
+def _balancers(basis: Basis) -> str:
+    """A bleeder that never ends is told by its hours: before them nobody can say so."""
+    span = basis.view.timeline.span()
+    if span is None or basis.until_ns - span[0] < _STUCK_NS:
+        return text("none against the imbalance; one that never ends shows after 12 hours")
+    return text("none stuck, none against the imbalance")
 
 
 def _range(basis: Basis, group: str, decimals: int, unit: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.gui.evidence_parts import Array, Evidence, others, seconds_of
 from bms_studio.gui.evidence_steps import neighbours, newest_dip, over_charge, strongest_step
 from bms_studio.gui.quantity_words import quantity_words
@@ -84,6 +84,21 @@ def charts(evidence: Evidence, risk: CellRisk) -> tuple[Chart, ...]:
         )
     made = _telling([replace(make(), day=text("%d %b")) for make in chosen])
     return made if risk.mechanism != "none" else tuple(_calm(chart) for chart in made)
+
+
+def charts_of_alert(evidence: Evidence, alert: Finding) -> tuple[Chart, ...]:
+    """What an alert stands on that no cell's diagnosis explains: temperatures, else the cells."""
+    makers: list[Callable[[], Chart]] = [lambda: deviation(evidence, max(alert.cell, 1))]
+    if "probe" in alert.parameters:
+        makers.insert(0, lambda: probes(evidence))
+    elif alert.cell:
+        makers.append(lambda: strongest_step(evidence, alert.cell))
+    made = _telling([replace(make(), day=text("%d %b")) for make in makers])
+    return made if alert.cell else tuple(_keep_probes(chart) for chart in made)
+
+
+def _keep_probes(chart: Chart) -> Chart:
+    return chart if chart.title == text("Temperature") else _calm(chart)
 
 
 def _telling(made: Sequence[Chart]) -> tuple[Chart, ...]:

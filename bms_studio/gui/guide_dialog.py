@@ -17,10 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bms_studio.gui.contract import PackView, Recordable
+from bms_studio.gui.contract import Analysed, PackView, Recordable
 from bms_studio.gui.guide_pack import PackRow
 from bms_studio.gui.guide_seen import dip_counts, seen
 from bms_studio.gui.guide_sound import Tick
+from bms_studio.gui.header import verdict_word
 from bms_studio.gui.quantity_words import quantity_words
 from bms_studio.gui.readings import number
 from bms_studio.gui.risk_words import duration_words
@@ -44,6 +45,9 @@ from widgets.text_line import TextLine
 _TICK_MS = 200
 _RED_TICKS = 4
 _JUDGE_FROM = 4
+# At the end: the newest evaluation may be so old, and is waited for so long; and its verdict.
+_RECENT_NS = 3_000_000_000
+_WAIT_TICKS, _AFTER_TICKS = 75, 10
 _JUDGE_TICKS = 50  # a fresh evaluation every ten seconds: somebody waits for it
 
 
@@ -69,7 +73,7 @@ class GuideDialog(QDialog):
         self._dips: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._wiggling = False
-        self._ticks = self._red = 0
+        self._ticks = self._red = self._over = self._ended_ns = 0
         self._layers = QStackedLayout(self)
         self._layers.setContentsMargins(12, 12, 12, 12)
         self._layers.addWidget(self._make_choice())
@@ -128,6 +132,7 @@ class GuideDialog(QDialog):
         self.turn.hide()
         self.meters = Meters()
         self.unknown = _wrapped("")
+        self.outcome = _wrapped("", "heading")
         for part in (
             self.step_line,
             self.instruction,
@@ -136,6 +141,7 @@ class GuideDialog(QDialog):
             self.turn,
             self.meters,
             self.unknown,
+            self.outcome,
         ):
             panel.add(part)
         panel.add(QWidget(), 1)
@@ -173,7 +179,8 @@ class GuideDialog(QDialog):
 
     def start(self, way: str) -> None:
         """Begin the steps of a way of moving current."""
-        self._test, self._ticks = GuidedTest(PLANS[way]), 0
+        self._test, self._ticks, self._over = GuidedTest(PLANS[way]), 0, 0
+        self.outcome.setText("")
         self.end_button.set_text(text("End and show the diagnosis"))
         self.report_button.hide()
         self._layers.setCurrentIndex(1)
@@ -204,6 +211,8 @@ class GuideDialog(QDialog):
     def _tick_test(self, view: PackView, test: GuidedTest) -> None:
         now = seen(view)
         guidance = test.update(now)
+        if guidance.done and not self._over:
+            self._ended_ns = now.now_ns - _RECENT_NS
         self._ticks += 1
         # The first steps say little: judged from them alone, cells are easily wronged.
         if self._ticks % _JUDGE_TICKS == 0 and guidance.step >= _JUDGE_FROM:
@@ -225,12 +234,31 @@ class GuideDialog(QDialog):
             ]
         )
         self.unknown.setText("\n".join(_open_words(guidance)))
-        if guidance.done:
-            self._timer.stop()
+        if guidance.done and not self._over:
+            self._over = self._ticks
             self._judge(view)
             self.sound.play()
             self.end_button.set_text(text("Show the diagnosis"))
-            self.report_button.show()
+        if guidance.done:
+            self._show_verdict(view)
+
+    def _show_verdict(self, view: PackView) -> None:
+        """What came of it, once the last evaluation is made, or after a while without one."""
+        waited = self._ticks - self._over
+        health = view.analysis.health if isinstance(view, Analysed) else None
+        fresh = health is not None and health.time >= self._ended_ns
+        if not fresh and waited < _WAIT_TICKS:
+            self.outcome.setText(text("Judging…"))
+            return
+        verdict = view.status.verdict
+        if waited < _AFTER_TICKS:  # the verdict follows the evaluation within a second
+            return
+        self._timer.stop()
+        if verdict is not None:
+            said, action = render(*verdict.headline), render(*verdict.next_action)
+            words = f"{verdict_word(verdict.code)}: {said}"
+            self.outcome.setText(words + "\n" + text("Next: {action}", action=action))
+        self.report_button.show()
 
     def _judge(self, view: PackView) -> None:
         if isinstance(view, Recordable):
@@ -297,7 +325,7 @@ class GuideDialog(QDialog):
 
 def _step_words(guidance: Guidance) -> str:
     if guidance.done:
-        return text("over after {steps} steps", steps=guidance.steps)
+        return text("over")
     return text(
         "step {step} of {steps} · about {left} left",
         step=guidance.step + 1,

@@ -267,7 +267,10 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
                 parts.append(f"<p><b>{escape(title)}:</b> {escape('; '.join(items))}</p>")
     if not found:
         parts.append(f"<p>{escape(text('Nothing found that would make a cell fail first.'))}</p>")
-        if report.pack.cells:
+        if report.pack.cells == 1:  # nothing beside it: what it did itself
+            drawn = [c for c in charts(report.evidence, CellRisk(1, 0.0, 1)) if has_content(c)]
+            parts.append(_pairs([image(chart, 316, 168) for chart in drawn]))
+        elif report.pack.cells:
             parts.append(image(deviation(report.evidence, 1), 660, 200))
     alerts = [f for f in report.findings if f.severity != "info"]
     if alerts:

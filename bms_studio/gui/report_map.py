@@ -68,11 +68,12 @@ def _cell_box(report: Report, cell: int, risk: CellRisk | None, volts: NDArray[n
         sign = MARKS.get(severity, "!")
         ground = "#f3c9c9" if sign == "✕" else "#f6e3b8"
         edge = "#16202b"
-    room = "3px 8px" if len(volts) else "0px 1px;font-size:6.5pt"
+    # Qt hands no font size of a table cell down to its words: they carry their own.
+    room, size = ("3px 8px", "") if len(volts) else ("0px 1px", ' style="font-size:6pt"')
     words = number(float(volts[cell - 1]), 3) if cell <= len(volts) else ""
     below = f'<br><span class="muted">{escape(words)}</span>' if words else ""
     return (
         f'<td align="center" bgcolor="{ground}" '
         f'style="background:{ground};border:1px solid {edge};padding:{room};text-align:center">'
-        f"<b>{f'{cell} {sign}'.strip()}</b>{below}</td>"
+        f"<b{size}>{f'{cell}{sign}' if size else f'{cell} {sign}'.strip()}</b>{below}</td>"
     )
