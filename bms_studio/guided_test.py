@@ -28,7 +28,7 @@ _ALMOST = 0.95
 # Progress of charge at which it is known to 5 %, which is what a check of minutes can reach.
 _SOC_ENOUGH = 0.55
 # What a pack of unknown kind keeps to itself.
-_OF_PACK = ("need.chemistry", "need.capacity")
+_OF_PACK = ("need.chemistry", "need.chemistry_contradicts", "need.capacity")
 
 
 @dataclass(frozen=True, slots=True)

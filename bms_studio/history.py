@@ -154,6 +154,7 @@ def to_json(health: Health) -> dict[str, Any]:
         "serial": health.serial,
         "chemistry": health.chemistry,
         "model": health.model,
+        "family": health.family,
         "cells": {
             name: [None if math.isnan(v) else float(f"{v:.7g}") for v in values.tolist()]
             for name, values in health.cells.items()
@@ -185,7 +186,7 @@ def from_json(stored: Mapping[str, Any]) -> Health:
     return Health(time, start, count, cells, pack, needs, {}, *words)
 
 
-_WORDS = ("chemistry", "serial", "model", "verdict", "title")
+_WORDS = ("chemistry", "serial", "model", "verdict", "title", "family")
 _PACK_NAMES = {n for q in PACK_QUANTITIES for n in (q.name, f"{q.name}_sigma")}
 
 

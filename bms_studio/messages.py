@@ -114,6 +114,7 @@ TEMPLATES: dict[str, str] = {
     "why.no_data": "no data yet",
     "why.no_cells": "no cell voltages were received",
     "why.few_cells": "fewer than three cells",
+    "why.family_oxide": "unknown, judged as a 4.2 V oxide: state it",
     "why.sign_contradicts": "the current counts the other way: turn its sign",
     "alert.also": "{sentence} (also cells {also})",
     "alert.assumed": "{sentence} (usual for {assumed}, which the data speak for)",
@@ -126,6 +127,7 @@ TEMPLATES: dict[str, str] = {
     "check.link": "link quality",
     "check.sensors": "sensors",
     "check.sign": "sign of the current",
+    "check.chemistry": "chemistry",
     "check.capacity": "capacity",
     "check.resistance": "resistance",
     "check.self_discharge": "self-discharge",
@@ -163,6 +165,7 @@ TEMPLATES: dict[str, str] = {
     "need.sign_steps": "load steps",
     "need.load_steps": "load steps",
     "need.chemistry": "set chemistry",
+    "need.chemistry_contradicts": "check the chemistry",
     "need.capacity": "set capacity",
     "need.rated_capacity": "set rated Ah",
     "need.pulse_10_s": "10 s load",
@@ -182,6 +185,7 @@ TEMPLATES: dict[str, str] = {
     "because.sign_steps": "too few load steps yet",
     "because.load_steps": "too few load steps yet",
     "because.chemistry": "the chemistry is not known: state it",
+    "because.chemistry_contradicts": "the voltages contradict the chemistry stated: check it",
     "because.capacity": "the rated capacity is not known: state it",
     "because.pulse_10_s": "no load of 10 s yet",
     "because.faster_scans": "cells were logged too seldom: every 2 s or faster shows it",
@@ -201,6 +205,42 @@ TEMPLATES: dict[str, str] = {
     "basis.nearer_lco": "The voltages follow the LCO table: SOC uses that one",
     "basis.nearer_lmo": "The voltages follow the LMO table: SOC uses that one",
     "basis.nearer_lfp": "The voltages lie beside the LFP table: SOC is less sure",
+    "basis.judged_as_oxide": "unnamed 4.2 V oxide, likeliest {table} ({percent:.0f} %)",
+    "basis.rough_capacity": (
+        "The capacity is known only roughly: cells are compared, nothing is told in Ah. State it"
+    ),
+    "basis.against_oxide": (
+        "The voltages are those of a 4.2 V oxide and contradict the chemistry stated: check it; "
+        "until then nothing is judged that needs it"
+    ),
+    "basis.against_lfp": (
+        "The voltages are those of LFP and contradict the chemistry stated: check it; until then "
+        "nothing is judged that needs it"
+    ),
+    "basis.oxide_nmc": "Chemistry unknown: judged as a 4.2 V oxide, likeliest NMC. State it",
+    "basis.oxide_nmc532": "Chemistry unknown: judged as a 4.2 V oxide, likeliest NMC532. State it",
+    "basis.oxide_nca": "Chemistry unknown: judged as a 4.2 V oxide, likeliest NCA. State it",
+    "basis.oxide_nca-c6": "Chemistry unknown: judged as a 4.2 V oxide, likeliest NCA-C6. State it",
+    "basis.oxide_lco": "Chemistry unknown: judged as a 4.2 V oxide, likeliest LCO. State it",
+    "basis.oxide_lmo": "Chemistry unknown: judged as a 4.2 V oxide, likeliest LMO. State it",
+    "basis.against_nmc": (
+        "The voltages follow the NMC table rather than the chemistry stated: check it"
+    ),
+    "basis.against_nmc532": (
+        "The voltages follow the NMC532 table rather than the chemistry stated: check it"
+    ),
+    "basis.against_nca": (
+        "The voltages follow the NCA table rather than the chemistry stated: check it"
+    ),
+    "basis.against_nca-c6": (
+        "The voltages follow the NCA-C6 table rather than the chemistry stated: check it"
+    ),
+    "basis.against_lco": (
+        "The voltages follow the LCO table rather than the chemistry stated: check it"
+    ),
+    "basis.against_lmo": (
+        "The voltages follow the LMO table rather than the chemistry stated: check it"
+    ),
     "question.pack_changed": "Is this still the same pack?",
     "question.pack_alone": "Is the pack alone on this cable?",
     "bus.silent": "Nothing was heard at {bitrates} kbit/s.",

@@ -44,6 +44,7 @@ OF_PACK = (
     ("cycles", "1", False, "Throughput as full cycles in the span"),
     ("bleed_a", "A", False, "Current of a bleed resistor"),
     ("rise_k", "K", False, "How much the hardest load of the span warms the middle probe"),
+    ("scale_ah", "Ah", False, "Rough capacity that charge was compared with"),
 )
 # In /estimates beside soc and soc_sigma; limiting_cell and other cell numbers are uint16 there.
 OUTLOOK = (

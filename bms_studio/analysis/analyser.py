@@ -182,7 +182,7 @@ class Analyser:
     @property
     def outdated(self) -> bool:
         """Whether the data know better by now what the pack is: analyse it once more."""
-        return differs(settle(self.settings, self.profile, self.known).basis, self.ground.basis)
+        return differs(settle(self.settings, self.profile, self.known), self.ground)
 
     def _learn(self, time: NDArray[np.int64], rows: NDArray[Any]) -> None:
         """The BMS's own word, its SOC only from the beginning; whether voltage follows current."""
@@ -363,15 +363,10 @@ class Analyser:
         self._evaluated = now
         wait = min(max(_FIRST_NS, int(_GROWTH * (now - self._visit))), _MOST_NS)
         self._next = following or now + wait
-        if not self.ground.judged:
-            self.known = with_chemistry(
-                self.known,
-                self._windows.all(),
-                self.ground.basis.capacity_ah,
-                current=not self._current_missing,
-            )
-        if not self._current_missing:
-            self.known = with_capacity(self.known, self._windows.all(), self.ground)
+        windows, current = self._windows.all(), not self._current_missing
+        self.known = with_chemistry(self.known, windows, self.ground, current=current)
+        if current:
+            self.known = with_capacity(self.known, windows, self.ground)
         correlation = self._answer.correlation
         if correlation[1] >= 20 and correlation[0] > 0.5 and not self.known.sign_contradicts:
             self.known = replace(self.known, sign_contradicts=True)

@@ -84,7 +84,10 @@ class Basis:
     ("stated", "recognised", "asked"), capacity likewise ("bms"; "learned": voltage over charge); ""
     and NaN: unknown, nothing is judged that would need it. notes: message codes of what degrades
     the result ("basis.no_current"). table, table_confidence: the published table that SOC follows
-    because the voltages do, where it is not that of the chemistry; "": it is."""
+    because the voltages do, where it is not that of the chemistry; "": it is. family: "oxide" where
+    the chemistry is unknown and cells are judged against each other as some 4.2 V oxide, with
+    `table` the likeliest of the published ones; "": not so. capacity_sigma: of a learned capacity,
+    relative."""
 
     chemistry: str = ""
     chemistry_confidence: float = 0.0
@@ -95,6 +98,8 @@ class Basis:
     notes: tuple[str, ...] = ()
     table: str = ""
     table_confidence: float = 0.0
+    family: str = ""
+    capacity_sigma: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

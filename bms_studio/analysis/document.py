@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bms_studio.analysis.contract import Analysis
+from bms_studio.analysis.kind_words import kind_words
 from bms_studio.analysis.store import plain
 from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.diagnosis.verdict import stands_out
@@ -85,7 +86,11 @@ def _pack(analysis: Analysis, health: Health) -> dict[str, Any]:
         "chemistry_confidence": basis.chemistry_confidence if basis.chemistry else None,
         "chemistry_source": basis.chemistry_source or None,
         "capacity_ah": basis.capacity_ah if math.isnan(measured) else measured,
+        "family": basis.family or None,
+        "table": basis.table or None,
+        "table_confidence": basis.table_confidence if basis.table else None,
         "capacity_source": "measured" if measured == measured else basis.capacity_source or None,
+        "capacity_sigma": basis.capacity_ah * basis.capacity_sigma,
         "soc": newest_known(analysis, "pack_soc"),
         "soc_sigma": newest_known(analysis, "pack_soc_sigma"),
         "usable_soc": newest_known(analysis, "usable_soc"),
@@ -187,7 +192,7 @@ def lines(packs: Sequence[Analysis]) -> list[str]:
         out += [
             f"{verdict['code'].replace('_', ' ')}: {verdict['text']}",
             f"next: {verdict['next_action']}",
-            f"{pack['cells']} cells, {pack['chemistry'] or 'chemistry unknown'}, "
+            f"{pack['cells']} cells, {kind_words(analysis.basis) or 'chemistry unknown'}, "
             f"{_shown(pack['capacity_ah'], 'Ah', 1)}",
             f"SOC {_per_cent(pack['soc'])} ± {_per_cent(pack['soc_sigma'])}, "
             f"usable {_per_cent(pack['usable_soc'])}"
@@ -207,6 +212,7 @@ def lines(packs: Sequence[Analysis]) -> list[str]:
             for f in found["findings"]
             if f["state"] != "resolved"
         ]
+        out += [f"note: {render(code)}" for code in analysis.basis.notes]
         if verdict["checked"]:
             out.append(f"checked: {', '.join(verdict['checked'])}")
         if verdict["not_checked"]:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.basis import Ground
+from bms_studio.analysis.differences import differences
 from bms_studio.analysis.tally import COLUMNS
 from bms_studio.analysis.warmth import add_warmth
 from bms_studio.analysis.windows import STEPS as _STEPS
-from bms_studio.analysis.windows import drift
+from bms_studio.analysis.windows import drift, extent
 from bms_studio.estimators import capacity, leak, resistance, sag
 from bms_studio.estimators.contract import Outputs, frozen
 from bms_studio.pack.health import Health
@@ -112,6 +113,7 @@ class _Judge:
             chemistry=ground.basis.chemistry,
             serial=given.serial,
             model=ground.basis.model,
+            family=ground.basis.family,
         )
 
     # -- parts ---------------------------------------------------------------------------------
@@ -133,6 +135,12 @@ class _Judge:
         seen_s = float(self.given.tally[_AT["observed_s"]])
         return scans > 1 and seen_s / scans > resistance.Params(self.model).longest_s
 
+    @property
+    def _unnamed(self) -> str:
+        """What is asked of a person where the chemistry is missing, or is not believed."""
+        basis = self.given.ground.basis
+        return "need.chemistry_contradicts" if basis.chemistry else "need.chemistry"
+
     def _blocked(self) -> str:
         """Why current cannot be used; "" when it can."""
         ground = self.given.ground
@@ -151,7 +159,9 @@ class _Judge:
         self.pack["temperature_degc"] = float(now[_AT["mean_temperature_degc"]])
         if now[_AT["current_known"]] > 0:
             self.pack["throughput_ah"] = moved
-            if not math.isnan(self.given.ground.basis.capacity_ah):
+            if self.given.ground.rough:
+                self.pack["scale_ah"] = self.model.capacity_ah
+            elif not math.isnan(self.given.ground.basis.capacity_ah):
                 self.pack["cycles"] = moved / (2 * self.model.capacity_ah)
 
     def _rest(self) -> None:
@@ -185,7 +195,7 @@ class _Judge:
         given = self.given
         if not given.ground.judged:
             for name in ("soc", "imbalance"):
-                self.needs[name] = "need.chemistry"
+                self.needs[name] = self._unnamed
             return
         if not len(given.soc):
             return
@@ -197,7 +207,8 @@ class _Judge:
             apart = soc - float(np.nanmedian(soc))
             # Where the table does not explain the mean cell, a cell's place on it is not known.
             lacks = abs(float(given.soc["model_error_v"])) / _EXPLAINED_V - 1.0
-            self._put("imbalance", apart, np.hypot(own, min(max(lacks, 0.0), 1.0) * np.abs(apart)))
+            share = max(min(lacks, 1.0), given.ground.scale_sigma if given.ground.rough else 0.0)
+            self._put("imbalance", apart, np.hypot(own, share * np.abs(apart)))
         self.pack |= {"soc": float(given.soc["pack_soc"]), "soc_sigma": common}
         if not self._blocked():
             self.pack["current_offset_a"] = float(given.soc["offset_a"])
@@ -243,13 +254,13 @@ class _Judge:
         """Capacity, leak and sensor offset of each cell against the mean one."""
         names = ("capacity_difference", "leak_a", "offset_v")
         ground, blocked = self.given.ground, self._blocked()
-        hours, swing = _extent(self.windows, self.model.capacity_ah) if self.rows else (0.0, 0.0)
+        hours, swing = extent(self.windows, self.model.capacity_ah) if self.rows else (0.0, 0.0)
         self.progress["leak_a"] = min(hours / _LEAK_HOURS, 1.0)
         self.progress["capacity_difference"] = min(swing / _SWING, 1.0)
         reasons = ("need.swing_30", "need.hours_6", "need.swing_30")
         if swing < _STILL and blocked == "need.sign_steps":
             blocked = ""  # so little charge moved that its sign does not matter
-        missing = "" if ground.judged else "need.chemistry"
+        missing = "" if ground.judged else self._unnamed
         missing = missing or blocked or ("" if ground.charge else "need.capacity")
         if self.given.count < 2:
             missing = missing or "need.more_cells"
@@ -259,14 +270,10 @@ class _Judge:
             return
         soc = self.given.soc
         first = float(soc["pack_soc"]) + self._moved_back(float(soc["offset_a"]))
-        params = leak.Params(self.model, bleed_a=self.given.bleed_a)
-        found = leak.solve(
-            params,
-            self.windows,
-            min(max(first, 0.0), 1.0),
-            float(soc["pack_soc_sigma"]),
-            float(soc["offset_a"]),
-        )
+        params = leak.Params(self.model)
+        place = min(max(first, 0.0), 1.0), float(soc["pack_soc_sigma"])
+        offset_a = float(soc["offset_a"])
+        found = differences(ground, self.windows, place, offset_a, self.given.bleed_a)
         priors = (
             ("capacity_difference", "capacity", params.spread_capacity),
             ("leak_a", "leak_a", params.spread_leak_per_h * self.model.capacity_ah),
@@ -305,8 +312,9 @@ class _Judge:
         """Ampere-hours between two long rests; without them only differences are known."""
         ground, blocked = self.given.ground, self._blocked()
         names = ("capacity_ah", "soh_capacity")
-        missing = "" if ground.judged else "need.chemistry"
-        missing = missing or blocked or ("" if ground.charge else "need.capacity")
+        missing = "" if ground.judged and not ground.basis.family else self._unnamed
+        known = ground.charge and not ground.rough
+        missing = missing or blocked or ("" if known else "need.capacity")
         for name in names:
             self.needs[name] = missing or "need.full_charge"
         if missing or self.rows < _LEAST_WINDOWS:
@@ -340,7 +348,8 @@ class _Judge:
         """The rider's hardest pull on every cell, at the present charge."""
         ground = self.given.ground
         names = ("sag_voltage_v", "sag_margin_v")
-        missing = "need.chemistry" if not ground.judged else self._blocked()
+        unknown = not ground.judged or ground.basis.family  # a family has no cut-off
+        missing = self._unnamed if unknown else self._blocked()
         for name in names:
             self.needs[name] = missing or ("need.faster_scans" if self._slow else "need.ride")
         peak = self.given.peak_a
@@ -389,10 +398,3 @@ def _recent(windows: Outputs) -> Outputs:
     time = windows["time_ns"]
     first = int(np.searchsorted(time, time[-1] - _SPAN_NS))
     return frozen(**{name: values[first:] for name, values in windows.items()})
-
-
-def _extent(windows: Outputs, capacity_ah: float) -> tuple[float, float]:
-    """Hours, and the largest swing of charge as a share of the capacity."""
-    hours = float(windows["time_ns"][-1] - windows["time_ns"][0]) * (1e-9 / 3600)
-    moved = windows["moved_ah"]
-    return hours, float(np.max(moved) - np.min(moved)) / capacity_ah

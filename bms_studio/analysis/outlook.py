@@ -66,7 +66,7 @@ def put_outlook(row: NDArray[np.float64], ground: Ground, limits: Limits, moment
     )
     row[AT["usable_soc"]], row[AT["usable_soc_sigma"]] = found.soc, found.soc_sigma
     row[AT["limiting_cell"]], row[AT["full_cell"]] = found.limiting_cell, found.full_cell
-    if not ground.charge:
+    if not ground.charge or ground.rough:
         return  # without a capacity there are no ampere-hours, without current no power
     row[AT["usable_ah"]], row[AT["usable_wh"]] = found.charge_ah, found.energy_wh
     row[AT["usable_wh_sigma"]], row[AT["costs_wh"]] = found.energy_sigma_wh, found.costs_wh

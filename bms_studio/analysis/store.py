@@ -146,7 +146,8 @@ def _pack_run(parts: AnalysisParts) -> PackRun:
     known = {f.name for f in fields(Basis)}
     stated: dict[str, Any] = {k: _known(v) for k, v in basis.items() if k in known}
     stated["notes"] = tuple(str(n) for n in stated.get("notes", ()))
-    health = _health(parts, attributes.get("serial", ""), str(stated.get("chemistry", "")))
+    names = str(stated.get("chemistry", "")), str(stated.get("family", ""))
+    health = _health(parts, attributes.get("serial", ""), *names)
     told = PackRun(
         basis=Basis(**stated),
         cells=max((h.count for h in health), default=0),
@@ -164,7 +165,7 @@ def _pack_run(parts: AnalysisParts) -> PackRun:
     return told
 
 
-def _health(parts: AnalysisParts, serial: str, chemistry: str) -> list[Health]:
+def _health(parts: AnalysisParts, serial: str, chemistry: str, family: str) -> list[Health]:
     table = parts.groups.get("health")
     if table is None:
         return []
@@ -184,6 +185,7 @@ def _health(parts: AnalysisParts, serial: str, chemistry: str) -> list[Health]:
                 _read(table["progress"][i], dict) if "progress" in table else {},
                 chemistry,
                 serial,
+                family=family,
             )
         )
     return out

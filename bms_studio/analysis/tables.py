@@ -157,6 +157,10 @@ def _basis(basis: Basis) -> dict[str, Any]:
         "chemistry_source": basis.chemistry_source,
         "capacity_ah": basis.capacity_ah,
         "capacity_source": basis.capacity_source,
+        "family": basis.family,
+        "table": basis.table,
+        "table_confidence": basis.table_confidence,
+        "capacity_sigma": basis.capacity_sigma,
         "model": basis.model,
         "notes": list(basis.notes),
     }

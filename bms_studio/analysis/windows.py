@@ -104,3 +104,10 @@ def drift(windows: Outputs, least_a: float) -> float:
     x, y = current[1:][steady], change[steady]
     power = math.sqrt(float(x @ x) * float(y @ y))
     return float(x @ y) / power if len(x) >= STEPS and power > 0 else math.nan
+
+
+def extent(windows: Outputs, capacity_ah: float) -> tuple[float, float]:
+    """Hours, and the largest swing of charge as a share of the capacity."""
+    hours = float(windows["time_ns"][-1] - windows["time_ns"][0]) * (1e-9 / 3600)
+    moved = windows["moved_ah"]
+    return hours, float(np.max(moved) - np.min(moved)) / capacity_ah

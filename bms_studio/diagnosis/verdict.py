@@ -70,6 +70,7 @@ _STEPS = {
     "need.rest_day": "action.rest_day",
     "need.rest_30_min": "action.rest_30_min",
     "need.chemistry": "action.name_chemistry",
+    "need.chemistry_contradicts": "action.name_chemistry",
     "need.capacity": "action.state_capacity",
     "need.more_cells": "action.single_cell",
     "why.no_limits": "action.name_chemistry",
@@ -165,6 +166,8 @@ def judge(
             nothing,
         )
     done, missing = health_checks(None if sign_contradicts else health)
+    if health is not None and health.family:
+        missing += (("check.chemistry", {"why": f"why.family_{health.family}"}),)
     if sign_contradicts:
         missing += (("check.sign", {"why": "why.sign_contradicts"}),)
     done = tuple((code, {}) for code in checked) + done

@@ -6,6 +6,7 @@ Words and rows of plain data for panels and tool tips; makes no widget.
 import math
 
 from bms_studio.analysis.contract import AnalysisStatus, Basis, Settings
+from bms_studio.analysis.kind_words import kind_words
 from bms_studio.gui.cell_view import clock
 from bms_studio.gui.cells_table import QUANTITIES
 from bms_studio.gui.estimates import Estimates, evidence_words, quantity_name
@@ -61,6 +62,10 @@ def basis_facts(basis: Basis) -> list[Fact]:
     capacity = ""
     if basis.capacity_ah > 0:
         capacity = text("{amount} Ah", amount=number(basis.capacity_ah, 1))
+        if basis.capacity_sigma > 0:
+            capacity += f" ± {number(basis.capacity_ah * basis.capacity_sigma, 1)}"
+    if basis.family and not basis.chemistry:
+        origin = kind_words(basis)
     return [
         (text("Chemistry"), basis.chemistry or "–", origin or text("unknown"), doubtful),
         (
@@ -212,7 +217,7 @@ def foundation(estimates: Estimates) -> list[str]:
             )
         )
     basis = status.basis
-    parts = [basis.model or (health.model if health is not None else ""), basis.chemistry]
+    parts = [basis.model or (health.model if health is not None else ""), kind_words(basis)]
     if basis.capacity_ah > 0:
         parts.append(text("{amount} Ah", amount=number(basis.capacity_ah, 1)))
     model = " · ".join(part for part in parts if part)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 
+from bms_studio.analysis.kind_words import kind_words
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.diagnosis.verdict import health_checks, stands_out
 from bms_studio.gui.alert_words import severity_word, when_told
@@ -146,7 +147,7 @@ def _letterhead(visit: Visit, pack: PackStatus, report: Report) -> str:
         for words in (
             pack.name,
             text("{cells} cells in series", cells=pack.cells) if pack.cells else "",
-            report.analysis.basis.chemistry,
+            kind_words(report.analysis.basis),
             f"{number(pack.capacity_ah, 1)} Ah" if pack.capacity_ah else "",
         )
         if words

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bms_studio.analysis.contract import AnalysisStatus, Settings
+from bms_studio.analysis.kind_words import kind_words
 from bms_studio.diagnosis.contract import Finding, Verdict
 from bms_studio.gui.contract import PackView
 from bms_studio.gui.evidence import Evidence
@@ -139,7 +140,7 @@ def settings_rows(analysis: AnalysisStatus) -> list[list[str]]:
         "learned": text("learned from the data"),
         "asked": text("asked for"),
     }
-    chemistry = basis.chemistry or text("unknown")
+    chemistry = kind_words(basis) or text("unknown")
     if basis.chemistry_source:
         sure = f", {number(100 * basis.chemistry_confidence, 0)} %"
         chemistry += f" ({source.get(basis.chemistry_source, basis.chemistry_source)}{sure})"

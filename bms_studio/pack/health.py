@@ -65,6 +65,7 @@ PACK_QUANTITIES = (
     Quantity("cycles", "1", False, "throughput as full cycles in the span"),
     Quantity("bleed_a", "A", False, "current of a bleed resistor"),
     Quantity("rise_k", "K", False, "how much the hardest load of the span warms the middle probe"),
+    Quantity("scale_ah", "Ah", False, "rough capacity that charge was compared with"),
 )
 
 
@@ -78,6 +79,7 @@ class Health:
     make it known ("need.rest_30_min"). progress: quantity -> 0..1, how much of the data needed is
     there. chemistry, serial: as far as known, "" unknown. model: short name of the cell model used.
     verdict: code of DESIGN 7.4, title: what the recording is called; for the list of visits.
+    family: where only the family of the chemistry was known and cells were judged by it ("oxide").
     """
 
     time: int
@@ -92,6 +94,7 @@ class Health:
     model: str = ""
     verdict: str = ""
     title: str = ""
+    family: str = ""
 
     def values(self, name: str) -> NDArray[np.float64]:
         """Values of a quantity (N,), NaN where unknown."""
@@ -108,11 +111,13 @@ class Health:
     @property
     def scale_ah(self) -> float:
         """Capacity that currents are compared with: the measured one, else the stated one that
-        cycles were counted with; NaN unknown."""
+        cycles were counted with, else a rough one; NaN unknown."""
         measured, cycles = self.of_pack("capacity_ah"), self.of_pack("cycles")
         if measured > 0:
             return measured
-        return self.of_pack("throughput_ah") / (2 * cycles) if cycles > 0 else float("nan")
+        if cycles > 0:
+            return self.of_pack("throughput_ah") / (2 * cycles)
+        return self.of_pack("scale_ah")
 
 
 def _padded(values: NDArray[Any] | None, count: int) -> NDArray[np.float64]:

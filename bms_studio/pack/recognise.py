@@ -33,7 +33,7 @@ _GAP_S = 120.0
 # its logarithm.
 _SHARES = np.geomspace(0.04, 1.0, 25)
 _STARTS = 41
-_RESISTANCE_LN = 0.6
+RESISTANCE_LN = 0.6
 _GAS_J_PER_MOL_K = 8.314462618
 
 
@@ -173,14 +173,14 @@ def _misfit(
     stated = capacity_ah > 0
     span = float(np.ptp(charge))
     sizes = capacity_ah * np.linspace(0.85, 1.1, 6) if stated else span / _SHARES
-    ohm = resistance[0] / _colder(chemistry, resistance[1])
+    ohm = resistance[0] / colder(chemistry, resistance[1])
     best = math.inf
     for size in sizes:
         if span / size > 1.05:
             continue
         cost = laid(chemistry, charge - charge.min(), curve, size)
         if ohm > 0 and not stated:
-            unusual = math.log(ohm * size / chemistry.resistance_v) / _RESISTANCE_LN
+            unusual = math.log(ohm * size / chemistry.resistance_v) / RESISTANCE_LN
             cost += unusual**2 / INDEPENDENT
         best = min(best, cost)
     return best
@@ -197,7 +197,7 @@ def laid(chemistry: Chemistry, discharged: Array, curve: Array, size_ah: float) 
     return float(np.minimum(((apart - level) / sigma) ** 2, 16.0).mean(axis=1).min())
 
 
-def _colder(chemistry: Chemistry, temperature_degc: float) -> float:
+def colder(chemistry: Chemistry, temperature_degc: float) -> float:
     """How much the resistance is above that at 25 degC (Arrhenius); 1 where nobody measured."""
     if math.isnan(temperature_degc):
         return 1.0
