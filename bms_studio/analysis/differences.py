@@ -42,7 +42,7 @@ def differences(
 
 
 def mixed(answers: list[dict[str, Floats]], weights: list[float]) -> dict[str, Floats]:
-    """Mean and sigma over answers of these weights (moments of the mixture), of all that has one."""
+    """Mean and sigma of the mixture of these answers, of everything that has a sigma."""
     if len(answers) == 1:
         return answers[0]
     share = np.array(weights)[:, None] / sum(weights)

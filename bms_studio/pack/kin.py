@@ -30,7 +30,7 @@ OXIDE = "oxide"
 OXIDES = tuple(name for name in NAMES if load_chemistry(name).family != "LFP")
 # No LFP cell is above this without load (3.65 V at the end of a charge), and a charger of 4.2 V
 # cells does not go beyond that; half of the charge of an oxide is above the third.
-_ABOVE_LFP_V, _MOST_V, _MIDDLE_V = 3.85, 4.3, 3.45
+_ABOVE_LFP_V, _MOST_V, _MIDDLE_V = 3.72, 4.3, 3.5
 # Mean square, in sigma, of what the best table may be off: such a pack's own curve is learnt later,
 # but a curve that no oxide resembles is none (LFP: 16).
 _MOST_COST = 5.0
