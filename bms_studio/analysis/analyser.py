@@ -32,6 +32,7 @@ from bms_studio.analysis.contract import (
     Basis,
     Settings,
 )
+from bms_studio.analysis.differences import with_tables
 from bms_studio.analysis.evaluate import Evaluation
 from bms_studio.analysis.outlook import AT, Moment, ohmic_reference, pack_limits, put_outlook
 from bms_studio.analysis.steps import Answer, Steps
@@ -267,6 +268,7 @@ class Analyser:
         answers: Outputs | None = None
         if self.ground.judged:
             answers = soc.step(self._soc_params, self._states["soc"], scans)
+            answers = with_tables(self.ground, answers)
         self._steps.push(aligned.pairs)
         # Use, rests and pulls need the current as it was measured, also without a capacity.
         halves = leak.step(self._leak_params, self._states["leak"], aligned.scans)

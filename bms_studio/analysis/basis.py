@@ -79,7 +79,8 @@ class Ground:
     charge: whether current counts as charge (capacity known, sign not contradicted). limits: of the
     chemistry. rough: the capacity only scales differences, nothing in Ah is told; scale_sigma: how
     well it is known, relative. others: other tables that may be the cell's, with their belief
-    against one of the model's, for what one table alone would be too sure of."""
+    against one of the model's, for what one table alone would be too sure of. table_sigma: (101,)
+    over SOC, what the tables of a family disagree by at one voltage; empty without a family."""
 
     basis: Basis
     model: CellModel
@@ -90,6 +91,7 @@ class Ground:
     rough: bool = False
     scale_sigma: float = 0.0
     others: tuple[tuple[float, CellModel], ...] = ()
+    table_sigma: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
@@ -126,7 +128,19 @@ def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
     judged = bool(name or likeliest) and against not in _APART
     tables = kin if likeliest else _named(known.kin, name) if source == "recognised" else Kin()
     others = _others(tables, likeliest or name, math.nan if learned else capacity)
-    return Ground(basis, model, chemistry, judged, charge, hint, rough, scale_sigma, others)
+    apart = _apart(kin, chemistry) if likeliest else np.zeros(0)
+    return Ground(basis, model, chemistry, judged, charge, hint, rough, scale_sigma, others, apart)
+
+
+def _apart(kin: Kin, chemistry: Chemistry) -> NDArray[np.float64]:
+    """(101,) over SOC by this table: root mean square, by belief, of what the other tables make of
+    the same open-circuit voltage."""
+    square = np.zeros(len(chemistry.soc))
+    for name, belief, _, _ in kin.tables:
+        other = load_chemistry(name)
+        rising = np.maximum.accumulate(other.ocv_v) + 1e-9 * np.arange(len(other.ocv_v))
+        square += belief * (np.interp(chemistry.ocv_v, rising, other.soc) - chemistry.soc) ** 2
+    return np.asarray(np.sqrt(square), np.float64)
 
 
 def _notes(

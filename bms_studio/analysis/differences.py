@@ -7,13 +7,14 @@ No files, no Qt.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.basis import Ground
 from bms_studio.estimators import leak
-from bms_studio.estimators.contract import Outputs
+from bms_studio.estimators.contract import Outputs, frozen
 from bms_studio.pack.kin import first_soc
 
 Floats = NDArray[np.float64]
@@ -54,3 +55,20 @@ def mixed(answers: list[dict[str, Floats]], weights: list[float]) -> dict[str, F
         out[name] = mean
         out[f"{name}_sigma"] = np.sqrt((share * (sigmas**2 + (values - mean) ** 2)).sum(axis=0))
     return out
+
+
+def with_tables(ground: Ground, answers: Outputs) -> Outputs:
+    """What `soc.step` answers, its sigmas with what the tables of a family disagree by."""
+    if not len(ground.table_sigma):
+        return answers
+    apart = table_sigma(ground, answers["pack_soc"])
+    pack = np.hypot(answers["pack_soc_sigma"], apart).astype(answers["pack_soc_sigma"].dtype)
+    cells = np.hypot(answers["soc_sigma"], apart[:, None]).astype(answers["soc_sigma"].dtype)
+    return frozen(**{**answers, "soc_sigma": cells, "pack_soc_sigma": pack})
+
+
+def table_sigma(ground: Ground, soc: NDArray[Any]) -> Floats:
+    """Of an SOC (M,) of a family's likeliest table; zero with one table."""
+    if not len(ground.table_sigma):
+        return np.zeros(np.shape(soc))
+    return np.asarray(np.interp(soc, ground.chemistry.soc, ground.table_sigma), np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bms_studio.analysis.basis import Ground
-from bms_studio.analysis.differences import differences
+from bms_studio.analysis.differences import differences, table_sigma
 from bms_studio.analysis.tally import COLUMNS
 from bms_studio.analysis.warmth import add_warmth
 from bms_studio.analysis.windows import STEPS as _STEPS
@@ -138,8 +138,8 @@ class _Judge:
     @property
     def _unnamed(self) -> str:
         """What is asked of a person where the chemistry is missing, or is not believed."""
-        basis = self.given.ground.basis
-        return "need.chemistry_contradicts" if basis.chemistry else "need.chemistry"
+        stated = self.given.ground.basis.chemistry
+        return "need.chemistry_contradicts" if stated else "need.chemistry"
 
     def _blocked(self) -> str:
         """Why current cannot be used; "" when it can."""
@@ -207,7 +207,7 @@ class _Judge:
             apart = soc - float(np.nanmedian(soc))
             # Where the table does not explain the mean cell, a cell's place on it is not known.
             lacks = abs(float(given.soc["model_error_v"])) / _EXPLAINED_V - 1.0
-            share = max(min(lacks, 1.0), given.ground.scale_sigma if given.ground.rough else 0.0)
+            share = max(min(lacks, 1.0), given.ground.scale_sigma)
             self._put("imbalance", apart, np.hypot(own, share * np.abs(apart)))
         self.pack |= {"soc": float(given.soc["pack_soc"]), "soc_sigma": common}
         if not self._blocked():
@@ -253,27 +253,29 @@ class _Judge:
     def _differences(self) -> None:
         """Capacity, leak and sensor offset of each cell against the mean one."""
         names = ("capacity_difference", "leak_a", "offset_v")
-        ground, blocked = self.given.ground, self._blocked()
+        ground, soc, blocked = self.given.ground, self.given.soc, self._blocked()
         hours, swing = extent(self.windows, self.model.capacity_ah) if self.rows else (0.0, 0.0)
         self.progress["leak_a"] = min(hours / _LEAK_HOURS, 1.0)
         self.progress["capacity_difference"] = min(swing / _SWING, 1.0)
         reasons = ("need.swing_30", "need.hours_6", "need.swing_30")
         if swing < _STILL and blocked == "need.sign_steps":
             blocked = ""  # so little charge moved that its sign does not matter
-        missing = "" if ground.judged else self._unnamed
-        missing = missing or blocked or ("" if ground.charge else "need.capacity")
+        missing = blocked or ("" if ground.charge else "need.capacity")
+        missing = missing if ground.judged else self._unnamed
         if self.given.count < 2:
             missing = missing or "need.more_cells"
         for name, reason in zip(names, reasons, strict=True):
             self.needs[name] = missing or reason
-        if missing or self.rows < _LEAST_WINDOWS or not len(self.given.soc):
+        if missing or self.rows < _LEAST_WINDOWS or not len(soc):
             return
-        soc = self.given.soc
         first = float(soc["pack_soc"]) + self._moved_back(float(soc["offset_a"]))
         params = leak.Params(self.model)
-        place = min(max(first, 0.0), 1.0), float(soc["pack_soc_sigma"])
-        offset_a = float(soc["offset_a"])
-        found = differences(ground, self.windows, place, offset_a, self.given.bleed_a)
+        # Tables are asked one by one: what they disagree by is no error of a single one.
+        apart = float(table_sigma(ground, soc["pack_soc"]))
+        alone = math.sqrt(max(float(soc["pack_soc_sigma"]) ** 2 - apart**2, 0.0))
+        place = min(max(first, 0.0), 1.0), alone
+        stated = float(soc["offset_a"]), self.given.bleed_a
+        found = differences(ground, self.windows, place, *stated)
         priors = (
             ("capacity_difference", "capacity", params.spread_capacity),
             ("leak_a", "leak_a", params.spread_leak_per_h * self.model.capacity_ah),
@@ -292,9 +294,8 @@ class _Judge:
                 # Over little charge the curve is as steep everywhere: an imbalance looks alike.
                 told = np.zeros(self.given.count, np.bool_)
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
-        usual = self.model.r2_ohm
-        sigma = self._wide(found["slow_ohm_sigma"]) / usual
-        self._put("slow_difference", self._wide(found["slow_ohm"]) / usual, sigma)
+        slow, sigma = (self._wide(found[n]) for n in ("slow_ohm", "slow_ohm_sigma"))
+        self._put("slow_difference", slow / self.model.r2_ohm, sigma / self.model.r2_ohm)
         if hours >= _LEAK_HOURS:
             self.needs.pop("leak_a")
         if swing >= _SWING:
@@ -346,10 +347,9 @@ class _Judge:
 
     def _sag(self) -> None:
         """The rider's hardest pull on every cell, at the present charge."""
-        ground = self.given.ground
-        names = ("sag_voltage_v", "sag_margin_v")
-        unknown = not ground.judged or ground.basis.family  # a family has no cut-off
-        missing = self._unnamed if unknown else self._blocked()
+        names, ground = ("sag_voltage_v", "sag_margin_v"), self.given.ground
+        cut_off = ground.judged and not ground.basis.family  # a family has none
+        missing = self._blocked() if cut_off else self._unnamed
         for name in names:
             self.needs[name] = missing or ("need.faster_scans" if self._slow else "need.ride")
         peak = self.given.peak_a
