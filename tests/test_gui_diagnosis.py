@@ -101,7 +101,10 @@ def test_an_alert_that_no_cell_explains_stands_in_the_middle(
     assert "66.3 °C" in page.middle.accessibleName()
     assert page.charts[0].chart.title == "Temperature"
     assert has_content(page.charts[0].chart)
+    checked: list[tuple[str, Parameters]] = [("check.temperature_limits", {}), ("check.dips", {})]
     assert fine([("check.thermal", {}), ("check.dips", {})], [hot]) == [("check.dips", {})]
+    # It was hot, though it is no longer: that is not "checked and fine".
+    assert fine(checked, [replace(hot, state="resolved")]) == [("check.dips", {})]
 
 
 def test_a_cell_of_which_nothing_is_sure_is_not_listed_as_failing(window: Window) -> None:

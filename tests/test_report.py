@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QSizeF
 
 from bms_studio.analysis.contract import AnalysisStatus
-from bms_studio.diagnosis.contract import CellRisk
+from bms_studio.diagnosis.contract import CellRisk, Finding, Parameters
 from bms_studio.gui.app import make_application
 from bms_studio.gui.evidence import Evidence
 from bms_studio.gui.report_contents import SECTIONS, Report, Visit
@@ -215,3 +215,21 @@ def test_four_hundred_cells_leave_the_customer_one_page(report: Report) -> None:
     document = document_of(many)
     document.setPageSize(QSizeF(688, 1000))
     assert document.pageCount() == 1
+
+
+def test_cells_beyond_the_third_are_named_as_well_and_what_is_over_is_ticked(
+    report: Report,
+) -> None:
+    risks = tuple(
+        replace(r, mechanism="thermal" if r.cell in (2, 4, 6) else r.mechanism, risk=0.9)
+        for r in report.analysis.risks
+    )
+    facts: Parameters = {"cell": 7, "value_v": 4.218, "limit_v": 4.21}
+    over = Finding(
+        *("limits.cell_over_voltage.7", 2, 1, 2, 7, "limits", "stop", "resolved", 2.0),
+        *("limits.cell_over_voltage", facts),
+    )
+    told = replace(report, analysis=replace(report.analysis, risks=risks), findings=(over,))
+    page = html_file(told)
+    assert "Further: Cell 6 (heat)" in page
+    assert re.search(r"<td[^>]*>✓</td><td[^>]*>resolved</td>", page)

@@ -48,8 +48,10 @@ def items_of(items: Sequence[tuple[str, Parameters]]) -> list[str]:
 def fine(
     checked: Sequence[tuple[str, Parameters]], findings: Sequence[Finding]
 ) -> list[tuple[str, Parameters]]:
-    """Those checks that no open alert speaks against."""
-    open_ = [f for f in findings if f.state != "resolved" and f.severity != "info"]
+    """Those checks that no open alert speaks against; a limit that was passed stays passed, also
+    when it is over."""
+    told = [f for f in findings if f.severity != "info"]
+    open_ = [f for f in told if f.state != "resolved" or f.kind == "limits"]
     wrong = {f.code for f in open_} | {f.kind for f in open_}
     return [item for item in checked if not wrong & set(_AGAINST.get(item[0], ()))]
 

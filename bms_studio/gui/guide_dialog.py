@@ -256,7 +256,7 @@ class GuideDialog(QDialog):
         self._timer.stop()
         if verdict is not None:
             said, action = render(*verdict.headline), render(*verdict.next_action)
-            words = f"{verdict_word(verdict.code)}: {said}"
+            words = text("{check}: {result}", check=verdict_word(verdict.code), result=said)
             self.outcome.setText(words + "\n" + text("Next: {action}", action=action))
         self.report_button.show()
 

@@ -55,6 +55,8 @@ _COLUMNS = ("soc", "capacity_ah", "resistance_ohm", "leak_a", "sag_margin_v")
 _GREY = "#5a6774"
 _MOST_ALERTS, _MOST_ROWS = 20, 40
 _REST_NS = 5_000_000_000
+_MOST_TOLD = 3
+_SIGNS = {"stop": "✕", "warn": "✕", "watch": "!"}
 __all__ = ["SECTIONS", "Report", "Visit", "report_html"]
 
 
@@ -201,7 +203,8 @@ def _usable(report: Report) -> str:
 
 
 def _reasons(report: Report) -> str:
-    found = with_evidence(report.analysis.risks, report.findings, 3)
+    every = with_evidence(report.analysis.risks, report.findings)
+    found = every[:_MOST_TOLD]
     if not found:
         return f"<p>{escape(text('Nothing found that would make a cell fail first.'))}</p>"
     rows = []
@@ -217,7 +220,14 @@ def _reasons(report: Report) -> str:
             ]
         )
     head = [text("Who fails first"), text("Why"), text("How sure"), text("How soon")]
-    return f"<h2>{escape(head[0])}</h2>" + _table(["", *head[1:]], rows)
+    rest = [
+        f"{text('Cell {cell}', cell=risk.cell)} ({mechanism_words(risk.mechanism)})"
+        for risk in every[_MOST_TOLD : 2 * _MOST_TOLD]
+    ]
+    further = text(", ").join(rest) + (" …" if len(every) > 2 * _MOST_TOLD else "")
+    words = text("Further: {cells}", cells=further)
+    below = f'<p class="muted">{escape(words)}</p>' if rest else ""
+    return f"<h2>{escape(head[0])}</h2>" + _table(["", *head[1:]], rows) + below
 
 
 def _validity(report: Report) -> str:
@@ -277,7 +287,7 @@ def _evidence(report: Report, image: Callable[[Chart, int, int], str]) -> str:
     if alerts:
         rows = [
             [
-                {"stop": "✕", "warn": "✕", "watch": "!"}.get(f.severity, ""),
+                "✓" if f.state == "resolved" else _SIGNS.get(f.severity, ""),
                 severity_word(f),
                 render(f.code, f.parameters, f.text),
                 f"× {f.count}",
