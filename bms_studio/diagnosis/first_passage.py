@@ -16,7 +16,7 @@ from bms_studio.diagnosis.trend import Array, Trend
 DRAWS = 1000
 # A trend that goes on for as long again may bend: faults grow faster more often than they slow
 # down. Speed = exp(BEND * |normal|) for half of the draws, exp(-BEND / 2 * |normal|) for the rest.
-BEND = 0.35
+BEND = 0.30
 # The filter must be ready for a slope that changes at any visit; over the time to the limit most of
 # such changes make up for each other, and BEND stands for what goes one way.
 WANDER = 0.3
@@ -26,13 +26,15 @@ NEVER = float("inf")
 @dataclass(frozen=True, slots=True, eq=False)
 class Mode:
     """One way to fail: trend towards `limit` (values rise towards it), and the ageing that all
-    cells share: `common` slope with relative sigma `common_spread`."""
+    cells share: `common` slope with relative sigma `common_spread`. short: how much more than what
+    is told may be true, a relative sigma: estimates that lean on what healthy cells have."""
 
     mechanism: str
     trend: Trend
     limit: float
     common: float = 0.0
     common_spread: float = 0.4
+    short: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +102,9 @@ def _times(
     level, slope, l00, l10, l11 = (v.astype(np.float32)[which, places] for v in terms)
     level = level + l00 * a + trend.error.astype(np.float32) * normal()
     slope = slope + l10 * a + l11 * b
+    if mode.short:
+        more = np.exp(np.float32(mode.short) * np.abs(normal()))
+        level, slope = np.where(level > 0, level * more, level), slope * more
     slope = np.where(slope > 0, slope * np.exp(np.where(bend > 0, BEND, BEND / 2) * bend), slope)
     slope = slope + np.float32(mode.common) * np.exp(np.float32(mode.common_spread) * speed)
     gap = np.float32(mode.limit) - level
