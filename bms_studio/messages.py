@@ -42,6 +42,7 @@ TEMPLATES: dict[str, str] = {
     "verdict.no_cells": "No cell voltages are known among what was received",
     "verdict.not_enough_data": "Not enough data for a verdict yet",
     "verdict.limits_ok": "Nothing beyond the limits so far; health has not been judged",
+    "verdict.limits_unknown": "Nothing found so far, but neither limits nor health could be judged",
     "verdict.ok": "Nothing wrong in what could be checked",
     "verdict.ok_unsure": (
         "Nothing wrong in what could be checked; cell {cell} differs a little, which is not sure"

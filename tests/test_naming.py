@@ -150,6 +150,15 @@ def test_the_verdict_never_says_ok_beside_a_cell_that_is_named_first_to_fail() -
     assert not stands_out(faint, [replace(small, cell=4)])
 
 
+def test_limits_that_nobody_knows_are_not_called_kept_and_a_word_is_asked_before_a_ride() -> None:
+    unknown = judge([], ("check.sensors",), True)
+    assert unknown.headline[0] == "verdict.limits_unknown"
+    assert unknown.next_action == ("action.name_chemistry", {})
+    known = judge([], ("check.sensors", "check.cell_limits"), True)
+    assert known.headline[0] == "verdict.limits_ok"
+    assert known.next_action == ("action.load_steps", {})
+
+
 def test_the_verdict_has_the_figures_of_first_to_fail_and_not_older_ones() -> None:
     def shown(quantity: str, value: float, sigma: float, reference: float) -> CellRisk:
         item = evidence(quantity, value, sigma, reference, 0, 1, "")

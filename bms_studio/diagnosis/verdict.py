@@ -189,7 +189,9 @@ def judge(
         if unsure is not None:
             words = ("verdict.ok_unsure", {"cell": unsure.cell})
         return Verdict("OK", words, ("action.none", {}), done, missing)
-    return Verdict("NOT_ENOUGH_DATA", ("verdict.limits_ok", {}), _next_step(missing), done, missing)
+    limits = "check.cell_limits" in made  # nobody may say that what was not looked at is well
+    headline: Item = ("verdict.limits_ok" if limits else "verdict.limits_unknown", {})
+    return Verdict("NOT_ENOUGH_DATA", headline, _next_step(missing), done, missing)
 
 
 def stands_out(risk: CellRisk, findings: Iterable[Finding]) -> bool:
@@ -259,8 +261,9 @@ def _why(check: str, checked: Sequence[str]) -> str:
 
 
 def _next_step(missing: Sequence[Item]) -> Item:
-    """What would bring the first check that is needed and missing."""
-    for code, parameters in missing:
+    """What would bring the first check that is needed and missing; a word before a ride."""
+    by_word = [item for item in missing if item[1].get("why") == "why.no_limits"]
+    for code, parameters in (*by_word, *missing):
         action = _STEPS.get(str(parameters.get("why", "")))
         if code in _NEEDED and action is not None:
             return action, {}
