@@ -48,10 +48,10 @@ TEMPLATES: dict[str, str] = {
         "Nothing wrong in what could be checked; cell {cell} differs a little, which is not sure"
     ),
     "verdict.named": "Cell {cell} stands out from the others: see First to fail",
-    "verdict.cell_resistance": "Cell {cell}: resistance {percent:.0f} % above the others",
-    "verdict.cell_joint": (
-        "Cell {cell}: joint or busbar, resistance {percent:.0f} % above the others"
-    ),
+    "verdict.ohm": "Cell {cell}: resistance {percent:.0f} % above the others",
+    "verdict.ohm_10": "Cell {cell}: resistance over 10 s {percent:.0f} % above the others",
+    "verdict.joint": "Cell {cell}: joint or busbar, resistance {percent:.0f} % above the others",
+    "verdict.joint_10": "Cell {cell}: joint or busbar, over 10 s {percent:.0f} % above the others",
     "verdict.limit_exceeded": "A limit is exceeded: {what}",
     "action.connect": "Connect to a pack or open a recording",
     "action.wait": "Let it run: rest, a ride or a charge shows more",

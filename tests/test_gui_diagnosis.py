@@ -133,6 +133,15 @@ def test_live_lists_it_under_first_to_fail_and_no_healthy_cell(window: Window) -
     assert live.right.first.rest.text().endswith("nothing found")
 
 
+def test_information_is_not_counted_among_the_alerts_that_wait(window: Window) -> None:
+    window.show_page("live")
+    tick(window, 12)
+    page = window.pages["live"]
+    assert isinstance(page, LivePage)
+    told = [f.severity for f in window.context.findings() if f.state == "active"]
+    assert page.drawer_button.accessibleName() == f"Alerts {len(told) - told.count('info')}"
+
+
 def test_a_chart_leads_to_its_moment(window: Window, replay: Replay) -> None:
     page = page_of(window)
     chart = next(c for c in page.charts if c.chart.moment is not None and c.isVisible())

@@ -168,7 +168,9 @@ def test_the_verdict_has_the_figures_of_first_to_fail_and_not_older_ones() -> No
     joint = shown("ten_second_ohm", 4.83e-3, 1e-4, 3e-3)
     high = found("resistance.high", 1, (0, 1), 3, "watch", 9.0, {"percent": 70.0})
     said = judge([high], (), True, risks=[joint])
-    assert said.headline[0] == "verdict.cell_joint"
+    assert said.headline[0] == "verdict.joint_10"
+    ohmic = shown("resistance_ohm", 4.83e-3, 1e-4, 3e-3)
+    assert judge([high], (), True, risks=[ohmic]).headline[0] == "verdict.joint"
     assert "61 %" in render(*said.headline)
     assert said.next_action == action_of(high)
     assert "61 " in beyond_words(joint.evidence[0])

@@ -42,8 +42,8 @@ NAMED_RISK = 0.5
 # An evidence of fewer sigmas has no figure worth telling.
 SPEAKS_Z = 2.0
 _NAMES = {
-    "resistance": "verdict.cell_resistance",
-    "connection": "verdict.cell_joint",
+    "resistance": "verdict.ohm",
+    "connection": "verdict.joint",
 }
 # Alerts of a level, which the newest evidence of fusion tells better; those of growth and of single
 # moments say more than it. quantity, factor and name of the figure in the alert's sentence.
@@ -246,6 +246,8 @@ def _named(risk: CellRisk) -> Item:
     reference = _number(risk.evidence[0].get("reference"))
     if not (math.isfinite(away) and reference > 0):
         return "verdict.named", {**where}
+    # What ten seconds show is another figure than the ohmic part that an alert tells.
+    code += "_10" if risk.evidence[0].get("quantity") == "ten_second_ohm" else ""
     return code, {**where, "percent": 100 * away / reference}
 
 

@@ -169,7 +169,8 @@ class LivePage(Page):
         if view is None or readings is None or estimates is None:
             return
         findings = context.findings()
-        waiting = sum(f.state == "active" for f in findings)
+        # As the counts above the list: information waits for nobody.
+        waiting = sum(f.state == "active" and f.severity != "info" for f in findings)
         self.drawer_button.set_text(text("Alerts {count}", count=waiting))
         right = self.right
         if not right.isVisible():
