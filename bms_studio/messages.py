@@ -51,7 +51,7 @@ TEMPLATES: dict[str, str] = {
     "verdict.ohm": "Cell {cell}: resistance {percent:.0f} % above the others",
     "verdict.ohm_10": "Cell {cell}: resistance over 10 s {percent:.0f} % above the others",
     "verdict.joint": "Cell {cell}: joint or busbar, resistance {percent:.0f} % above the others",
-    "verdict.joint_10": "Cell {cell}: joint or busbar, over 10 s {percent:.0f} % above the others",
+    "verdict.joint_10": "Cell {cell}: joint or busbar, 10 s resistance {percent:.0f} % too high",
     "verdict.limit_exceeded": "A limit is exceeded: {what}",
     "action.connect": "Connect to a pack or open a recording",
     "action.wait": "Let it run: rest, a ride or a charge shows more",
