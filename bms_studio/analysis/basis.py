@@ -128,7 +128,7 @@ def settle(settings: Settings, profile: Profile, known: Known) -> Ground:
     judged = bool(name or likeliest) and against not in _APART
     tables = kin if likeliest else _named(known.kin, name) if source == "recognised" else Kin()
     others = _others(tables, likeliest or name, math.nan if learned else capacity)
-    apart = _apart(kin, chemistry) if likeliest else np.zeros(0)
+    apart = _apart(tables, chemistry) if likeliest or (rough and tables.tables) else np.zeros(0)
     return Ground(basis, model, chemistry, judged, charge, hint, rough, scale_sigma, others, apart)
 
 

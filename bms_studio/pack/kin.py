@@ -35,7 +35,7 @@ _ABOVE_LFP_V, _MOST_V, _MIDDLE_V = 3.72, 4.3, 3.5
 # but a curve that no oxide resembles is none (LFP: 16).
 _MOST_COST = 5.0
 # Over less voltage than this one table is as good as another.
-_LEAST_SPAN_V = 0.15
+_LEAST_SPAN_V = 0.1
 # Shares of the capacity that the stretch may be; more than all of it by what counting errs.
 SHARES = np.geomspace(0.03, 1.04, 80)
 # A size that somebody stated, and how far a cell's own may be from it.
