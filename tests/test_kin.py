@@ -146,7 +146,13 @@ def test_a_rough_capacity_scales_differences_and_tells_no_ampere_hours() -> None
     ground = settle(Settings(), Profile(), Known(kin=Kin("oxide", tables)))
     assert ground.rough
     assert math.isnan(ground.basis.capacity_ah)
-    assert [model.capacity_ah for _, model in ground.others] == [3.4]
+    sizes = [model.capacity_ah for _, model in ground.others]
+    # The other table, and the likeliest with more and with less, as sure as its capacity is.
+    assert sizes == pytest.approx([3.4, 5.0 * math.exp(3**0.5 * 0.1), 5.0 / math.exp(3**0.5 * 0.1)])
+    known = settle(Settings(capacity_ah=4.0), Profile(), Known(kin=Kin("oxide", tables)))
+    assert [model.capacity_ah for _, model in known.others] == [4.0]
+    assert not known.rough
+    assert ground.table_sigma[50] > 0.02, "SOC is no surer than the tables agree"
     assert sum(rival.belief for rival in ground.model.rivals) < 0.5
     # The label of a person makes it one table again.
     stated = settle(Settings(chemistry="NMC"), Profile(), Known(kin=Kin("oxide", tables)))

@@ -204,19 +204,23 @@ def _named(kin: Kin, name: str) -> Kin:
 
 def _others(kin: Kin, name: str, capacity_ah: float) -> tuple[tuple[float, CellModel], ...]:
     """The likeliest tables beside this one, with the belief in each against it, and with the
-    capacity that each needs where nobody states one."""
-    beliefs = {table[0]: table[1] for table in kin.tables}
-    if name not in beliefs:
+    capacity that each needs where nobody states one; then also this one with more and with less,
+    as sure as it is (three points that have the moments of a normal distribution)."""
+    found = {table[0]: table for table in kin.tables}
+    if name not in found:
         return ()
     asked = [table for table in kin.tables if table[0] != name][:_OTHERS]
-    return tuple(
-        (
-            belief / beliefs[name],
-            cell_model(load_chemistry(other), size if math.isnan(capacity_ah) else capacity_ah),
-        )
-        for other, belief, size, _ in asked
-        if belief > _WORTH * beliefs[name]
-    )
+    sized = not math.isnan(capacity_ah)
+    _, own, size, sigma = found[name]
+    out = [
+        (belief / own * (1.0 if sized else 1.5), other, capacity_ah if sized else needed)
+        for other, belief, needed, _ in asked
+        if belief > _WORTH * own
+    ]
+    if not sized:
+        away = math.sqrt(3.0) * sigma
+        out += [(0.25, name, size * math.exp(away)), (0.25, name, size * math.exp(-away))]
+    return tuple((weight, cell_model(load_chemistry(n), ah)) for weight, n, ah in out)
 
 
 def _chemistry_name(settings: Settings, profile: Profile, known: Known) -> tuple[str, str, float]:
