@@ -26,6 +26,7 @@ NAMED_OF = {
     "resistance": 2.75,
     "connection": 2.75,
     "sensor": 3.25,
+    "self-discharge": 2.6,
     "imbalance": 6.0,
 }
 # Voltage under load of healthy cells differs by this; a margin below is as good as none.
