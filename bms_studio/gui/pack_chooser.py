@@ -52,7 +52,14 @@ class PackChooser(QComboBox):
             self.setCurrentIndex(at)
 
     def verdict(self, status: Status, evidence: str, has_current: bool) -> VerdictText:
-        """The strip's words for the pack looked at."""
+        """The strip's words for the pack looked at; says so where cells were judged by a guess."""
+        words = self._words(status, evidence, has_current)
+        told = self.context.analysis()
+        if told is None or not told.basis.family or told.basis.chemistry:
+            return words
+        return replace(words, identity=f"{words.identity} · {text('judged as a 4.2 V oxide')}")
+
+    def _words(self, status: Status, evidence: str, has_current: bool) -> VerdictText:
         number = self.context.pack
         if number == 1:
             return verdict_text(status, evidence, has_current)
