@@ -36,6 +36,11 @@ def lfp_safari(y: Floats) -> Floats:
     )
 
 
+def lfp_afshar(y: Floats) -> Floats:
+    """LiFePO4: S. Afshar, K. Morris, A. Khajepour, arXiv:1709.03970 (2017)."""
+    return 3.4077 - 0.020269 * y + 0.5 * np.exp(-150 * y) - 0.9 * np.exp(-30 * (1 - y))
+
+
 def graphite_safari(x: Floats) -> Floats:
     """Graphite: Safari and Delacourt 2011, table I."""
     return (
@@ -208,8 +213,8 @@ class Cell:
         )
 
 
-# NMC, NMC532, LCO: the negative's windows of the parameter sets Chen2020, Mohtat2020, Ramadass2004
-# of PyBaMM (BSD-3-Clause).
+# NMC, NMC532, LCO, LFP-SI: the negative's windows of the parameter sets Chen2020, Mohtat2020,
+# Ramadass2004, Prada2013 of PyBaMM (BSD-3-Clause).
 # LFP: graphite between 0.85 and 78 % (M. Schimpe et al., J. Electrochem. Soc. 165 (2018) A181).
 # NCA: graphite from 1 to 90 %. LMO: half of the capacity from spinel, as in blends for vehicles.
 CELLS = {
@@ -224,6 +229,7 @@ CELLS = {
         *(lfp_safari, graphite_safari, 0.0085, 0.78, 2.0, 3.6),
         negative_entropy=graphite_entropy_thomas,
     ),
+    "lfp_si": Cell(lfp_afshar, graphite_chen, 0.017618, 0.810043, 2.0, 3.6, y_least=0.002),
     "lco": Cell(lco_ramadass, graphite_ramadass, 0.0158, 0.7394, 2.8, 4.2, y_least=0.4, y_most=0.9),
     "lmo": Cell(blend(0.5, lmo_doyle, nmc811_chen), graphite_safari, 0.005, 0.78, 3.0, 4.17),
 }

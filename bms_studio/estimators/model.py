@@ -145,14 +145,15 @@ def rivals_of(chemistry: Chemistry) -> tuple[Rival, ...]:
     """The published tables that a cell of this name may be nearer to."""
     if chemistry.name == CUSTOM:
         return ()
-    if chemistry.family in _APART:
-        own = (chemistry.name, chemistry.ocv_v, chemistry.sigma_ocv_v)
-        return (Rival(*own, BESIDE_V, BESIDE_BELIEF),)
     others = [load_chemistry(n) for n in NAMES if n != chemistry.name]
-    others = [c for c in others if c.family not in _APART]
     kin = [c for c in others if c.family == chemistry.family]
-    strangers = [c for c in others if c.family != chemistry.family]
-    return tuple(
+    strangers = [c for c in others if c.family != chemistry.family and c.family not in _APART]
+    beside: tuple[Rival, ...] = ()
+    if chemistry.family in _APART:
+        strangers = []
+        own = (chemistry.name, chemistry.ocv_v, chemistry.sigma_ocv_v)
+        beside = (Rival(*own, BESIDE_V, BESIDE_BELIEF),)
+    return beside + tuple(
         Rival(
             c.name,
             c.ocv_v,

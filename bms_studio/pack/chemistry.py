@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = ("NMC", "NCA", "LFP", "LCO", "LMO", "NMC532", "NCA-C6")
+NAMES = ("NMC", "NCA", "LFP", "LCO", "LMO", "NMC532", "NCA-C6", "LFP-SI")
 CUSTOM = "CUSTOM"
 # An own table on this cell, from a slow charge and discharge: what rate, age and temperature leave
 # of it (E2 against its own rests: 4 mV above half charge, 20 mV below, as diffusion is slow there).
