@@ -1,13 +1,13 @@
-"""All states of charge that the start could have had, weighed for as long as the filter runs.
+"""Every OCV table with every state of charge, weighed by all that the voltage said so far.
 
 A filter that was told a wrong state of charge on a flat piece of the curve believes itself: nothing
-contradicts it until a knee. Beside it every hypothesis of the start is carried along with the
-charge moved and weighed by how well it explains the voltage (a point-mass filter: R. S. Bucy,
-K. D. Senne, Automatica 7 (1971) 287). What a curve says over a stretch of SOC in which its error
-stays alike counts once, however long it is looked at. When the belief near the filter's answer is
-gone, the filter is seated anew; while belief lies elsewhere, its sigma is wider. Every published
-table that the cell may be nearer to carries all the hypotheses (multiple models: D. T. Magill, IEEE
-Trans. Automatic Control 10 (1965) 434): what is weighed is table and SOC together.
+contradicts it until a knee. Beside it, what was heard is kept by how much charge had moved then
+(bins), and every SOC of every published table that the cell may be nearer to is asked how well it
+explains all bins at once: the bins' voltages are jointly normal, with the table's error as a curve
+over SOC, what resistances, hysteresis, capacity and offset may have added, and noise (marginal
+likelihood of a Gaussian process: C. E. Rasmussen, C. K. I. Williams, 2006, 5.4; tables and SOCs as
+multiple models: D. T. Magill, IEEE Trans. Automatic Control 10 (1965) 434). So a table's error
+counts once, however long and often it is looked at.
 
 Numbers only; the places of the numbers are in `soc_state`.
 """
@@ -18,36 +18,32 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.kernel import (
-    HYPOTHESES,
-    B,
-    D,
-    F,
-    W,
-    Z,
-    look_up,
-    slope_at,
-)
+from bms_studio.estimators.kernel import HYPOTHESES, B, Z, knot_at, look_up, slope_at
 from bms_studio.estimators.pack_filter import lagging, surface
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
-    C_ERR,
     C_Q,
-    C_R0,
-    C_R1,
-    C_R2,
-    C_SHARE,
+    C_SCAP,
     C_SM,
     C_SR,
-    INDEPENDENT,
+    N_CHARGE,
+    N_HOURS,
+    N_HYST,
+    N_LAG_A,
+    N_MOVING,
+    N_PASSES,
+    N_POLARISED,
+    N_SHIFT,
+    N_VOLTS,
+    N_WEIGHT,
+    PASS_V,
     R_ANCHORED,
     R_DOUBT,
+    R_HOURS,
     R_SCALE,
     R_SHIFT,
-    R_SQUARE,
-    R_SWING,
+    R_WAY,
 )
-from bms_studio.estimators.startup import believe
 
 # Belief outside three sigma and so much of SOC speaks against the filter.
 MARGIN = 0.03
@@ -55,95 +51,201 @@ MARGIN = 0.03
 LOST = 0.05
 # So much charge must have moved off the plateau before a stated SOC counts as proven.
 PROVEN = 0.03
-# Of the charge moved, by how much the truth strays from a hypothesis (gain, capacity).
+# Of the charge moved to and fro, by how much the truth strays from a hypothesis.
 STRAY = 0.02
-# One stretch may not speak louder than a deviation of seven sigma.
-LOUDEST = 24.5
+# What the polarisation may be off by all the time (share of it), beside what the filter follows.
+POLARISED_SHARE = 0.2
+# Hypotheses that have less belief than this before the voltages were not asked about them.
+UNASKED = -30.0
+# SOC beyond empty or full speaks against a hypothesis by this sigma.
+BEYOND = 0.015
 
 
 @njit(nogil=True, cache=True)
-def blur(belief: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
-    """What capacity and offset may have moved the truth against the hypotheses; probabilities."""
-    tables, n = belief.shape
-    share = min(0.5 * variance * (n - 1) ** 2, 0.25)
-    p = believe(belief) + 1e-12
-    out = np.empty((tables, n))
-    for j in range(tables):
-        for i in range(n):
-            low, high = max(i - 1, 0), min(i + 1, n - 1)
-            out[j, i] = (1 - 2 * share) * p[j, i] + share * (p[j, low] + p[j, high])
-            belief[j, i] = math.log(out[j, i])
+def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities from logarithms."""
+    out = np.exp(belief - np.max(belief))
     return np.asarray(out / np.sum(out))
 
 
 @njit(nogil=True, cache=True)
-def common_variance(scale: float, doubts: NDArray[np.float64]) -> float:
-    """Of the table's variance (V^2), what all of it shares."""
-    return float((scale * doubts[2, 0]) ** 2)
+def blurred(belief: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Logarithms of what is believed once the truth may have strayed by sigma of SOC."""
+    tables, n = belief.shape
+    p = believe(belief)
+    width = sigma * (n - 1)
+    if width < 0.3:
+        return np.log(p + 1e-300)
+    reach = min(int(3.5 * width) + 1, n - 1)
+    kernel = np.exp(-0.5 * (np.arange(reach + 1) / width) ** 2)
+    kernel /= 2 * np.sum(kernel) - kernel[0]
+    out = np.zeros((tables, n))
+    for j in range(tables):
+        for i in range(n):
+            if p[j, i] < 1e-14:
+                continue
+            # What would leave the range stays at its end.
+            for k in range(-reach, reach + 1):
+                out[j, min(max(i + k, 0), n - 1)] += p[j, i] * kernel[abs(k)]
+    return np.log(out + 1e-300)
 
 
 @njit(nogil=True, cache=True)
-def forgiven(weight: float, total: float, common: float) -> float:
-    """What a shared error of this variance takes off the logarithm of a likelihood."""
-    return 0.5 * total * total / (weight + 1 / common) - 0.5 * math.log(1 + weight * common)
+def _explained(
+    z: float,
+    scale: float,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    offset_variance: float,
+    ocv: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    heard: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    e: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    knots: NDArray[np.int64],
+    shares: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Misfit (chi square) and half the logarithm of the determinant for one SOC `z` now.
+    heard (N bins, fields), means; the rest is room to work in."""
+    n = len(heard)
+    beyond = 0.0
+    lost = 1.2 * c[C_SR]
+    for a in range(n):
+        h = heard[a]
+        za = z + h[N_SHIFT]
+        over = max(za - 1.0, -za)
+        beyond = max(beyond, over)
+        za = min(max(za, 0.0), 1.0)
+        behind = lagging(h[N_LAG_A], c, r)
+        seen = surface(za, behind)
+        e[a] = h[N_VOLTS] - look_up(ocv, seen)
+        slopes[a] = max(slope_at(ocv, seen, 0.02), 0.0)
+        knots[a], shares[a] = knot_at(seen)
+        cov[a, a] = h[N_MOVING] + (scale * look_up(doubts[1], min(max(seen, 0.0), 1.0))) ** 2
+    s2 = scale * scale
+    for a in range(n):
+        ha, ka, wa = heard[a], knots[a], shares[a]
+        lag_a = lost * lagging(ha[N_LAG_A], c, r) * slopes[a]
+        for b in range(a + 1):
+            hb, kb, wb = heard[b], knots[b], shares[b]
+            table = (1 - wa) * ((1 - wb) * prior[ka, kb] + wb * prior[ka, kb + 1])
+            table += wa * ((1 - wb) * prior[ka + 1, kb] + wb * prior[ka + 1, kb + 1])
+            drift = c[C_SCAP] ** 2 * ha[N_CHARGE] * hb[N_CHARGE]
+            drift += offset_variance * ha[N_HOURS] * hb[N_HOURS]
+            both = s2 * table + slopes[a] * slopes[b] * drift
+            both += lag_a * lost * lagging(hb[N_LAG_A], c, r) * slopes[b]
+            both += c[C_SM] ** 2 * ha[N_HYST] * hb[N_HYST]
+            both += POLARISED_SHARE**2 * ha[N_POLARISED] * hb[N_POLARISED]
+            if a == b:
+                both += cov[a, a]
+            cov[a, b] = both
+    # Cholesky, and the forward substitution with it.
+    misfit, size = 0.0, 0.0
+    for a in range(n):
+        for b in range(a):
+            total = cov[a, b]
+            for k in range(b):
+                total -= cov[a, k] * cov[b, k]
+            cov[a, b] = total / cov[b, b]
+        total, rest = cov[a, a], e[a]
+        for k in range(a):
+            total -= cov[a, k] * cov[a, k]
+            rest -= cov[a, k] * e[k]
+        cov[a, a] = math.sqrt(max(total, 1e-9))
+        e[a] = rest / cov[a, a]
+        misfit += e[a] * e[a]
+        size += math.log(cov[a, a])
+    return misfit + (max(beyond, 0.0) / BEYOND) ** 2, size
 
 
 @njit(nogil=True, cache=True)
 def weigh(
-    told: tuple[float, float, float, float, float],
-    factor: float,
     now: int,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     cov: NDArray[np.float64],
     ocvs: NDArray[np.float64],
     doubts: NDArray[np.float64],
+    priors: NDArray[np.float64],
     belief: NDArray[np.float64],
-    heard: NDArray[np.float64],
+    bins: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """One stretch of data for every table and every SOC: their probabilities after it.
+    """Probability of every table with every SOC (tables, hypotheses).
 
-    told: mean voltage less polarisation, mean current as diffusion followed it, charge moved and
-    all charge moved to and fro (both over capacity), seconds. now: the filter's table. belief
-    (tables, hypotheses): logarithms. heard (2, tables, hypotheses): weight and sum of what each has
-    heard, by which the likelihood forgives an error that the whole table shares (a known mean added
-    to it, integrated out)."""
-    open_v, followed, moved, way, dt = told
-    total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
-    circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
-    circuit += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
-    circuit += (c[C_R0] * factor) ** 2 * cov[F, F] * r[R_SQUARE]
-    circuit += (c[C_R1] * factor) ** 2 * cov[D, D] * r[R_SQUARE]
-    circuit += (c[C_R2] * factor) ** 2 * cov[W, W] * r[R_SQUARE]
-    weight = way / INDEPENDENT
-    # The stretch is spoken of by its middle.
-    shift = r[R_SHIFT] + 0.5 * moved
-    # Of the usual cell: what the filter believes of it may be owed to a wrong SOC.
-    behind = lagging(followed, c, r)
-    for j in range(len(ocvs)):
+    now: the filter's table. belief: logarithms, before any of the voltages in `bins`; hypothesis i
+    stands for i/(HYPOTHESES - 1) + R_SHIFT. Where even the best explains the voltages badly, all
+    are told apart by so much less."""
+    tables = len(ocvs)
+    offset_variance = cov[B, B] / c[C_Q] ** 2
+    strayed = (c[C_SCAP] * r[R_SHIFT]) ** 2 + 0.3 * STRAY**2 * r[R_WAY]
+    strayed += offset_variance * r[R_HOURS] ** 2
+    before = blurred(belief, min(math.sqrt(strayed), 0.3))
+    heard = _means(bins, r)
+    n = len(heard)
+    if n == 0:
+        return believe(before)
+    room = np.empty((n, n))
+    e, slopes = np.empty(n), np.empty(n)
+    knots, shares = np.empty(n, np.int64), np.empty(n)
+    misfits = np.full((tables, HYPOTHESES), np.inf)
+    sizes = np.zeros((tables, HYPOTHESES))
+    most = np.max(before)
+    for j in range(tables):
         # What was doubted is the filter's own table.
         scale = min(r[R_SCALE], 3.0) if j == now else 1.0
-        common = common_variance(scale, doubts[j])
         for i in range(HYPOTHESES):
-            z = i / (HYPOTHESES - 1) + shift
-            if z < -MARGIN or z > 1 + MARGIN:
-                belief[j, i] -= 1.0
+            if before[j, i] < most + UNASKED:
                 continue
-            z = min(max(z, 0.0), 1.0)
-            seen = surface(z, behind)
-            lost = slope_at(ocvs[j], seen, 0.02) * behind * 1.2 * c[C_SR]
-            variance = circuit + (scale * look_up(doubts[j, 0], z)) ** 2 - common
-            variance += lost * lost
-            apart = open_v - look_up(ocvs[j], seen)
-            before = forgiven(heard[0, j, i], heard[1, j, i], common)
-            heard[0, j, i] += weight / variance
-            heard[1, j, i] += weight * apart / variance
-            cost = weight * (0.5 * apart * apart / variance + 0.5 * math.log(variance))
-            cost -= forgiven(heard[0, j, i], heard[1, j, i], common) - before
-            belief[j, i] -= min(cost, weight * (LOUDEST + 0.5 * math.log(variance)))
-    drift = STRAY**2 * (moved * moved + 0.3 * way)
-    drift += cov[B, B] / c[C_Q] ** 2 * dt / 3600.0
-    return np.asarray(blur(belief, drift))
+            z = i / (HYPOTHESES - 1) + r[R_SHIFT]
+            if z < -MARGIN or z > 1 + MARGIN:
+                continue
+            misfits[j, i], sizes[j, i] = _explained(
+                z,
+                scale,
+                c,
+                r,
+                offset_variance,
+                ocvs[j],
+                doubts[j],
+                priors[j],
+                heard,
+                room,
+                e,
+                slopes,
+                knots,
+                shares,
+            )
+    temper = max(np.min(misfits) / n, 1.0)
+    return believe(before - 0.5 * misfits / temper - sizes)
+
+
+@njit(nogil=True, cache=True)
+def _means(bins: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The bins that heard something, as means; charge and hours against now; N_MOVING: variance of
+    the noise (V^2)."""
+    count = 0
+    for k in range(len(bins)):
+        if bins[k, N_WEIGHT] > 0:
+            count += 1
+    out = np.empty((count, bins.shape[1]))
+    at = 0
+    for k in range(len(bins)):
+        weight = bins[k, N_WEIGHT]
+        if weight <= 0:
+            continue
+        h = out[at]
+        at += 1
+        for f in range(bins.shape[1]):
+            h[f] = bins[k, f] / weight
+        # SOC then against SOC now, and what capacity and offset make uncertain of it.
+        h[N_SHIFT] -= r[R_SHIFT]
+        h[N_CHARGE] = h[N_SHIFT]
+        h[N_HOURS] -= r[R_HOURS]
+        passes = max(bins[k, N_PASSES], 1.0)
+        h[N_MOVING] = 1.0 / weight + h[N_MOVING] * PASS_V**2 / passes
+    return out
 
 
 @njit(nogil=True, cache=True)

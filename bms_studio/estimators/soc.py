@@ -30,7 +30,15 @@ from bms_studio.estimators.kernel import (
 from bms_studio.estimators.model import CellModel
 from bms_studio.estimators.ocv_error import tables_of
 from bms_studio.estimators.soc_loop import SUMS, run
-from bms_studio.estimators.soc_state import CONSTANTS, INTEGERS, REALS, SLOWEST_SHARE, SLOWEST_SIGMA
+from bms_studio.estimators.soc_state import (
+    BINS,
+    CONSTANTS,
+    FIELDS,
+    INTEGERS,
+    REALS,
+    SLOWEST_SHARE,
+    SLOWEST_SIGMA,
+)
 
 MODE_START, MODE_RUN = 0, 1
 _PACK_COLUMNS = (
@@ -149,7 +157,7 @@ def start(params: Params, cells: int) -> State:
         "sums": np.zeros((cells, SUMS)),
         "usual": np.zeros(cells),
         "belief": np.log(tables.belief[:, None] * _stated(params)),
-        "heard": np.zeros((2, len(tables.belief), HYPOTHESES)),
+        "bins": np.zeros((BINS, FIELDS)),
     }
 
 
@@ -202,7 +210,7 @@ def step(params: Params, state: State, samples: Samples) -> Outputs:
         state["sums"],
         state["usual"],
         state["belief"],
-        state["heard"],
+        state["bins"],
         time,
         pack,
         table,

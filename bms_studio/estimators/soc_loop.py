@@ -136,7 +136,7 @@ def _close(
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
     belief: NDArray[np.float64],
-    heard: NDArray[np.float64],
+    bins: NDArray[np.float64],
     shape: NDArray[np.float64],
     temperature_factor: float,
     time: NDArray[np.int64],
@@ -150,9 +150,10 @@ def _close(
     moved = r[R_WIN_AS] / q_as
     current = r[R_WIN_A] / rows
     running = integers[I_MODE] == 1
-    if running and r[R_WIN_N] > 0:
-        window = (r[R_WIN_U] / r[R_WIN_N], moved, dt, temperature_factor)
-        hear(*window, integers, c, r, x, cov, ocvs, doubted, priors, belief, heard)
+    if r[R_WIN_N] > 0:
+        open_v, polarised_v = r[R_WIN_U] / r[R_WIN_N], r[R_WIN_P] / r[R_WIN_N]
+        window = (running, open_v, polarised_v, moved, dt, temperature_factor)
+        hear(*window, integers, c, r, x, cov, ocvs, doubted, priors, belief, bins)
     of = integers[I_TABLE]
     ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
     z = min(max(x[Z], 0.0), 1.0)
@@ -264,7 +265,7 @@ def run(
     sums: NDArray[np.float64],
     usual: NDArray[np.float64],
     belief: NDArray[np.float64],
-    heard: NDArray[np.float64],
+    bins: NDArray[np.float64],
     time: NDArray[np.int64],
     pack: NDArray[np.float64],
     table: NDArray[np.float32],
@@ -290,7 +291,7 @@ def run(
         if integers[I_ROWS] > 0 and window != integers[I_WINDOW]:
             if integers[I_MODE] == 0 and r[R_START_S] > 0:
                 where = (integers[I_TABLE], c, r, x, cov)
-                judge(*where, ocvs, doubted, priors, residuals, belief, heard, False)
+                judge(*where, ocvs, doubted, priors, residuals, False)
             level = warmth * look_up(shape, min(max(x[Z], 0.0), 1.0))
             _close(
                 closed,
@@ -308,7 +309,7 @@ def run(
                 sums,
                 usual,
                 belief,
-                heard,
+                bins,
                 shape,
                 level,
                 time,
@@ -351,7 +352,8 @@ def run(
             kink = look_up(doubts[1], min(max(seen, 0.0), 1.0))
             waited = spread(c, r, x, cov, factor, slope, kink)
         if dt > 0 and gap and integers[I_MODE] == 1:
-            begin_again(dt, integers, c, r, x, cov, prior, residuals, belief)
+            lost = (integers, c, r, x, cov, ocvs, doubted, priors, residuals, belief, bins)
+            begin_again(dt, *lost)
         if not math.isnan(v):
             if integers[I_MODE] == 0:
                 if not (unknown and math.isnan(v)):
@@ -359,14 +361,15 @@ def run(
                 listen_s = min(c[C_STARTUP], RESTART_S) if integers[I_RESTARTS] else c[C_STARTUP]
                 if r[R_START_S] >= listen_s:
                     where = (integers[I_TABLE], c, r, x, cov)
-                    judge(*where, ocvs, doubted, priors, residuals, belief, heard, True)
+                    judge(*where, ocvs, doubted, priors, residuals, True)
                     integers[I_MODE] = 1
                     r[R_SLOW] = 0.0
             elif waited > 0:
                 now = (waited, v, current, unknown, temperature)
                 if read(*now, c, ocv, entropic, doubts, flat, r, x, cov, factor):
-                    begin_again(0.0, integers, c, r, x, cov, prior, residuals, belief)
-            if integers[I_MODE] == 1 and not unknown:
+                    lost = (integers, c, r, x, cov, ocvs, doubted, priors, residuals, belief, bins)
+                    begin_again(0.0, *lost)
+            if not unknown:
                 extra = polarised(current, c, r, x, factor)
                 warm = look_up(entropic, x[Z]) * (temperature - 25.0)
                 r[R_WIN_U] += v - extra - warm - r[R_CONVEX]

@@ -46,12 +46,16 @@ REALS = (
     "heard_u",
     "heard_n",
     "heard_lag_a",
-    "heard_moved",
+    "heard_polarised_v",
     "heard_way",
     "heard_s",
     "belief",
     "leaning",
     "leaning_var",
+    "hours",
+    "way",
+    "unweighed_s",
+    "unweighed_way",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -128,13 +132,17 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS, I_TABLE = range(7)
     R_HEARD_U,
     R_HEARD_N,
     R_HEARD_D,
-    R_HEARD_MOVED,
+    R_HEARD_P,
     R_HEARD_WAY,
     R_HEARD_S,
     R_BELIEF,
     R_LEAN,
     R_LEAN_VAR,
-) = range(47)
+    R_HOURS,
+    R_WAY,
+    R_UNWEIGHED_S,
+    R_UNWEIGHED_WAY,
+) = range(51)
 (
     C_Q,
     C_R0,
@@ -181,9 +189,22 @@ MISSING_TAU_S = 1800.0
 RESTART_S = 15.0
 # Activation energies of cells of one chemistry differ by 6 kJ/mol (22 to 36 measured), over R.
 ACTIVATION_SIGMA_K = 722.0
-# Over so much of SOC the error of a table and of the hysteresis counts as one (between published
-# tables of one chemistry the correlation is 0.5 at 5 %, 0.25 at 10 %).
-INDEPENDENT = 0.09
+# What the hypotheses heard, by the charge that had moved (times the capacity): sums of the weight
+# and of weight times the rest, but for the passes.
+BIN_WIDTH, BINS = 0.025, 96
+(
+    N_WEIGHT,
+    N_VOLTS,
+    N_SHIFT,
+    N_CHARGE,
+    N_HOURS,
+    N_LAG_A,
+    N_HYST,
+    N_POLARISED,
+    N_MOVING,
+    N_PASSES,
+) = range(10)
+FIELDS = 10
 # The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
 # resistance against that of the slow pair, and how sure that is.
 SLOWEST_S = 1800.0

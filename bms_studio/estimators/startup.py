@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bms_studio.estimators.hypotheses import believe, weigh
 from bms_studio.estimators.kernel import (
     CURVE,
     HYPOTHESES,
@@ -32,18 +33,20 @@ from bms_studio.estimators.soc_state import (
     C_TABLE,
     I_MODE,
     I_RESTARTS,
+    I_TABLE,
     R_ANCHORED,
     R_CONTRARY,
     R_CURRENT_S,
     R_DOUBT,
     R_HEARD_D,
-    R_HEARD_MOVED,
+    R_HEARD_P,
     R_HEARD_N,
     R_HEARD_S,
     R_HEARD_U,
     R_HEARD_WAY,
     R_HINT,
     R_HINT_S,
+    R_HOURS,
     R_HYST,
     R_LEAN_VAR,
     R_SCALE,
@@ -51,7 +54,16 @@ from bms_studio.estimators.soc_state import (
     R_SLOPE,
     R_START_S,
     R_SWING,
+    R_WAY,
+    R_WIN_N,
+    R_WIN_P,
+    R_WIN_U,
 )
+
+
+# Of the capacity: what an unknown charge beyond this leaves of the voltages heard before is no
+# evidence of one curve any more.
+FORGETS = 0.02
 
 
 @njit(nogil=True, cache=True)
@@ -96,12 +108,9 @@ def judge(
     doubts: NDArray[np.float64],
     prior: NDArray[np.float64],
     residuals: NDArray[np.float64],
-    belief: NDArray[np.float64],
-    heard: NDArray[np.float64],
     final: bool,
 ) -> None:
-    """Put mean and sigma of the likeliest story of table `now` into the filter, and at the end of
-    the start what is to be believed of every hypothesis of every table."""
+    """Put mean and sigma of the likeliest story of table `now` into the filter."""
     # Which branch of the hysteresis the cell is on is not known before charge has moved.
     branch = r[R_SWING] * c[C_M] * (1 - abs(r[R_HYST]))
     circuit = c[C_ERR] ** 2 + branch**2 + (c[C_SR] * r[R_CURRENT_S]) ** 2
@@ -122,20 +131,6 @@ def judge(
     if final:
         if wrong:
             rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior[now])
-        for j in range(len(ocvs)):
-            scale = r[R_SCALE] if j == now else 1.0
-            spread = circuit + _table_variance(scale, r[R_SHIFT], doubts[j])
-            if j == now and wrong:
-                spread = 25.0 * variance
-            shared = (scale * doubts[j, 2, 0]) ** 2
-            for i in range(HYPOTHESES):
-                off = residuals[j, i]
-                told = min(0.5 * off * off / spread[i], 50.0)
-                belief[j, i] -= told + 0.5 * math.log(spread[i])
-                own = max(spread[i] - shared, 1e-6)
-                heard[0, j, i] = 1 / own
-                heard[1, j, i] = off / own
-        forget_heard(r)
     seat(c, r, x, cov, ocvs[now], doubts[now], mean, sigma, circuit)
 
 
@@ -150,19 +145,12 @@ def _table_variance(scale: float, shift: float, doubts: NDArray[np.float64]) -> 
 
 
 @njit(nogil=True, cache=True)
-def believe(belief: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities from logarithms."""
-    out = np.exp(belief - np.max(belief))
-    return np.asarray(out / np.sum(out))
-
-
-@njit(nogil=True, cache=True)
 def forget_heard(r: NDArray[np.float64]) -> None:
     """No stretch has begun for the hypotheses to hear."""
     r[R_HEARD_U] = 0.0
     r[R_HEARD_N] = 0.0
     r[R_HEARD_D] = 0.0
-    r[R_HEARD_MOVED] = 0.0
+    r[R_HEARD_P] = 0.0
     r[R_HEARD_WAY] = 0.0
     r[R_HEARD_S] = 0.0
 
@@ -253,29 +241,40 @@ def begin_again(
     r: NDArray[np.float64],
     x: NDArray[np.float64],
     cov: NDArray[np.float64],
-    prior: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    priors: NDArray[np.float64],
     residuals: NDArray[np.float64],
     belief: NDArray[np.float64],
+    bins: NDArray[np.float64],
 ) -> None:
-    """Back to hypotheses, with the present answer as the hint. After a gap of lost_s seconds what
-    was believed of every table and SOC is as it was, but for what flowed and the doubt that all was
-    wrong; where voltage contradicted (no gap) only what was believed of the tables is."""
+    """Listen anew, with the present answer as the hint: after a gap of lost_s seconds, or where
+    voltage contradicted (no gap). What the hypotheses heard stays; after a longer gap, in which an
+    unknown charge flowed, only what they believe by it does."""
+    now = integers[I_TABLE]
     confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
-    doubt = 0.01 if confirmed else c[C_DOUBT]
-    integers[I_MODE] = 0
-    integers[I_RESTARTS] += 1
+    width = c[C_GAP_C] * lost_s / 3600.0
     r[R_HINT] = x[Z]
     r[R_HINT_S] = math.sqrt(cov[Z, Z] + (r[R_DOUBT] + r[R_LEAN_VAR] if lost_s > 0 else 0.0))
-    if lost_s > 0:
-        _carry(belief, r[R_SHIFT], max(c[C_GAP_C] * lost_s / 3600.0, 0.005), doubt)
-    else:
-        _state(belief, r[R_HINT], math.hypot(r[R_HINT_S], 0.005), doubt)
+    if width > FORGETS:
+        chances = weigh(now, c, r, cov, ocvs, doubts, priors, belief, bins)
+        belief[:] = np.log(chances + 1e-300)
+        _carry(belief, r[R_SHIFT], width, 0.01 if confirmed else c[C_DOUBT])
+        bins[:] = 0.0
+        r[R_SHIFT] = 0.0
+        r[R_HOURS] = 0.0
+        r[R_WAY] = 0.0
+    integers[I_MODE] = 0
+    integers[I_RESTARTS] += 1
     r[R_START_S] = 0.0
-    r[R_SHIFT] = 0.0
     r[R_CURRENT_S] = 0.0
     r[R_CONTRARY] = 0.0
+    r[R_WIN_U] = 0.0
+    r[R_WIN_P] = 0.0
+    r[R_WIN_N] = 0.0
     residuals[:] = 0.0
-    forget_curve(r, x, cov, prior)
+    forget_heard(r)
+    forget_curve(r, x, cov, priors[now])
 
 
 @njit(nogil=True, cache=True)
@@ -305,17 +304,3 @@ def _carry(belief: NDArray[np.float64], shift: float, width: float, doubt: float
         for i in range(HYPOTHESES):
             told = (1 - doubt) * out[i] / total + doubt / HYPOTHESES
             belief[j, i] = math.log(mass * told)
-
-
-@njit(nogil=True, cache=True)
-def _state(belief: NDArray[np.float64], mean: float, sigma: float, doubt: float) -> None:
-    """Beliefs of a SOC that is told so; the tables keep theirs."""
-    p = believe(belief)
-    step = 1.0 / (HYPOTHESES - 1)
-    density = step / (sigma * 2.5066)
-    for j in range(len(p)):
-        mass = max(np.sum(p[j]), 1e-4)
-        for i in range(HYPOTHESES):
-            apart = (i * step - mean) / sigma
-            share = (1 - doubt) * math.exp(-0.5 * apart * apart) * density
-            belief[j, i] = math.log(mass * (share + doubt * step))

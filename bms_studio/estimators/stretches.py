@@ -1,8 +1,9 @@
 """What the hypotheses hear, a stretch at a time, and what the filter makes of it.
 
-A stretch is a minute, or half a per cent of the capacity moved: a curve says no more in less. Here
-the filter changes its table and its seat when the hypotheses of table and SOC say so. Numbers only;
-the places of the numbers are in `soc_state`.
+A stretch is a minute, or half a per cent of the capacity moved: a curve says no more in less. It is
+kept in the bin of the charge that had moved. Every few stretches the hypotheses of table and SOC
+are weighed, and the filter changes its table and its seat when they say so. Numbers only; the
+places of the numbers are in `soc_state`.
 """
 
 import math
@@ -11,38 +12,67 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.hypotheses import LOST, MARGIN, compare, weigh
+from bms_studio.estimators.hypotheses import LOST, MARGIN, believe, compare, weigh
 from bms_studio.estimators.kernel import HYPOTHESES, Z
 from bms_studio.estimators.pack_filter import diffusing
 from bms_studio.estimators.soc_state import (
+    BIN_WIDTH,
     C_ERR,
+    C_M,
+    C_R0,
+    C_R1,
+    C_R2,
+    C_SHARE,
     C_SM,
+    C_TAU,
     I_RESTARTS,
     I_TABLE,
+    N_HOURS,
+    N_HYST,
+    N_LAG_A,
+    N_MOVING,
+    N_PASSES,
+    N_POLARISED,
+    N_SHIFT,
+    N_VOLTS,
+    N_WEIGHT,
     R_BELIEF,
     R_DOUBT,
     R_HEARD_D,
-    R_HEARD_MOVED,
     R_HEARD_N,
+    R_HEARD_P,
     R_HEARD_S,
     R_HEARD_U,
     R_HEARD_WAY,
+    R_HOURS,
+    R_HYST,
     R_LEAN,
     R_LEAN_VAR,
     R_SCALE,
     R_SHIFT,
+    R_SQUARE,
     R_SWING,
+    R_UNWEIGHED_S,
+    R_UNWEIGHED_WAY,
+    R_WAY,
 )
 from bms_studio.estimators.startup import forget_curve, forget_heard, seat
 
 STRETCH_S, STRETCH_WAY = 60.0, 0.005
+# The hypotheses are weighed after so much charge or time.
+WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
+# What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
+# is no longer known to the width of a bin.
+FADE_WAY, FADE_S = 3.0, 2 * 86400.0
 # A rival must have so much of the belief, and the filter's table less than LOST of it.
 CONVINCED = 0.8
 
 
 @njit(nogil=True, cache=True)
 def hear(
+    running: bool,
     open_v: float,
+    polarised_v: float,
     moved: float,
     dt: float,
     factor: float,
@@ -53,29 +83,80 @@ def hear(
     cov: NDArray[np.float64],
     ocvs: NDArray[np.float64],
     doubts: NDArray[np.float64],
-    prior: NDArray[np.float64],
+    priors: NDArray[np.float64],
     belief: NDArray[np.float64],
-    heard: NDArray[np.float64],
+    bins: NDArray[np.float64],
 ) -> None:
-    """One window: its mean voltage less polarisation, charge moved over capacity, seconds."""
+    """One window: its mean voltage less polarisation, that polarisation, charge moved over
+    capacity, seconds."""
     r[R_HEARD_U] += open_v
+    r[R_HEARD_P] += polarised_v
     r[R_HEARD_N] += 1.0
     r[R_HEARD_D] += diffusing(r)
-    r[R_HEARD_MOVED] += moved
     r[R_HEARD_WAY] += abs(moved)
     r[R_HEARD_S] += dt
-    if r[R_HEARD_S] < STRETCH_S and r[R_HEARD_WAY] < STRETCH_WAY:
+    if r[R_HEARD_S] >= STRETCH_S or r[R_HEARD_WAY] >= STRETCH_WAY:
+        _keep(factor, c, r, bins)
+    if not running or (r[R_UNWEIGHED_WAY] < WEIGHED_WAY and r[R_UNWEIGHED_S] < WEIGHED_S):
         return
-    told = (
-        r[R_HEARD_U] / r[R_HEARD_N],
-        r[R_HEARD_D] / r[R_HEARD_N],
-        r[R_HEARD_MOVED],
-        r[R_HEARD_WAY],
-        r[R_HEARD_S],
-    )
+    r[R_UNWEIGHED_WAY] = 0.0
+    r[R_UNWEIGHED_S] = 0.0
+    decide(integers, c, r, x, cov, ocvs, doubts, priors, belief, bins)
+
+
+@njit(nogil=True, cache=True)
+def _keep(
+    factor: float,
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    bins: NDArray[np.float64],
+) -> None:
+    """The stretch into the bin of the charge moved."""
+    way, dt, n = r[R_HEARD_WAY], r[R_HEARD_S], r[R_HEARD_N]
+    r[R_WAY] += way
+    r[R_HOURS] += dt / 3600.0
+    r[R_UNWEIGHED_WAY] += way
+    r[R_UNWEIGHED_S] += dt
+    bins *= math.exp(-way / FADE_WAY - dt / FADE_S)
+    total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
+    # Which branch of the hysteresis the cell is on is not known before charge has moved.
+    branch = r[R_SWING] * c[C_M] * (1 - abs(r[R_HYST]))
+    variance = c[C_ERR] ** 2 + branch * branch
+    variance += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
+    # Errors of the circuit last.
+    weight = min(dt, 3600.0) / (min(dt, 3600.0) + 2 * c[C_TAU]) / variance
+    k = int(math.floor(r[R_SHIFT] / BIN_WIDTH)) + len(bins) // 2
+    h = bins[min(max(k, 0), len(bins) - 1)]
+    h[N_WEIGHT] += weight
+    h[N_VOLTS] += weight * r[R_HEARD_U] / n
+    h[N_SHIFT] += weight * r[R_SHIFT]
+    h[N_HOURS] += weight * r[R_HOURS]
+    h[N_LAG_A] += weight * r[R_HEARD_D] / n
+    h[N_HYST] += weight * r[R_HYST] * r[R_SWING]
+    h[N_POLARISED] += weight * r[R_HEARD_P] / n
+    h[N_MOVING] += weight * min(way / STRETCH_WAY, 1.0)
+    h[N_PASSES] += way / BIN_WIDTH
     forget_heard(r)
+
+
+@njit(nogil=True, cache=True)
+def decide(
+    integers: NDArray[np.int64],
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    ocvs: NDArray[np.float64],
+    doubts: NDArray[np.float64],
+    priors: NDArray[np.float64],
+    belief: NDArray[np.float64],
+    bins: NDArray[np.float64],
+) -> None:
+    """Weigh the hypotheses; another table or another seat for the filter, if they say so."""
     now = integers[I_TABLE]
-    chances = weigh(told, factor, now, c, r, cov, ocvs, doubts, belief, heard)
+    chances = weigh(now, c, r, cov, ocvs, doubts, priors, belief, bins)
+    if abs(r[R_SHIFT]) > 1.0:
+        _new_origin(r, belief, bins)
     of_table = np.sum(chances, axis=1)
     best = int(np.argmax(of_table))
     changed = of_table[now] < LOST and of_table[best] > CONVINCED
@@ -89,12 +170,35 @@ def hear(
     if not changed:
         mean, sigma = other_mean, other_sigma
     if lost or changed:
-        forget_curve(r, x, cov, prior[now])
+        forget_curve(r, x, cov, priors[now])
         circuit = c[C_ERR] ** 2 + (r[R_SWING] * c[C_SM]) ** 2
         seat(c, r, x, cov, ocvs[now], doubts[now], mean, sigma, circuit)
         integers[I_RESTARTS] += 1
         r[R_DOUBT] = 0.0
     lean(now, r, x, cov, chances)
+
+
+@njit(nogil=True, cache=True)
+def _new_origin(
+    r: NDArray[np.float64], belief: NDArray[np.float64], bins: NDArray[np.float64]
+) -> None:
+    """Charge is counted from here on: what was believed of SOC at the old origin has long been
+    blurred; what was of the tables, and what was heard, stays."""
+    p = believe(belief)
+    for j in range(len(p)):
+        belief[j, :] = math.log(max(np.sum(p[j]), 1e-6) / HYPOTHESES)
+    steps = int(round(r[R_SHIFT] / BIN_WIDTH))
+    old = bins.copy()
+    bins[:] = 0.0
+    for k in range(len(old)):
+        to = k - steps
+        if 0 <= to < len(old):
+            bins[to] = old[k]
+            bins[to, N_SHIFT] -= old[k, N_WEIGHT] * steps * BIN_WIDTH
+            bins[to, N_HOURS] -= old[k, N_WEIGHT] * r[R_HOURS]
+    r[R_SHIFT] -= steps * BIN_WIDTH
+    r[R_HOURS] = 0.0
+    r[R_WAY] = 0.0
 
 
 @njit(nogil=True, cache=True)
