@@ -40,7 +40,6 @@ from bms_studio.estimators.soc_state import (
     R_ANCHORED,
     R_DOUBT,
     R_HOURS,
-    R_SCALE,
     R_SHIFT,
     R_WAY,
 )
@@ -49,6 +48,8 @@ from bms_studio.estimators.soc_state import (
 MARGIN = 0.03
 # Less belief than this near the filter's answer, and it is seated anew.
 LOST = 0.05
+# So many times the hypotheses' sigma may the filter's be before it is seated by theirs.
+BLIND = 1.3
 # So much charge must have moved off the plateau before a stated SOC counts as proven.
 PROVEN = 0.03
 # Of the charge moved to and fro, by how much the truth strays from a hypothesis.
@@ -93,7 +94,6 @@ def blurred(belief: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 @njit(nogil=True, cache=True)
 def _explained(
     z: float,
-    scale: float,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     offset_variance: float,
@@ -123,8 +123,7 @@ def _explained(
         e[a] = h[N_VOLTS] - look_up(ocv, seen)
         slopes[a] = max(slope_at(ocv, seen, 0.02), 0.0)
         knots[a], shares[a] = knot_at(seen)
-        cov[a, a] = h[N_MOVING] + (scale * look_up(doubts[1], min(max(seen, 0.0), 1.0))) ** 2
-    s2 = scale * scale
+        cov[a, a] = h[N_MOVING] + look_up(doubts[1], min(max(seen, 0.0), 1.0)) ** 2
     for a in range(n):
         ha, ka, wa = heard[a], knots[a], shares[a]
         lag_a = lost * lagging(ha[N_LAG_A], c, r) * slopes[a]
@@ -134,7 +133,7 @@ def _explained(
             table += wa * ((1 - wb) * prior[ka + 1, kb] + wb * prior[ka + 1, kb + 1])
             drift = c[C_SCAP] ** 2 * ha[N_CHARGE] * hb[N_CHARGE]
             drift += offset_variance * ha[N_HOURS] * hb[N_HOURS]
-            both = s2 * table + slopes[a] * slopes[b] * drift
+            both = table + slopes[a] * slopes[b] * drift
             both += lag_a * lost * lagging(hb[N_LAG_A], c, r) * slopes[b]
             both += c[C_SM] ** 2 * ha[N_HYST] * hb[N_HYST]
             both += POLARISED_SHARE**2 * ha[N_POLARISED] * hb[N_POLARISED]
@@ -162,7 +161,6 @@ def _explained(
 
 @njit(nogil=True, cache=True)
 def weigh(
-    now: int,
     c: NDArray[np.float64],
     r: NDArray[np.float64],
     cov: NDArray[np.float64],
@@ -174,7 +172,7 @@ def weigh(
 ) -> NDArray[np.float64]:
     """Probability of every table with every SOC (tables, hypotheses).
 
-    now: the filter's table. belief: logarithms, before any of the voltages in `bins`; hypothesis i
+    belief: logarithms, before any of the voltages in `bins`; hypothesis i
     stands for i/(HYPOTHESES - 1) + R_SHIFT. Where even the best explains the voltages badly, all
     are told apart by so much less."""
     tables = len(ocvs)
@@ -193,8 +191,6 @@ def weigh(
     sizes = np.zeros((tables, HYPOTHESES))
     most = np.max(before)
     for j in range(tables):
-        # What was doubted is the filter's own table.
-        scale = min(r[R_SCALE], 3.0) if j == now else 1.0
         for i in range(HYPOTHESES):
             if before[j, i] < most + UNASKED:
                 continue
@@ -203,7 +199,6 @@ def weigh(
                 continue
             misfits[j, i], sizes[j, i] = _explained(
                 z,
-                scale,
                 c,
                 r,
                 offset_variance,
@@ -249,6 +244,12 @@ def _means(bins: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.floa
 
 
 @njit(nogil=True, cache=True)
+def still_open(c: NDArray[np.float64], r: NDArray[np.float64]) -> float:
+    """Belief that every hypothesis keeps: a plateau alone does not prove what somebody stated."""
+    return 0.5 * c[C_DOUBT] / HYPOTHESES if r[R_ANCHORED] < PROVEN else 0.0
+
+
+@njit(nogil=True, cache=True)
 def compare(
     c: NDArray[np.float64],
     r: NDArray[np.float64],
@@ -261,8 +262,7 @@ def compare(
     reach = 3 * math.sqrt(cov[Z, Z]) + MARGIN
     near, outside = 0.0, 0.0
     so_far = np.zeros(HYPOTHESES + 1)
-    # A plateau alone does not prove what somebody stated.
-    open_doubt = 0.5 * c[C_DOUBT] / HYPOTHESES if r[R_ANCHORED] < PROVEN else 0.0
+    open_doubt = still_open(c, r)
     for i in range(HYPOTHESES):
         apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
         if abs(apart) <= reach:
@@ -271,6 +271,11 @@ def compare(
             outside += max(p[i], open_doubt) * apart * apart
         so_far[i + 1] = so_far[i] + p[i]
     r[R_DOUBT] = outside
+    mean, sigma = _moments(p, 0, HYPOTHESES)
+    mean += r[R_SHIFT]
+    # The filter may know far less than the hypotheses do by now.
+    if math.sqrt(cov[Z, Z]) > BLIND * sigma and abs(mean - x[Z]) > sigma:
+        return True, mean, sigma
     best = 0
     best_mass = 0.0
     half = (HYPOTHESES - 1) // 20
@@ -278,16 +283,18 @@ def compare(
         mass = so_far[min(i + half + 1, HYPOTHESES)] - so_far[max(i - half, 0)]
         if mass > best_mass:
             best, best_mass = i, mass
+    mean, sigma = _moments(p, max(best - 2 * half, 0), min(best + 2 * half + 1, HYPOTHESES))
+    return near < LOST and best_mass > 0.5, mean + r[R_SHIFT], sigma
+
+
+@njit(nogil=True, cache=True)
+def _moments(p: NDArray[np.float64], low: int, high: int) -> tuple[float, float]:
+    """Mean and sigma of the hypotheses from `low` up to below `high`, no less than their grid's."""
     total, first, second = 0.0, 0.0, 0.0
-    for j in range(max(best - 2 * half, 0), min(best + 2 * half + 1, HYPOTHESES)):
-        z = j / (HYPOTHESES - 1)
-        total += p[j]
-        first += p[j] * z
-        second += p[j] * z * z
+    for i in range(low, high):
+        z = i / (HYPOTHESES - 1)
+        total += p[i]
+        first += p[i] * z
+        second += p[i] * z * z
     mean = first / total
-    sigma = math.sqrt(max(second / total - mean * mean, 0.0) + 1.0 / (HYPOTHESES - 1) ** 2)
-    mean += r[R_SHIFT]
-    lost = near < LOST and best_mass > 0.5
-    # The filter may also know far less than the hypotheses do by now.
-    blind = cov[Z, Z] > 0.0025 and best_mass > 0.9 and sigma < 0.5 * math.sqrt(cov[Z, Z])
-    return lost or blind, mean, sigma
+    return mean, math.sqrt(max(second / total - mean * mean, 0.0) + 1.0 / (HYPOTHESES - 1) ** 2)

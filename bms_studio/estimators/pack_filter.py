@@ -149,7 +149,8 @@ def move(
     r[R_SQUARE] = keep * r[R_SQUARE] + (1 - keep) * a * a
     drop = (1 + x[G]) * moved
     x[Z] -= drop
-    r[R_SHIFT] -= drop
+    # The hypotheses ask for themselves what gain and capacity may add.
+    r[R_SHIFT] -= moved
     if not unknown:
         r[R_COULOMB] -= current * dt / q_as
     r[R_WAIT_S] += dt

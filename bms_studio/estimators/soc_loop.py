@@ -79,7 +79,7 @@ from bms_studio.estimators.soc_state import (
     RESTART_S,
 )
 from bms_studio.estimators.startup import begin_again, judge, listen, rescale
-from bms_studio.estimators.stretches import hear
+from bms_studio.estimators.stretches import LEAST_SIGMA, hear
 
 # Below this share of 1C a window is one of a rest.
 CALM_C = 0.01
@@ -180,7 +180,7 @@ def _close(
             zk = min(max(z + cells[k, 0] - middle, 0.0), 1.0)
             more = look_up(ocv, surface(zk, behind)) - here + drop * (look_up(shape, zk) - at_mean)
             r[R_CONVEX] += more / len(cells)
-    doubt = r[R_DOUBT] + r[R_LEAN_VAR]
+    told = max(cov[Z, Z] + r[R_LEAN_VAR], LEAST_SIGMA**2)
     for k in range(len(cells)):
         d = cells[k]
         p = cell_p[k]
@@ -208,11 +208,11 @@ def _close(
             level = int(zk * (len(flat) - 1) + 0.5)
             # Where the curve bends, the mean cell's own error bends the difference.
             bend = (slope - mean_slope) ** 2 * (cov[Z, Z] + r[R_DOUBT]) * alike
-            told = noise * rows / count + bend
-            correct_cell(d, p, slope, current, dv - expected, told, flat[level])
+            heard = noise * rows / count + bend
+            correct_cell(d, p, slope, current, dv - expected, heard, flat[level])
             usual[k] = dv
         table[0, row, k] = min(max(x[Z] + r[R_LEAN] + d[0], 0.0), 1.0)
-        table[1, row, k] = math.sqrt(cov[Z, Z] + doubt + p[0, 0])
+        table[1, row, k] = math.sqrt(told + p[0, 0])
         table[2, row, k] = d[1]
         table[3, row, k] = math.sqrt(p[1, 1])
         table[4, row, k] = d[2]
@@ -222,7 +222,7 @@ def _close(
             sums[k, j] = 0.0
     time[row] = integers[I_LAST]
     pack[row, 0] = min(max(x[Z] + r[R_LEAN], 0.0), 1.0)
-    pack[row, 1] = math.sqrt(cov[Z, Z] + doubt)
+    pack[row, 1] = math.sqrt(told)
     pack[row, 2] = r[R_COULOMB]
     pack[row, 3] = x[B]
     pack[row, 4] = (1 + x[F]) * c[C_R0] * temperature_factor
@@ -372,7 +372,8 @@ def run(
             if not unknown:
                 extra = polarised(current, c, r, x, factor)
                 warm = look_up(entropic, x[Z]) * (temperature - 25.0)
-                r[R_WIN_U] += v - extra - warm - r[R_CONVEX]
+                # Hysteresis as usual: its doubt is weighed with the rest.
+                r[R_WIN_U] += v - extra - warm - r[R_CONVEX] + x[M] * r[R_HYST] * r[R_SWING]
                 r[R_WIN_P] += extra - (c[C_M] + x[M]) * r[R_HYST] * r[R_SWING]
                 r[R_WIN_N] += 1.0
         if math.isnan(r[R_COULOMB]) and integers[I_MODE] == 1:

@@ -39,8 +39,8 @@ from bms_studio.estimators.soc_state import (
     R_CURRENT_S,
     R_DOUBT,
     R_HEARD_D,
-    R_HEARD_P,
     R_HEARD_N,
+    R_HEARD_P,
     R_HEARD_S,
     R_HEARD_U,
     R_HEARD_WAY,
@@ -48,6 +48,7 @@ from bms_studio.estimators.soc_state import (
     R_HINT_S,
     R_HOURS,
     R_HYST,
+    R_LEAN,
     R_LEAN_VAR,
     R_SCALE,
     R_SHIFT,
@@ -59,7 +60,6 @@ from bms_studio.estimators.soc_state import (
     R_WIN_P,
     R_WIN_U,
 )
-
 
 # Of the capacity: what an unknown charge beyond this leaves of the voltages heard before is no
 # evidence of one curve any more.
@@ -254,10 +254,12 @@ def begin_again(
     now = integers[I_TABLE]
     confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
     width = c[C_GAP_C] * lost_s / 3600.0
-    r[R_HINT] = x[Z]
-    r[R_HINT_S] = math.sqrt(cov[Z, Z] + (r[R_DOUBT] + r[R_LEAN_VAR] if lost_s > 0 else 0.0))
+    r[R_HINT] = x[Z] + (r[R_LEAN] if lost_s > 0 else 0.0)
+    r[R_HINT_S] = math.sqrt(cov[Z, Z] + (max(r[R_LEAN_VAR], 0.0) if lost_s > 0 else 0.0))
+    r[R_LEAN] = 0.0
+    r[R_LEAN_VAR] = 0.0
     if width > FORGETS:
-        chances = weigh(now, c, r, cov, ocvs, doubts, priors, belief, bins)
+        chances = weigh(c, r, cov, ocvs, doubts, priors, belief, bins)
         belief[:] = np.log(chances + 1e-300)
         _carry(belief, r[R_SHIFT], width, 0.01 if confirmed else c[C_DOUBT])
         bins[:] = 0.0

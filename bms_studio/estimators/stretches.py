@@ -12,7 +12,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.hypotheses import LOST, MARGIN, believe, compare, weigh
+from bms_studio.estimators.hypotheses import (
+    BLIND,
+    LOST,
+    MARGIN,
+    believe,
+    compare,
+    still_open,
+    weigh,
+)
 from bms_studio.estimators.kernel import HYPOTHESES, Z
 from bms_studio.estimators.pack_filter import diffusing
 from bms_studio.estimators.soc_state import (
@@ -66,6 +74,8 @@ WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
 # A rival must have so much of the belief, and the filter's table less than LOST of it.
 CONVINCED = 0.8
+# No SOC is told surer than this.
+LEAST_SIGMA = 0.002
 
 
 @njit(nogil=True, cache=True)
@@ -154,9 +164,7 @@ def decide(
 ) -> None:
     """Weigh the hypotheses; another table or another seat for the filter, if they say so."""
     now = integers[I_TABLE]
-    chances = weigh(now, c, r, cov, ocvs, doubts, priors, belief, bins)
-    if abs(r[R_SHIFT]) > 1.0:
-        _new_origin(r, belief, bins)
+    chances = weigh(c, r, cov, ocvs, doubts, priors, belief, bins)
     of_table = np.sum(chances, axis=1)
     best = int(np.argmax(of_table))
     changed = of_table[now] < LOST and of_table[best] > CONVINCED
@@ -176,6 +184,9 @@ def decide(
         integers[I_RESTARTS] += 1
         r[R_DOUBT] = 0.0
     lean(now, r, x, cov, chances)
+    answer(c, r, x, cov, np.sum(chances, axis=0))
+    if abs(r[R_SHIFT]) > 1.0:
+        _new_origin(r, belief, bins)
 
 
 @njit(nogil=True, cache=True)
@@ -232,3 +243,50 @@ def lean(
     for j in range(tables):
         if mass[j] > 1e-6:
             r[R_LEAN_VAR] += mass[j] / total * (mean[j] / mass[j] - own - r[R_LEAN]) ** 2
+
+
+@njit(nogil=True, cache=True)
+def answer(
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    x: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    p: NDArray[np.float64],
+) -> None:
+    """What is told: the filter where it is as sure as the hypotheses near it are, these where they
+    are surer; and what is believed elsewhere, in sigma, and in the mean too once most belief lies
+    there (a mean between a stated SOC and all others would be neither)."""
+    reach = 3 * math.sqrt(cov[Z, Z]) + MARGIN
+    open_doubt = still_open(c, r)
+    near, first, second, far_first = 0.0, 0.0, 0.0, 0.0
+    for i in range(HYPOTHESES):
+        apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
+        if abs(apart) <= reach:
+            near += p[i]
+            first += p[i] * apart
+            second += p[i] * apart * apart
+        else:
+            far_first += p[i] * apart
+    own, own_var = r[R_LEAN], cov[Z, Z] + r[R_LEAN_VAR]
+    if near > 1e-6:
+        there = first / near
+        spread = max(second / near - there * there, 0.0) + 1.0 / (HYPOTHESES - 1) ** 2
+        share = 1.0 / (1.0 + (BLIND * BLIND * spread / own_var) ** 4)
+        own_var += share * (spread - own_var + (1 - share) * (there - own) ** 2)
+        own += share * (there - own)
+    moved = min(max((0.5 - near) / (0.5 - LOST), 0.0), 1.0)
+    mean = first + far_first
+    told = own + moved * (far_first - (1 - near) * own)
+    variance = near * (own_var + (own - told) ** 2)
+    among, undecided = 0.0, 0.0
+    for i in range(HYPOTHESES):
+        apart = i / (HYPOTHESES - 1) + r[R_SHIFT] - x[Z]
+        among += p[i] * (apart - mean) ** 2
+        if abs(apart) > reach:
+            variance += p[i] * (apart - told) ** 2
+            undecided += max(open_doubt - p[i], 0.0) * (apart - told) ** 2
+    share = 1.0 / (1.0 + (BLIND * BLIND * among / max(variance, 1e-9)) ** 4)
+    variance += share * (among - variance + (1 - share) * (mean - told) ** 2) + undecided
+    told += share * (mean - told)
+    r[R_LEAN] = told
+    r[R_LEAN_VAR] = max(variance, LEAST_SIGMA**2) - cov[Z, Z]
