@@ -38,6 +38,7 @@ from bms_studio.estimators.soc_state import (
     C_EA,
     C_EH,
     C_GAP,
+    C_GAP_C,
     C_M,
     C_NOISE,
     C_Q,
@@ -78,7 +79,7 @@ from bms_studio.estimators.soc_state import (
     R_WIN_U,
     RESTART_S,
 )
-from bms_studio.estimators.startup import begin_again, judge, listen, rescale
+from bms_studio.estimators.startup import FORGETS, begin_again, judge, listen, rescale
 from bms_studio.estimators.stretches import LEAST_SIGMA, hear
 
 # Below this share of 1C a window is one of a rest.
@@ -152,7 +153,9 @@ def _close(
     running = integers[I_MODE] == 1
     if r[R_WIN_N] > 0:
         open_v, polarised_v = r[R_WIN_U] / r[R_WIN_N], r[R_WIN_P] / r[R_WIN_N]
-        window = (running, open_v, polarised_v, moved, dt, temperature_factor)
+        # A longer gap has been dealt with where it began.
+        lasted = min(dt, 3600.0 * FORGETS / c[C_GAP_C])
+        window = (running, open_v, polarised_v, moved, lasted, temperature_factor)
         hear(*window, integers, c, r, x, cov, ocvs, doubted, priors, belief, bins)
     of = integers[I_TABLE]
     ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]

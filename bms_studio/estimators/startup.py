@@ -254,7 +254,7 @@ def begin_again(
     now = integers[I_TABLE]
     confirmed = r[R_ANCHORED] > 0.1 and r[R_DOUBT] < 1e-4
     width = c[C_GAP_C] * lost_s / 3600.0
-    r[R_HINT] = x[Z] + (r[R_LEAN] if lost_s > 0 else 0.0)
+    hint = x[Z] + (r[R_LEAN] if lost_s > 0 else 0.0)
     r[R_HINT_S] = math.sqrt(cov[Z, Z] + (max(r[R_LEAN_VAR], 0.0) if lost_s > 0 else 0.0))
     r[R_LEAN] = 0.0
     r[R_LEAN_VAR] = 0.0
@@ -266,6 +266,8 @@ def begin_again(
         r[R_SHIFT] = 0.0
         r[R_HOURS] = 0.0
         r[R_WAY] = 0.0
+    # Hypotheses are SOCs where charge is counted from.
+    r[R_HINT] = hint - r[R_SHIFT]
     integers[I_MODE] = 0
     integers[I_RESTARTS] += 1
     r[R_START_S] = 0.0

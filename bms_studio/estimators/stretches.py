@@ -72,6 +72,8 @@ WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
 # What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
 # is no longer known to the width of a bin.
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
+# Charge is counted from a new origin after so many hours.
+ORIGIN_H = 24.0
 # A rival must have so much of the belief, and the filter's table less than LOST of it.
 CONVINCED = 0.8
 # No SOC is told surer than this.
@@ -185,7 +187,7 @@ def decide(
         r[R_DOUBT] = 0.0
     lean(now, r, x, cov, chances)
     answer(c, r, x, cov, np.sum(chances, axis=0))
-    if abs(r[R_SHIFT]) > 1.0:
+    if abs(r[R_SHIFT]) > 1.0 or r[R_HOURS] > ORIGIN_H:
         _new_origin(r, belief, bins)
 
 
