@@ -57,7 +57,11 @@ STRAY = 0.02
 # What the polarisation may be off by all the time (share of it), beside what the filter follows.
 POLARISED_SHARE = 0.2
 # Hypotheses that have less belief than this before the voltages were not asked about them.
-UNASKED = -30.0
+UNASKED = -25.0
+# The grids of hypotheses that are asked one after the other, every so many; beside belief less than
+# this (logarithm) from the best, the next one is not.
+GRIDS = (8, 2, 1)
+WORTH = 12.0
 # SOC beyond empty or full speaks against a hypothesis by this sigma.
 BEYOND = 0.015
 
@@ -94,68 +98,55 @@ def blurred(belief: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 @njit(nogil=True, cache=True)
 def _explained(
     z: float,
-    c: NDArray[np.float64],
-    r: NDArray[np.float64],
-    offset_variance: float,
     ocv: NDArray[np.float64],
     doubts: NDArray[np.float64],
     prior: NDArray[np.float64],
     heard: NDArray[np.float64],
-    cov: NDArray[np.float64],
-    e: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    knots: NDArray[np.int64],
-    shares: NDArray[np.float64],
+    behind: NDArray[np.float64],
+    common: NDArray[np.float64],
+    sloped: NDArray[np.float64],
+    room: NDArray[np.float64],
+    own: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Misfit (chi square) and half the logarithm of the determinant for one SOC `z` now.
-    heard (N bins, fields), means; the rest is room to work in."""
+
+    heard (N bins, fields), means; behind (N,): lag of diffusion (SOC); common, sloped (N, N):
+    covariance of the voltages whatever the SOC (V^2), and of SOC (by the slopes it becomes one of
+    voltages); room (N, N) and own (4, N) to work in."""
     n = len(heard)
     beyond = 0.0
-    lost = 1.2 * c[C_SR]
+    e, slopes, knots, shares = own[0], own[1], own[2], own[3]
     for a in range(n):
-        h = heard[a]
-        za = z + h[N_SHIFT]
-        over = max(za - 1.0, -za)
-        beyond = max(beyond, over)
-        za = min(max(za, 0.0), 1.0)
-        behind = lagging(h[N_LAG_A], c, r)
-        seen = surface(za, behind)
-        e[a] = h[N_VOLTS] - look_up(ocv, seen)
+        za = z + heard[a, N_SHIFT]
+        beyond = max(beyond, za - 1.0, -za)
+        seen = surface(min(max(za, 0.0), 1.0), behind[a])
+        e[a] = heard[a, N_VOLTS] - look_up(ocv, seen)
         slopes[a] = max(slope_at(ocv, seen, 0.02), 0.0)
-        knots[a], shares[a] = knot_at(seen)
-        cov[a, a] = h[N_MOVING] + look_up(doubts[1], min(max(seen, 0.0), 1.0)) ** 2
-    for a in range(n):
-        ha, ka, wa = heard[a], knots[a], shares[a]
-        lag_a = lost * lagging(ha[N_LAG_A], c, r) * slopes[a]
-        for b in range(a + 1):
-            hb, kb, wb = heard[b], knots[b], shares[b]
-            table = (1 - wa) * ((1 - wb) * prior[ka, kb] + wb * prior[ka, kb + 1])
-            table += wa * ((1 - wb) * prior[ka + 1, kb] + wb * prior[ka + 1, kb + 1])
-            drift = c[C_SCAP] ** 2 * ha[N_CHARGE] * hb[N_CHARGE]
-            drift += offset_variance * ha[N_HOURS] * hb[N_HOURS]
-            both = table + slopes[a] * slopes[b] * drift
-            both += lag_a * lost * lagging(hb[N_LAG_A], c, r) * slopes[b]
-            both += c[C_SM] ** 2 * ha[N_HYST] * hb[N_HYST]
-            both += POLARISED_SHARE**2 * ha[N_POLARISED] * hb[N_POLARISED]
-            if a == b:
-                both += cov[a, a]
-            cov[a, b] = both
-    # Cholesky, and the forward substitution with it.
+        knot, shares[a] = knot_at(seen)
+        knots[a] = knot
+        room[a, a] = look_up(doubts[1], min(max(seen, 0.0), 1.0)) ** 2
     misfit, size = 0.0, 0.0
+    # The covariance's Cholesky factor, row by row, and the forward substitution with it.
     for a in range(n):
-        for b in range(a):
-            total = cov[a, b]
+        ka, wa, sa = int(knots[a]), shares[a], slopes[a]
+        for b in range(a + 1):
+            kb, wb = int(knots[b]), shares[b]
+            total = (1 - wa) * ((1 - wb) * prior[ka, kb] + wb * prior[ka, kb + 1])
+            total += wa * ((1 - wb) * prior[ka + 1, kb] + wb * prior[ka + 1, kb + 1])
+            total += common[a, b] + sa * slopes[b] * sloped[a, b]
+            if a == b:
+                total += room[a, a]
             for k in range(b):
-                total -= cov[a, k] * cov[b, k]
-            cov[a, b] = total / cov[b, b]
-        total, rest = cov[a, a], e[a]
+                total -= room[a, k] * room[b, k]
+            if b < a:
+                room[a, b] = total / room[b, b]
+        room[a, a] = math.sqrt(max(total, 1e-9))
+        rest = e[a]
         for k in range(a):
-            total -= cov[a, k] * cov[a, k]
-            rest -= cov[a, k] * e[k]
-        cov[a, a] = math.sqrt(max(total, 1e-9))
-        e[a] = rest / cov[a, a]
+            rest -= room[a, k] * e[k]
+        e[a] = rest / room[a, a]
         misfit += e[a] * e[a]
-        size += math.log(cov[a, a])
+        size += math.log(room[a, a])
     return misfit + (max(beyond, 0.0) / BEYOND) ** 2, size
 
 
@@ -172,9 +163,10 @@ def weigh(
 ) -> NDArray[np.float64]:
     """Probability of every table with every SOC (tables, hypotheses).
 
-    belief: logarithms, before any of the voltages in `bins`; hypothesis i
-    stands for i/(HYPOTHESES - 1) + R_SHIFT. Where even the best explains the voltages badly, all
-    are told apart by so much less."""
+    belief: logarithms, before any of the voltages in `bins`; hypothesis i stands for
+    i/(HYPOTHESES - 1) + R_SHIFT. Where even the best explains the voltages badly, all are told
+    apart by so much less. A coarse grid is asked first, and what lies between only where it
+    matters."""
     tables = len(ocvs)
     offset_variance = cov[B, B] / c[C_Q] ** 2
     strayed = (c[C_SCAP] * r[R_SHIFT]) ** 2 + 0.3 * STRAY**2 * r[R_WAY]
@@ -184,36 +176,58 @@ def weigh(
     n = len(heard)
     if n == 0:
         return believe(before)
-    room = np.empty((n, n))
-    e, slopes = np.empty(n), np.empty(n)
-    knots, shares = np.empty(n, np.int64), np.empty(n)
+    behind = np.empty(n)
+    for a in range(n):
+        behind[a] = lagging(heard[a, N_LAG_A], c, r)
+    common, sloped = _shared(c, offset_variance, heard, behind)
+    room, own = np.empty((n, n)), np.empty((4, n))
     misfits = np.full((tables, HYPOTHESES), np.inf)
     sizes = np.zeros((tables, HYPOTHESES))
-    most = np.max(before)
-    for j in range(tables):
-        for i in range(HYPOTHESES):
-            if before[j, i] < most + UNASKED:
-                continue
-            z = i / (HYPOTHESES - 1) + r[R_SHIFT]
-            if z < -MARGIN or z > 1 + MARGIN:
-                continue
-            misfits[j, i], sizes[j, i] = _explained(
-                z,
-                c,
-                r,
-                offset_variance,
-                ocvs[j],
-                doubts[j],
-                priors[j],
-                heard,
-                room,
-                e,
-                slopes,
-                knots,
-                shares,
-            )
-    temper = max(np.min(misfits) / n, 1.0)
-    return believe(before - 0.5 * misfits / temper - sizes)
+    told = np.full((tables, HYPOTHESES), -np.inf)
+    coarser = GRIDS[0]
+    for step in GRIDS:
+        worth = np.max(told) - WORTH
+        for j in range(tables):
+            for i in range(0, HYPOTHESES, step):
+                if misfits[j, i] < np.inf or before[j, i] < UNASKED:
+                    continue
+                z = i / (HYPOTHESES - 1) + r[R_SHIFT]
+                if z < -MARGIN or z > 1 + MARGIN:
+                    continue
+                low = i // coarser * coarser
+                if step < coarser and max(told[j, low], told[j, low + coarser]) < worth:
+                    continue
+                misfits[j, i], sizes[j, i] = _explained(
+                    z, ocvs[j], doubts[j], priors[j], heard, behind, common, sloped, room, own
+                )
+        temper = max(np.min(misfits) / n, 1.0)
+        told = before - 0.5 * misfits / temper - sizes
+        coarser = step
+    return believe(told)
+
+
+@njit(nogil=True, cache=True)
+def _shared(
+    c: NDArray[np.float64],
+    offset_variance: float,
+    heard: NDArray[np.float64],
+    behind: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`common` and `sloped` of `_explained`: noise, hysteresis and polarisation; capacity, offset
+    and lag."""
+    n = len(heard)
+    common, sloped = np.empty((n, n)), np.empty((n, n))
+    lost = (1.2 * c[C_SR]) ** 2
+    for a in range(n):
+        for b in range(n):
+            ha, hb = heard[a], heard[b]
+            common[a, b] = c[C_SM] ** 2 * ha[N_HYST] * hb[N_HYST]
+            common[a, b] += POLARISED_SHARE**2 * ha[N_POLARISED] * hb[N_POLARISED]
+            sloped[a, b] = c[C_SCAP] ** 2 * ha[N_CHARGE] * hb[N_CHARGE]
+            sloped[a, b] += offset_variance * ha[N_HOURS] * hb[N_HOURS]
+            sloped[a, b] += lost * behind[a] * behind[b]
+        common[a, a] += heard[a, N_MOVING]
+    return common, sloped
 
 
 @njit(nogil=True, cache=True)

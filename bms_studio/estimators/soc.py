@@ -110,6 +110,7 @@ def start(params: Params, cells: int) -> State:
     reals[REALS.index("alpha")] = 1.0
     reals[REALS.index("table_scale")] = 1.0
     reals[REALS.index("swing")] = 1.0
+    reals[REALS.index("pace")] = 1.0
     reals[REALS.index("belief")] = tables.belief[0]
     reals[REALS.index("hint")] = params.initial_soc
     reals[REALS.index("hint_sigma")] = params.initial_soc_sigma

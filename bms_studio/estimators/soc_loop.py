@@ -278,7 +278,7 @@ def run(
     width = int(c[C_WIDTH] * 1e9 + 0.5)
     warmth = 1.0
     of = integers[I_TABLE]
-    ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
+    ocv, doubts, flat = ocvs[of], doubted[of], flats[of]
     for t in range(len(time_ns)):
         current = currents[t]
         unknown = math.isnan(current)
@@ -321,7 +321,7 @@ def run(
             )
             closed += 1
             of = integers[I_TABLE]
-            ocv, doubts, prior, flat = ocvs[of], doubted[of], priors[of], flats[of]
+            ocv, doubts, flat = ocvs[of], doubted[of], flats[of]
         integers[I_WINDOW] = window
         v = mean_cell(cells_v[t], usual)
         dt = 0.0

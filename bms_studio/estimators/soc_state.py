@@ -56,6 +56,7 @@ REALS = (
     "way",
     "unweighed_s",
     "unweighed_way",
+    "pace",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -142,7 +143,8 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS, I_TABLE = range(7)
     R_WAY,
     R_UNWEIGHED_S,
     R_UNWEIGHED_WAY,
-) = range(51)
+    R_PACE,
+) = range(52)
 (
     C_Q,
     C_R0,

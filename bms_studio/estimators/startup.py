@@ -50,6 +50,7 @@ from bms_studio.estimators.soc_state import (
     R_HYST,
     R_LEAN,
     R_LEAN_VAR,
+    R_PACE,
     R_SCALE,
     R_SHIFT,
     R_SLOPE,
@@ -128,9 +129,8 @@ def judge(
         doubt,
         0.1 if confirmed else c[C_TABLE],
     )
-    if final:
-        if wrong:
-            rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior[now])
+    if final and wrong:
+        rescale(min(5.0 * r[R_SCALE], 25.0), r, cov, prior[now])
     seat(c, r, x, cov, ocvs[now], doubts[now], mean, sigma, circuit)
 
 
@@ -276,6 +276,7 @@ def begin_again(
     r[R_WIN_U] = 0.0
     r[R_WIN_P] = 0.0
     r[R_WIN_N] = 0.0
+    r[R_PACE] = 1.0
     residuals[:] = 0.0
     forget_heard(r)
     forget_curve(r, x, cov, priors[now])

@@ -56,6 +56,7 @@ from bms_studio.estimators.soc_state import (
     R_HYST,
     R_LEAN,
     R_LEAN_VAR,
+    R_PACE,
     R_SCALE,
     R_SHIFT,
     R_SQUARE,
@@ -69,6 +70,8 @@ from bms_studio.estimators.startup import forget_curve, forget_heard, seat
 STRETCH_S, STRETCH_WAY = 60.0, 0.005
 # The hypotheses are weighed after so much charge or time.
 WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
+# Where filter and hypotheses agree and these are surer than AGREED_SIGMA, so many times as seldom.
+SELDOM, AGREED_SIGMA = 4.0, 0.06
 # What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
 # is no longer known to the width of a bin.
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
@@ -109,7 +112,9 @@ def hear(
     r[R_HEARD_S] += dt
     if r[R_HEARD_S] >= STRETCH_S or r[R_HEARD_WAY] >= STRETCH_WAY:
         _keep(factor, c, r, bins)
-    if not running or (r[R_UNWEIGHED_WAY] < WEIGHED_WAY and r[R_UNWEIGHED_S] < WEIGHED_S):
+    if not running or (
+        r[R_UNWEIGHED_WAY] < WEIGHED_WAY * r[R_PACE] and r[R_UNWEIGHED_S] < WEIGHED_S * r[R_PACE]
+    ):
         return
     r[R_UNWEIGHED_WAY] = 0.0
     r[R_UNWEIGHED_S] = 0.0
@@ -137,7 +142,7 @@ def _keep(
     variance += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
     # Errors of the circuit last.
     weight = min(dt, 3600.0) / (min(dt, 3600.0) + 2 * c[C_TAU]) / variance
-    k = int(math.floor(r[R_SHIFT] / BIN_WIDTH)) + len(bins) // 2
+    k = math.floor(r[R_SHIFT] / BIN_WIDTH) + len(bins) // 2
     h = bins[min(max(k, 0), len(bins) - 1)]
     h[N_WEIGHT] += weight
     h[N_VOLTS] += weight * r[R_HEARD_U] / n
@@ -200,7 +205,7 @@ def _new_origin(
     p = believe(belief)
     for j in range(len(p)):
         belief[j, :] = math.log(max(np.sum(p[j]), 1e-6) / HYPOTHESES)
-    steps = int(round(r[R_SHIFT] / BIN_WIDTH))
+    steps = round(r[R_SHIFT] / BIN_WIDTH)
     old = bins.copy()
     bins[:] = 0.0
     for k in range(len(old)):
@@ -290,5 +295,7 @@ def answer(
     share = 1.0 / (1.0 + (BLIND * BLIND * among / max(variance, 1e-9)) ** 4)
     variance += share * (among - variance + (1 - share) * (mean - told) ** 2) + undecided
     told += share * (mean - told)
+    settled = near > 1 - LOST and among < AGREED_SIGMA**2
+    r[R_PACE] = SELDOM if settled and r[R_BELIEF] > 1 - CONVINCED else 1.0
     r[R_LEAN] = told
     r[R_LEAN_VAR] = max(variance, LEAST_SIGMA**2) - cov[Z, Z]
