@@ -63,6 +63,7 @@ from bms_studio.estimators.soc_state import (
     R_LAST_A,
     R_LEAN,
     R_LEAN_VAR,
+    R_LEAST_VAR,
     R_MEAN_A,
     R_SCALE,
     R_SLOW,
@@ -183,7 +184,7 @@ def _close(
             zk = min(max(z + cells[k, 0] - middle, 0.0), 1.0)
             more = look_up(ocv, surface(zk, behind)) - here + drop * (look_up(shape, zk) - at_mean)
             r[R_CONVEX] += more / len(cells)
-    told = max(cov[Z, Z] + r[R_LEAN_VAR], LEAST_SIGMA**2)
+    told = max(cov[Z, Z] + r[R_LEAN_VAR], r[R_LEAST_VAR], LEAST_SIGMA**2)
     for k in range(len(cells)):
         d = cells[k]
         p = cell_p[k]

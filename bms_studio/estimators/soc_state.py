@@ -57,6 +57,7 @@ REALS = (
     "unweighed_s",
     "unweighed_way",
     "pace",
+    "least_var",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -144,7 +145,8 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS, I_TABLE = range(7)
     R_UNWEIGHED_S,
     R_UNWEIGHED_WAY,
     R_PACE,
-) = range(52)
+    R_LEAST_VAR,
+) = range(53)
 (
     C_Q,
     C_R0,

@@ -50,6 +50,7 @@ from bms_studio.estimators.soc_state import (
     R_HYST,
     R_LEAN,
     R_LEAN_VAR,
+    R_LEAST_VAR,
     R_PACE,
     R_SCALE,
     R_SHIFT,
@@ -258,6 +259,7 @@ def begin_again(
     r[R_HINT_S] = math.sqrt(cov[Z, Z] + (max(r[R_LEAN_VAR], 0.0) if lost_s > 0 else 0.0))
     r[R_LEAN] = 0.0
     r[R_LEAN_VAR] = 0.0
+    r[R_LEAST_VAR] = 0.0
     if width > FORGETS:
         chances = weigh(c, r, cov, ocvs, doubts, priors, belief, bins)
         belief[:] = np.log(chances + 1e-300)

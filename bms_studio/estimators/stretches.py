@@ -56,6 +56,7 @@ from bms_studio.estimators.soc_state import (
     R_HYST,
     R_LEAN,
     R_LEAN_VAR,
+    R_LEAST_VAR,
     R_PACE,
     R_SCALE,
     R_SHIFT,
@@ -71,7 +72,7 @@ STRETCH_S, STRETCH_WAY = 60.0, 0.005
 # The hypotheses are weighed after so much charge or time.
 WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
 # Where filter and hypotheses agree and these are surer than AGREED_SIGMA, so many times as seldom.
-SELDOM, AGREED_SIGMA = 4.0, 0.06
+SELDOM, AGREED_SIGMA = 4.0, 0.04
 # What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
 # is no longer known to the width of a bin.
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
@@ -298,4 +299,7 @@ def answer(
     settled = near > 1 - LOST and among < AGREED_SIGMA**2
     r[R_PACE] = SELDOM if settled and r[R_BELIEF] > 1 - CONVINCED else 1.0
     r[R_LEAN] = told
-    r[R_LEAN_VAR] = max(variance, LEAST_SIGMA**2) - cov[Z, Z]
+    variance = max(variance, LEAST_SIGMA**2)
+    r[R_LEAN_VAR] = variance - cov[Z, Z]
+    # Where the hypotheses are the surer ones, the filter's later certainty adds nothing to theirs.
+    r[R_LEAST_VAR] = variance if variance < cov[Z, Z] else LEAST_SIGMA**2
