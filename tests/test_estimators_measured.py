@@ -70,7 +70,7 @@ def test_a_cell_sold_as_what_it_is_not_is_followed_by_the_table_that_fits() -> N
 def test_another_makers_cell_with_the_usual_table() -> None:
     for trips in ((1, 2, 3, 4), (5, 6, 7, 8)):
         run = cell_data.nmc_trips(trips)
-        for case, most in (("exact", 1.0), ("offset", 1.5), ("20 off", 3.5)):
+        for case, most in (("exact", 1.0), ("offset", 1.9), ("20 off", 3.5)):
             score = estimation.judge(run, estimation.usual("NMC", run), case)
             assert score.rmse < most
             assert score.inside > 95

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bms_studio.estimators.kernel import HYPOTHESES, B, Z, knot_at, look_up, slope_at
+from bms_studio.estimators.kernel import HYPOTHESES, Z, knot_at, look_up, slope_at
 from bms_studio.estimators.pack_filter import lagging, surface
 from bms_studio.estimators.soc_state import (
     C_DOUBT,
@@ -40,6 +40,7 @@ from bms_studio.estimators.soc_state import (
     R_ANCHORED,
     R_DOUBT,
     R_HOURS,
+    R_REST_VAR,
     R_SHIFT,
     R_WAY,
 )
@@ -62,6 +63,8 @@ UNASKED = -25.0
 # this (logarithm) from the best, the next one is not.
 GRIDS = (8, 2, 1)
 WORTH = 12.0
+# Hypotheses that are by now so far beyond empty or full are not asked at all.
+FAR = 0.2
 # SOC beyond empty or full speaks against a hypothesis by this sigma.
 BEYOND = 0.015
 
@@ -80,7 +83,7 @@ def blurred(belief: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     p = believe(belief)
     width = sigma * (n - 1)
     if width < 0.3:
-        return np.log(p + 1e-300)
+        return np.asarray(np.log(p + 1e-300))
     reach = min(int(3.5 * width) + 1, n - 1)
     kernel = np.exp(-0.5 * (np.arange(reach + 1) / width) ** 2)
     kernel /= 2 * np.sum(kernel) - kernel[0]
@@ -92,7 +95,7 @@ def blurred(belief: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
             # What would leave the range stays at its end.
             for k in range(-reach, reach + 1):
                 out[j, min(max(i + k, 0), n - 1)] += p[j, i] * kernel[abs(k)]
-    return np.log(out + 1e-300)
+    return np.asarray(np.log(out + 1e-300))
 
 
 @njit(nogil=True, cache=True)
@@ -154,7 +157,6 @@ def _explained(
 def weigh(
     c: NDArray[np.float64],
     r: NDArray[np.float64],
-    cov: NDArray[np.float64],
     ocvs: NDArray[np.float64],
     doubts: NDArray[np.float64],
     priors: NDArray[np.float64],
@@ -168,14 +170,14 @@ def weigh(
     apart by so much less. A coarse grid is asked first, and what lies between only where it
     matters."""
     tables = len(ocvs)
-    offset_variance = cov[B, B] / c[C_Q] ** 2
+    offset_variance = r[R_REST_VAR] / c[C_Q] ** 2
     strayed = (c[C_SCAP] * r[R_SHIFT]) ** 2 + 0.3 * STRAY**2 * r[R_WAY]
     strayed += offset_variance * r[R_HOURS] ** 2
     before = blurred(belief, min(math.sqrt(strayed), 0.3))
     heard = _means(bins, r)
     n = len(heard)
     if n == 0:
-        return believe(before)
+        return np.asarray(believe(before))
     behind = np.empty(n)
     for a in range(n):
         behind[a] = lagging(heard[a, N_LAG_A], c, r)
@@ -192,18 +194,21 @@ def weigh(
                 if misfits[j, i] < np.inf or before[j, i] < UNASKED:
                     continue
                 z = i / (HYPOTHESES - 1) + r[R_SHIFT]
-                if z < -MARGIN or z > 1 + MARGIN:
+                if z < -FAR or z > 1 + FAR:
                     continue
-                low = i // coarser * coarser
+                low = min(i // coarser * coarser, HYPOTHESES - 1 - coarser)
                 if step < coarser and max(told[j, low], told[j, low + coarser]) < worth:
                     continue
                 misfits[j, i], sizes[j, i] = _explained(
                     z, ocvs[j], doubts[j], priors[j], heard, behind, common, sloped, room, own
                 )
+        if np.min(misfits) == np.inf:
+            # More charge was counted than any cell holds: nothing that was heard fits anywhere.
+            return np.asarray(believe(before))
         temper = max(np.min(misfits) / n, 1.0)
         told = before - 0.5 * misfits / temper - sizes
         coarser = step
-    return believe(told)
+    return np.asarray(believe(told))
 
 
 @njit(nogil=True, cache=True)

@@ -68,6 +68,8 @@ from bms_studio.estimators.soc_state import (
     R_OFFSET_S,
     R_QUIET,
     R_QUIET_A,
+    R_REST_A,
+    R_REST_VAR,
     R_SCALE,
     R_SHIFT,
     R_SLOPE,
@@ -149,8 +151,9 @@ def move(
     r[R_SQUARE] = keep * r[R_SQUARE] + (1 - keep) * a * a
     drop = (1 + x[G]) * moved
     x[Z] -= drop
-    # The hypotheses ask for themselves what gain and capacity may add.
-    r[R_SHIFT] -= moved
+    # The hypotheses ask for themselves what gain and capacity add, and take no offset from the
+    # filter but what a resting current told: one that voltage told may be owed to a wrong SOC.
+    r[R_SHIFT] -= 0.0 if unknown else (current - r[R_REST_A]) * dt / q_as
     if not unknown:
         r[R_COULOMB] -= current * dt / q_as
     r[R_WAIT_S] += dt
@@ -186,6 +189,7 @@ def spread(
     noise[W] = noise[F]
     noise[L] = 0.1 * noise[F]
     noise[B] = (0.1 * c[C_OFF_C] * c[C_Q]) ** 2 * dt / 3600.0
+    r[R_REST_VAR] = min(r[R_REST_VAR] + noise[B], (c[C_OFF_C] * c[C_Q]) ** 2)
     keep = math.exp(-dt / c[C_TAU])
     total_r = (c[C_R0] + c[C_R1] + c[C_R2]) * factor
     wide = c[C_ERR] ** 2 + c[C_SHARE] ** 2 * total_r**2 * r[R_SQUARE]
@@ -259,6 +263,9 @@ def learn_offset(
         h = np.zeros(CURVE + 2)
         h[B] = 1.0
         noise = floor + r[R_VAR_A] * 0.1
+        gain = r[R_REST_VAR] / (r[R_REST_VAR] + noise)
+        r[R_REST_A] += gain * (r[R_MEAN_A] - r[R_REST_A])
+        r[R_REST_VAR] *= 1 - gain
         correct(x, cov, h, 0, r[R_MEAN_A] - x[B], noise, GATE, False, True)
         r[R_OFFSET_S] = 0.0
 

@@ -111,6 +111,9 @@ def start(params: Params, cells: int) -> State:
     reals[REALS.index("table_scale")] = 1.0
     reals[REALS.index("swing")] = 1.0
     reals[REALS.index("pace")] = 1.0
+    reals[REALS.index("rest_var")] = (params.offset_c * model.capacity_ah) ** 2
+    # What was stated is doubted from the first window on.
+    reals[REALS.index("unweighed_way")] = 1.0
     reals[REALS.index("belief")] = tables.belief[0]
     reals[REALS.index("hint")] = params.initial_soc
     reals[REALS.index("hint_sigma")] = params.initial_soc_sigma

@@ -58,6 +58,8 @@ REALS = (
     "unweighed_way",
     "pace",
     "least_var",
+    "rest_a",
+    "rest_var",
 )
 CONSTANTS = (
     "capacity_ah",
@@ -146,7 +148,9 @@ I_BEGUN, I_MODE, I_LAST, I_WINDOW, I_ROWS, I_RESTARTS, I_TABLE = range(7)
     R_UNWEIGHED_WAY,
     R_PACE,
     R_LEAST_VAR,
-) = range(53)
+    R_REST_A,
+    R_REST_VAR,
+) = range(55)
 (
     C_Q,
     C_R0,

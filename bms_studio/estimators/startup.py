@@ -57,6 +57,7 @@ from bms_studio.estimators.soc_state import (
     R_SLOPE,
     R_START_S,
     R_SWING,
+    R_UNWEIGHED_WAY,
     R_WAY,
     R_WIN_N,
     R_WIN_P,
@@ -261,7 +262,7 @@ def begin_again(
     r[R_LEAN_VAR] = 0.0
     r[R_LEAST_VAR] = 0.0
     if width > FORGETS:
-        chances = weigh(c, r, cov, ocvs, doubts, priors, belief, bins)
+        chances = weigh(c, r, ocvs, doubts, priors, belief, bins)
         belief[:] = np.log(chances + 1e-300)
         _carry(belief, r[R_SHIFT], width, 0.01 if confirmed else c[C_DOUBT])
         bins[:] = 0.0
@@ -279,6 +280,7 @@ def begin_again(
     r[R_WIN_P] = 0.0
     r[R_WIN_N] = 0.0
     r[R_PACE] = 1.0
+    r[R_UNWEIGHED_WAY] = 1.0
     residuals[:] = 0.0
     forget_heard(r)
     forget_curve(r, x, cov, priors[now])

@@ -60,6 +60,7 @@ from bms_studio.estimators.soc_state import (
     R_PACE,
     R_SCALE,
     R_SHIFT,
+    R_SLOPE,
     R_SQUARE,
     R_SWING,
     R_UNWEIGHED_S,
@@ -73,6 +74,8 @@ STRETCH_S, STRETCH_WAY = 60.0, 0.005
 WEIGHED_WAY, WEIGHED_S = 0.02, 1800.0
 # Where filter and hypotheses agree and these are surer than AGREED_SIGMA, so many times as seldom.
 SELDOM, AGREED_SIGMA = 4.0, 0.04
+# A curve that rises by this per unit of SOC tells SOC all the time (V).
+STEEP_V = 0.3
 # What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
 # is no longer known to the width of a bin.
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
@@ -113,8 +116,14 @@ def hear(
     r[R_HEARD_S] += dt
     if r[R_HEARD_S] >= STRETCH_S or r[R_HEARD_WAY] >= STRETCH_WAY:
         _keep(factor, c, r, bins)
-    if not running or (
-        r[R_UNWEIGHED_WAY] < WEIGHED_WAY * r[R_PACE] and r[R_UNWEIGHED_S] < WEIGHED_S * r[R_PACE]
+    # Before a stretch is heard the filter's own start knows more.
+    if (
+        not running
+        or np.max(bins[:, N_WEIGHT]) <= 0.0
+        or (
+            r[R_UNWEIGHED_WAY] < WEIGHED_WAY * r[R_PACE]
+            and r[R_UNWEIGHED_S] < WEIGHED_S * r[R_PACE]
+        )
     ):
         return
     r[R_UNWEIGHED_WAY] = 0.0
@@ -141,8 +150,10 @@ def _keep(
     branch = r[R_SWING] * c[C_M] * (1 - abs(r[R_HYST]))
     variance = c[C_ERR] ** 2 + branch * branch
     variance += (c[C_SHARE] * total_r) ** 2 * r[R_SQUARE]
-    # Errors of the circuit last.
-    weight = min(dt, 3600.0) / (min(dt, 3600.0) + 2 * c[C_TAU]) / variance
+    # Errors of the circuit last: only the first stretch tells all of what it seems to.
+    lasted = min(dt, 3600.0)
+    share = lasted / (lasted + 2 * c[C_TAU]) if np.max(bins[:, N_WEIGHT]) > 0 else 1.0
+    weight = share / variance
     k = math.floor(r[R_SHIFT] / BIN_WIDTH) + len(bins) // 2
     h = bins[min(max(k, 0), len(bins) - 1)]
     h[N_WEIGHT] += weight
@@ -172,7 +183,7 @@ def decide(
 ) -> None:
     """Weigh the hypotheses; another table or another seat for the filter, if they say so."""
     now = integers[I_TABLE]
-    chances = weigh(c, r, cov, ocvs, doubts, priors, belief, bins)
+    chances = weigh(c, r, ocvs, doubts, priors, belief, bins)
     of_table = np.sum(chances, axis=1)
     best = int(np.argmax(of_table))
     changed = of_table[now] < LOST and of_table[best] > CONVINCED
@@ -296,7 +307,8 @@ def answer(
     share = 1.0 / (1.0 + (BLIND * BLIND * among / max(variance, 1e-9)) ** 4)
     variance += share * (among - variance + (1 - share) * (mean - told) ** 2) + undecided
     told += share * (mean - told)
-    settled = near > 1 - LOST and among < AGREED_SIGMA**2
+    # Where the curve is flat, the next knee may come at any time.
+    settled = near > 1 - LOST and among < AGREED_SIGMA**2 and r[R_SLOPE] > STEEP_V
     r[R_PACE] = SELDOM if settled and r[R_BELIEF] > 1 - CONVINCED else 1.0
     r[R_LEAN] = told
     variance = max(variance, LEAST_SIGMA**2)
