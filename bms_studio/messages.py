@@ -206,6 +206,7 @@ TEMPLATES: dict[str, str] = {
     "basis.nearer_lco": "The voltages follow the LCO table: SOC uses that one",
     "basis.nearer_lmo": "The voltages follow the LMO table: SOC uses that one",
     "basis.nearer_lfp": "The voltages lie beside the LFP table: SOC is less sure",
+    "basis.nearer_lfp-si": "The voltages follow the LFP-SI table: SOC uses that one",
     "basis.judged_as_oxide": "unnamed 4.2 V oxide, likeliest {table} ({percent:.0f} %)",
     "basis.rough_capacity": (
         "The capacity is known only roughly: cells are compared, nothing is told in Ah. State it"
