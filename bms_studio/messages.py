@@ -59,9 +59,7 @@ TEMPLATES: dict[str, str] = {
     "action.stop_charging": "Stop charging and let the pack rest",
     "action.stop_and_replace": "Do not charge; keep it outside and away, replace cell {cell}",
     "action.replace_soon": "Replace cell {cell}; until then do not charge it unattended",
-    "action.check_joint": (
-        "Check the joint between {cell} and {other} before replacing cell {cell}"
-    ),
+    "action.check_joint": "Check the joint between {cell} and {other} before replacing cell {cell}",
     "action.tighten_joint": "Clean and tighten the joint between {cell} and {other}, measure again",
     "action.check_joints": (
         "Check the joints of cell {cell} on both sides before replacing the cell"
