@@ -26,7 +26,6 @@ from bms_studio.estimators.soc_state import (
     C_SCAP,
     C_SM,
     C_SR,
-    N_CHARGE,
     N_HOURS,
     N_HYST,
     N_LAG_A,
@@ -228,7 +227,7 @@ def _shared(
             ha, hb = heard[a], heard[b]
             common[a, b] = c[C_SM] ** 2 * ha[N_HYST] * hb[N_HYST]
             common[a, b] += POLARISED_SHARE**2 * ha[N_POLARISED] * hb[N_POLARISED]
-            sloped[a, b] = c[C_SCAP] ** 2 * ha[N_CHARGE] * hb[N_CHARGE]
+            sloped[a, b] = c[C_SCAP] ** 2 * ha[N_SHIFT] * hb[N_SHIFT]
             sloped[a, b] += offset_variance * ha[N_HOURS] * hb[N_HOURS]
             sloped[a, b] += lost * behind[a] * behind[b]
         common[a, a] += heard[a, N_MOVING]
@@ -237,7 +236,7 @@ def _shared(
 
 @njit(nogil=True, cache=True)
 def _means(bins: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The bins that heard something, as means; charge and hours against now; N_MOVING: variance of
+    """The bins that heard something, as means; SOC and hours against now; N_MOVING: variance of
     the noise (V^2)."""
     count = 0
     for k in range(len(bins)):
@@ -253,9 +252,8 @@ def _means(bins: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.floa
         at += 1
         for f in range(bins.shape[1]):
             h[f] = bins[k, f] / weight
-        # SOC then against SOC now, and what capacity and offset make uncertain of it.
+        # SOC then against SOC now: capacity and offset make the more uncertain, the longer ago.
         h[N_SHIFT] -= r[R_SHIFT]
-        h[N_CHARGE] = h[N_SHIFT]
         h[N_HOURS] -= r[R_HOURS]
         passes = max(bins[k, N_PASSES], 1.0)
         h[N_MOVING] = 1.0 / weight + h[N_MOVING] * PASS_V**2 / passes

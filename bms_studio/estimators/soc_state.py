@@ -204,15 +204,14 @@ BIN_WIDTH, BINS = 0.025, 96
     N_WEIGHT,
     N_VOLTS,
     N_SHIFT,
-    N_CHARGE,
     N_HOURS,
     N_LAG_A,
     N_HYST,
     N_POLARISED,
     N_MOVING,
     N_PASSES,
-) = range(10)
-FIELDS = 10
+) = range(9)
+FIELDS = 9
 # The slowest diffusion (rests of E2 and of simulated cells still move after half an hour), its
 # resistance against that of the slow pair, and how sure that is.
 SLOWEST_S = 1800.0
