@@ -64,7 +64,7 @@ GRIDS = (8, 2, 1)
 WORTH = 12.0
 # Hypotheses that are by now so far beyond empty or full are not asked at all.
 FAR = 0.2
-# SOC beyond empty or full speaks against a hypothesis by this sigma.
+# SOC beyond empty or full speaks against a hypothesis by this sigma, and what drift adds to it.
 BEYOND = 0.015
 
 
@@ -120,7 +120,8 @@ def _explained(
     e, slopes, knots, shares = own[0], own[1], own[2], own[3]
     for a in range(n):
         za = z + heard[a, N_SHIFT]
-        beyond = max(beyond, za - 1.0, -za)
+        over = max(za - 1.0, -za, 0.0)
+        beyond = max(beyond, over * over / (BEYOND * BEYOND + sloped[a, a]))
         seen = surface(min(max(za, 0.0), 1.0), behind[a])
         e[a] = heard[a, N_VOLTS] - look_up(ocv, seen)
         slopes[a] = max(slope_at(ocv, seen, 0.02), 0.0)
@@ -149,7 +150,15 @@ def _explained(
         e[a] = rest / room[a, a]
         misfit += e[a] * e[a]
         size += math.log(room[a, a])
-    return misfit + (max(beyond, 0.0) / BEYOND) ** 2, size
+    return misfit + beyond, size
+
+
+@njit(nogil=True, cache=True)
+def strayed(c: NDArray[np.float64], r: NDArray[np.float64]) -> float:
+    """Sigma of the SOC that capacity, gain and offset may have moved since the origin."""
+    variance = (c[C_SCAP] * r[R_SHIFT]) ** 2 + 0.3 * STRAY**2 * r[R_WAY]
+    variance += r[R_REST_VAR] / c[C_Q] ** 2 * r[R_HOURS] ** 2
+    return min(math.sqrt(variance), 0.3)
 
 
 @njit(nogil=True, cache=True)
@@ -170,9 +179,7 @@ def weigh(
     matters."""
     tables = len(ocvs)
     offset_variance = r[R_REST_VAR] / c[C_Q] ** 2
-    strayed = (c[C_SCAP] * r[R_SHIFT]) ** 2 + 0.3 * STRAY**2 * r[R_WAY]
-    strayed += offset_variance * r[R_HOURS] ** 2
-    before = blurred(belief, min(math.sqrt(strayed), 0.3))
+    before = blurred(belief, strayed(c, r))
     heard = _means(bins, r)
     n = len(heard)
     if n == 0:

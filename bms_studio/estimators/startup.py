@@ -264,7 +264,7 @@ def begin_again(
     if width > FORGETS:
         chances = weigh(c, r, ocvs, doubts, priors, belief, bins)
         belief[:] = np.log(chances + 1e-300)
-        _carry(belief, r[R_SHIFT], width, 0.01 if confirmed else c[C_DOUBT])
+        carry(belief, r[R_SHIFT], width, 0.01 if confirmed else c[C_DOUBT])
         bins[:] = 0.0
         r[R_SHIFT] = 0.0
         r[R_HOURS] = 0.0
@@ -287,7 +287,7 @@ def begin_again(
 
 
 @njit(nogil=True, cache=True)
-def _carry(belief: NDArray[np.float64], shift: float, width: float, doubt: float) -> None:
+def carry(belief: NDArray[np.float64], shift: float, width: float, doubt: float) -> None:
     """Beliefs on the hypotheses' present SOCs, on those of a new start: moved, blurred by a normal
     distribution of this width, and mixed with so much of one that knows nothing. No table is ever
     out of the question."""

@@ -16,9 +16,9 @@ from bms_studio.estimators.hypotheses import (
     BLIND,
     LOST,
     MARGIN,
-    believe,
     compare,
     still_open,
+    strayed,
     weigh,
 )
 from bms_studio.estimators.kernel import HYPOTHESES, Z
@@ -67,7 +67,7 @@ from bms_studio.estimators.soc_state import (
     R_UNWEIGHED_WAY,
     R_WAY,
 )
-from bms_studio.estimators.startup import forget_curve, forget_heard, seat
+from bms_studio.estimators.startup import carry, forget_curve, forget_heard, seat
 
 STRETCH_S, STRETCH_WAY = 60.0, 0.005
 # The hypotheses are weighed after so much charge or time.
@@ -79,8 +79,8 @@ STEEP_V = 0.3
 # What was heard so much charge (times the capacity) or time ago has faded by e: where SOC was then
 # is no longer known to the width of a bin.
 FADE_WAY, FADE_S = 3.0, 2 * 86400.0
-# Charge is counted from a new origin after so many hours.
-ORIGIN_H = 24.0
+# Charge is counted from a new origin after so many hours, or when it may have strayed by so much.
+ORIGIN_H, ORIGIN_SIGMA = 24.0, 0.03
 # A rival must have so much of the belief, and the filter's table less than LOST of it.
 CONVINCED = 0.8
 # No SOC is told surer than this.
@@ -204,20 +204,22 @@ def decide(
         r[R_DOUBT] = 0.0
     lean(now, r, x, cov, chances)
     answer(c, r, x, cov, np.sum(chances, axis=0))
-    if abs(r[R_SHIFT]) > 1.0 or r[R_HOURS] > ORIGIN_H:
-        _new_origin(r, belief, bins)
+    if abs(r[R_SHIFT]) > 1.0 or r[R_HOURS] > ORIGIN_H or strayed(c, r) > ORIGIN_SIGMA:
+        _new_origin(c, r, belief, bins)
 
 
 @njit(nogil=True, cache=True)
 def _new_origin(
-    r: NDArray[np.float64], belief: NDArray[np.float64], bins: NDArray[np.float64]
+    c: NDArray[np.float64],
+    r: NDArray[np.float64],
+    belief: NDArray[np.float64],
+    bins: NDArray[np.float64],
 ) -> None:
-    """Charge is counted from here on: what was believed of SOC at the old origin has long been
-    blurred; what was of the tables, and what was heard, stays."""
-    p = believe(belief)
-    for j in range(len(p)):
-        belief[j, :] = math.log(max(np.sum(p[j]), 1e-6) / HYPOTHESES)
+    """Charge is counted from here on, as the hypotheses of the old origin may all be beyond empty
+    or full by now: what was believed before any voltage is moved and blurred, what was heard
+    stays."""
     steps = round(r[R_SHIFT] / BIN_WIDTH)
+    carry(belief, steps * BIN_WIDTH, max(strayed(c, r), 0.005), 1e-6)
     old = bins.copy()
     bins[:] = 0.0
     for k in range(len(old)):
