@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QScrollArea
 from pytestqt.qtbot import QtBot
 
-from bms_studio.analysis.contract import Analysis, AnalysisStatus, Settings
+from bms_studio.analysis.contract import Analysis, AnalysisStatus, Basis, Settings
 from bms_studio.analysis.runs import forget_results
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.gui.analysis_dialog import AnalysisDialog
@@ -525,6 +525,10 @@ def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal(qtbot: QtBo
     assert "possible about 3000 A" in panel.bars.accessibleDescription()
     panel.show_readings(readings, replace(weak, pack=known_a))
     assert "possible 3039 A (cell 1)" in panel.bars.accessibleDescription()
+    # Of a pack of 60 Ah nobody ever saw 50 times as much flow.
+    small = AnalysisStatus(Basis(chemistry="NMC", capacity_ah=60.0))
+    panel.show_readings(readings, replace(weak, pack=known_a, status=small))
+    assert "possible more than 900 A" in panel.bars.accessibleDescription()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1280, 800)])

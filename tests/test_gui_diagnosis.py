@@ -13,12 +13,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
+from bms_studio.analysis.contract import AnalysisStatus
 from bms_studio.comparison import compare
 from bms_studio.diagnosis.contract import Finding, Parameters
 from bms_studio.gui.app import make_application, use_theme
 from bms_studio.gui.compare_dialog import CompareDialog, notable
 from bms_studio.gui.diagnosis_page import DiagnosisPage
 from bms_studio.gui.diagnosis_words import fine
+from bms_studio.gui.estimates import Estimates
 from bms_studio.gui.first_panel import FirstPanel
 from bms_studio.gui.guide_dialog import GuideDialog
 from bms_studio.gui.guide_sound import Tick
@@ -119,6 +121,12 @@ def test_a_cell_of_which_nothing_is_sure_is_not_listed_as_failing(window: Window
     panel.show_risks(faint, [], 0)
     assert f"not sure: {WEAK}" in panel.rest.text()
     assert f"{len(weak) - 1} cells: nothing found" in panel.rest.text()
+    healthy = [r for r in weak if r.cell != WEAK]
+    panel.show_risks(healthy, [], 0, Estimates(0, 2, {"leak_a": np.zeros(2)}, {}, AnalysisStatus()))
+    assert "Nothing found" in panel.list.accessibleName()
+    assert "Not judged yet" in panel.list.accessibleName()
+    panel.show_risks(healthy, [], 0, Estimates(0, 2, {}, {}, AnalysisStatus()))
+    assert "Nothing found" not in panel.list.accessibleName()
     panel.deleteLater()
 
 

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -81,11 +82,29 @@ class RiskList(QWidget):
         """What stands there when nothing speaks against any cell."""
         if words != self._empty:
             self._empty = words
+            self.setToolTip(words)
+            if not self._items:
+                self.setAccessibleName(words)
+                self.updateGeometry()
             self.update()
 
     def sizeHint(self) -> QSize:
         rows = max(len(self._items), 1)
-        return QSize(260, rows * (_ROW + _GAP) - _GAP if self._items else 44)
+        return QSize(260, rows * (_ROW + _GAP) - _GAP if self._items else self._empty_height())
+
+    def _empty_height(self) -> int:
+        """As many lines as the words need at this width."""
+        room = QRectF(0, 0, max(self.width(), 160), 10_000)
+        wrap = int(Qt.TextFlag.TextWordWrap)
+        return max(
+            44, round(QFontMetricsF(font(12)).boundingRect(room, wrap, self._empty).height()) + 8
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other widths need other heights."""
+        super().resizeEvent(event)
+        if not self._items and event.oldSize().width() != event.size().width():
+            self.updateGeometry()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(160, self.sizeHint().height())

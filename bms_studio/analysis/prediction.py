@@ -19,7 +19,7 @@ from bms_studio.estimators.model import (
     resistance_factor,
     warmth,
 )
-from bms_studio.pack.chemistry import load_chemistry
+from bms_studio.pack.chemistry import NAMES, load_chemistry
 from bms_studio.timeline import Timeline
 
 _BEFORE_NS = 900_000_000_000  # three times the slow time constant: what polarisation remembers
@@ -41,10 +41,10 @@ def model_of(status: AnalysisStatus) -> CellModel | None:
     basis = status.basis
     if not basis.chemistry or not basis.capacity_ah > 0:
         return None
+    # The table that SOC follows, where that is another one.
+    table = basis.table if basis.table in NAMES else basis.chemistry
     try:
-        return _model(
-            basis.chemistry, basis.capacity_ah, tuple(sorted(status.settings.model.items()))
-        )
+        return _model(table, basis.capacity_ah, tuple(sorted(status.settings.model.items())))
     except (ValueError, TypeError):
         return None
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from bms_studio.diagnosis.contract import CellRisk, Finding
 from bms_studio.diagnosis.words import listed
+from bms_studio.gui.estimates import Estimates, quantity_name
 from bms_studio.gui.page import Context
 from bms_studio.gui.risk_words import risk_items, unsure, with_evidence
 from bms_studio.language import text
@@ -17,6 +18,8 @@ from widgets.risk_list import RiskList
 from widgets.text_line import TextLine
 
 _MOST, _MOST_IF_LOW = 3, 2
+# What a cell fails by.
+_JUDGED = ("ten_second_ohm", "capacity_difference", "leak_a")
 
 
 class FirstPanel(QWidget):
@@ -44,16 +47,17 @@ class FirstPanel(QWidget):
         self.most = _MOST_IF_LOW if low else _MOST
 
     def show_risks(
-        self, risks: Sequence[CellRisk], findings: Sequence[Finding], visits: int
+        self,
+        risks: Sequence[CellRisk],
+        findings: Sequence[Finding],
+        visits: int,
+        estimates: Estimates | None = None,
     ) -> None:
-        """Bring the list up to date; visits: how many stand behind the ranges."""
+        """Bring the list up to date; visits: how many stand behind the ranges; estimates: what is
+        known, to say what could not be judged yet."""
         found, doubtful = with_evidence(risks, findings), unsure(risks, findings)
         self.list.set_items(risk_items(risks, findings, self.most))
-        self.list.set_empty(
-            text("Nothing found that would make a cell fail first.")
-            if risks
-            else text("No cell has been judged yet.")
-        )
+        self.list.set_empty(_nothing(bool(risks), estimates))
         healthy = len(risks) - len(found) - len(doubtful)
         more = len(found) - self.most
         rest = [text("{count} more on Diagnosis", count=more)] if more > 0 else []
@@ -70,3 +74,17 @@ class FirstPanel(QWidget):
             if ranged
             else ""
         )
+
+
+def _nothing(judged: bool, estimates: Estimates | None) -> str:
+    """Why the list is empty: nothing was found, or what could not be judged yet, and why."""
+    if not judged:
+        return text("No cell has been judged yet.")
+    found = text("Nothing found that would make a cell fail first.")
+    open_yet = [n for n in _JUDGED if estimates is not None and not estimates.known(n)]
+    if not open_yet or estimates is None:
+        return found
+    words = [f"{quantity_name(name)} ({estimates.need(name)})" for name in open_yet]
+    if len(open_yet) == len(_JUDGED):
+        return text("Not judged yet: {names}", names=text(", ").join(words))
+    return f"{found} " + text("Not judged yet: {names}", names=text(", ").join(words))

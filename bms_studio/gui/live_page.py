@@ -176,7 +176,7 @@ class LivePage(Page):
         if not right.isVisible():
             return
         analysis = estimates.status or AnalysisStatus()
-        right.first.show_risks(analysis.risks, findings, len(analysis.visits))
+        right.first.show_risks(analysis.risks, findings, len(analysis.visits), estimates)
         right.alerts.show_findings(findings)
         has_cells = len(readings.cells_v) > 0
         right.power.setVisible(has_cells)

@@ -48,6 +48,11 @@ class PowerPanel(QWidget):
         self.panel.set_note(text("possible unknown: {need}", need=need) if unknown else "")
 
 
+# Beyond so many times the capacity per hour no current was ever seen that the resistance could
+# stand on.
+_MOST_C = 15.0
+
+
 def _reading() -> str:
     return text("bar: what the weakest cell can deliver · line: what the BMS allows")
 
@@ -73,6 +78,10 @@ def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
 
 def _possible(way: str, amps: float, readings: Readings, estimates: Estimates) -> str:
     """The current with what limits it; only about so much while no resistance was measured."""
+    basis = estimates.status.basis if estimates.status is not None else None
+    most = _MOST_C * basis.capacity_ah if basis is not None else math.nan
+    if amps > most:
+        return text("possible more than {amps} A", amps=number(most, 0))
     if not estimates.known("resistance_ohm"):
         step = 10 ** max(math.floor(math.log10(max(amps, 1.0))) - 1, 0)
         return text("possible about {amps} A", amps=number(step * round(amps / step), 0))
