@@ -52,12 +52,19 @@ class PackChooser(QComboBox):
             self.setCurrentIndex(at)
 
     def verdict(self, status: Status, evidence: str, has_current: bool) -> VerdictText:
-        """The strip's words for the pack looked at; says so where cells were judged by a guess."""
+        """The strip's words for the pack looked at; says so where its chemistry was recognised from
+        the data, or cells were judged by a guess."""
         words = self._words(status, evidence, has_current)
         told = self.context.analysis()
-        if told is None or not told.basis.family or told.basis.chemistry:
+        if told is None:
             return words
-        return replace(words, identity=f"{words.identity} · {text('judged as a 4.2 V oxide')}")
+        basis, more = told.basis, ""
+        if basis.chemistry and basis.chemistry_source == "recognised":
+            sure = f"{100 * basis.chemistry_confidence:.0f}"
+            more = text("by its data {chemistry}, {sure} %", chemistry=basis.chemistry, sure=sure)
+        elif basis.family and not basis.chemistry:
+            more = text("judged as a 4.2 V oxide")
+        return replace(words, identity=f"{words.identity} · {more}") if more else words
 
     def _words(self, status: Status, evidence: str, has_current: bool) -> VerdictText:
         number = self.context.pack
