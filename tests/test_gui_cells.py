@@ -465,6 +465,19 @@ def test_health_of_another_moment_is_not_shown() -> None:
     assert not read_estimates(timeline, 15, "", status).known("resistance_ohm")
 
 
+def test_who_looks_back_sees_the_evaluation_of_then_and_before_it_what_is_needed() -> None:
+    first, last = health_of(4, 10, 20), health_of(4, 10, 40)
+    status = AnalysisStatus(health=last, evaluations=(first, last))
+    timeline = Timeline()
+    timeline.append("cells", np.array([10, 50], np.int64), np.full((2, 4), 3.6, np.float32))
+    assert read_estimates(timeline, 45, "", status).health is last
+    back = read_estimates(timeline, 25, "", status)
+    assert back.health is first
+    assert "good enough" in [row.words for row in meter_rows(back)]
+    before = meter_rows(read_estimates(timeline, 15, "", status))
+    assert {row.words for row in before} == {"1 min data"}
+
+
 def test_estimates_speak_of_as_many_cells_as_the_readings_beside_them() -> None:
     timeline = Timeline()
     time = np.array([10], np.int64)
@@ -529,6 +542,19 @@ def test_no_cell_is_named_as_the_limit_while_all_are_taken_for_equal(qtbot: QtBo
     small = AnalysisStatus(Basis(chemistry="NMC", capacity_ah=60.0))
     panel.show_readings(readings, replace(weak, pack=known_a, status=small))
     assert "possible more than 900 A" in panel.bars.accessibleDescription()
+
+
+def test_a_current_far_beyond_all_that_was_seen_is_not_promised(qtbot: QtBot) -> None:
+    known = {"resistance_ohm": np.full(96, 0.0012)}
+    told = {"discharge_10_a": 3039.0, "charge_10_a": 190.0, "peak_a": 150.0}
+    panel = PowerPanel()
+    qtbot.addWidget(panel)
+    panel.show_readings(readings_of(np.full(96, 3.62)), Estimates(0, 96, known, told))
+    words = panel.bars.accessibleDescription()
+    assert "3039" not in words
+    assert "over 450 A (most seen 150 A)" in words
+    assert "possible 190 A" in words
+    assert "hardly more than 150 A was seen" in panel.bars.toolTip()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1280, 800)])

@@ -133,7 +133,8 @@ class AnalysisStatus:
     running in the background, NaN when none is. visits: earlier visits of the same pack (its
     serial number), oldest first, without the present one. error: one
     sentence about a background analysis that failed, "" when none did. verdict, findings (newest
-    states): of a further pack on the bus; those of the first stand in the view.
+    states): of a further pack on the bus; those of the first stand in the view. evaluations: all up
+    to the present moment, oldest first, for whoever looks back.
     """
 
     basis: Basis = Basis()
@@ -147,3 +148,4 @@ class AnalysisStatus:
     error: str = ""
     verdict: Verdict | None = None
     findings: tuple[Finding, ...] = ()
+    evaluations: tuple[Health, ...] = ()

@@ -221,7 +221,8 @@ class Runs:
             return AnalysisStatus(busy=busy, error=error)
         run = self.all[self.shown]
         told = run.packs.get(pack) or PackRun()
-        health = next((h for h in reversed(told.health) if h.time <= now_ns), None)
+        evaluations = tuple(h for h in told.health if h.time <= now_ns)
+        health = evaluations[-1] if evaluations else None
         return AnalysisStatus(
             basis=told.basis,
             settings=run.settings,
@@ -234,6 +235,7 @@ class Runs:
             visits=(*(self.visits if pack == 1 else ()), *told.visits_before(now_ns)),
             verdict=told.verdict_at(now_ns, health) if pack != 1 else None,
             findings=told.findings_at(now_ns) if pack != 1 else (),
+            evaluations=evaluations,
         )
 
     def _append(self, block: Block) -> None:

@@ -241,7 +241,7 @@ class OneCell(QWidget):
         error_v = self._model.error_v
         if error_v != error_v:
             return text("no prediction in this span: needs current and charge")
-        return text("{mv} mV apart (rms)", mv=number(1000 * error_v, 1))
+        return text("published curve · {mv} mV apart (rms)", mv=number(1000 * error_v, 1))
 
     def _show_charts(self) -> None:
         context = self.context

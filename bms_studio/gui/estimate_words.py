@@ -94,7 +94,7 @@ def meter_rows(estimates: Estimates) -> list[MeterRow]:
             words = render(code)
             share = min(share, _NEARLY)  # never full while something is missing
         elif health is None:
-            words = text("nothing evaluated yet")
+            words = estimates.need(name)
         else:
             share = share if math.isfinite(share) else 1.0 if estimates.known(name) else math.nan
             enough = share >= _ENOUGH

@@ -58,9 +58,8 @@ class Estimates:
 
     @property
     def health(self) -> Health | None:
-        """The newest evaluation, if it is not later than the moment shown."""
-        health = self.status.health if self.status is not None else None
-        return health if health is not None and health.time <= self.t else None
+        """The newest evaluation that is not later than the moment shown."""
+        return _health_at(self.status, self.t)
 
     def values(self, name: str) -> Array:
         """Values of a quantity (N,), NaN where unknown."""
@@ -138,9 +137,7 @@ def read_estimates(
     cells_shown: how many cells to tell of (None: all that the timeline has)."""
     count = len(timeline.columns(prefix + "cells")) if cells_shown is None else cells_shown
     groups = set(timeline.groups())
-    health = status.health if status is not None else None
-    if health is not None and health.time > t:
-        health = None
+    health = _health_at(status, t)
     cells: dict[str, Array] = {}
     for name in NAMES:
         for column in (name, f"{name}_sigma"):
@@ -160,6 +157,15 @@ def read_estimates(
     if len(times) and times.max() > 0:
         age_s = max(0.0, (t - int(times.max())) * 1e-9)
     return Estimates(t, count, cells, pack, status, age_s)
+
+
+def _health_at(status: AnalysisStatus | None, t: int) -> Health | None:
+    """Who looks back sees the evaluation of then, not none because a later one came."""
+    if status is None:
+        return None
+    if status.health is not None and status.health.time <= t:
+        return status.health
+    return next((h for h in reversed(status.evaluations) if h.time <= t), None)
 
 
 def estimates_of(analysis: Analysis, t: int) -> Estimates:

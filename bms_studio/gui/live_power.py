@@ -18,6 +18,8 @@ _CAUSES = ("voltage", "current", "temperature", "empty")  # as in estimators.pow
 _COLD_DEGC = 15.0
 _MORE = 1.03  # the BMS allows more than is possible, beyond rounding
 _ROOM = 1.15
+# Resistances were measured up to the current seen; beyond so many times of it nobody knows.
+_BEYOND_SEEN = 3.0
 
 
 class PowerPanel(QWidget):
@@ -71,15 +73,27 @@ def _row(way: str, readings: Readings, estimates: Estimates) -> PowerRow:
     tone = "ok"
     if allowed > _MORE * possible:
         tone = "watch"
+    possible = min(possible, _most_a(estimates))
     scale = _ROOM * max((v for v in (possible, allowed) if math.isfinite(v)), default=math.nan)
     hint = _hint(way, estimates)
     return PowerRow(name, possible, allowed, scale, " · ".join(parts) or "–", tone, hint)
 
 
+def _most_a(estimates: Estimates) -> float:
+    """Beyond this no current is promised, whatever the model says: nobody tried it."""
+    basis = estimates.status.basis if estimates.status is not None else None
+    bounds = [_BEYOND_SEEN * estimates.of_pack("peak_a")]
+    if basis is not None:
+        bounds.append(_MOST_C * basis.capacity_ah)
+    return min((bound for bound in bounds if bound > 0), default=math.inf)
+
+
 def _possible(way: str, amps: float, readings: Readings, estimates: Estimates) -> str:
     """The current with what limits it; only about so much while no resistance was measured."""
-    basis = estimates.status.basis if estimates.status is not None else None
-    most = _MOST_C * basis.capacity_ah if basis is not None else math.nan
+    most, seen = _most_a(estimates), estimates.of_pack("peak_a")
+    if amps > most and most == _BEYOND_SEEN * seen:
+        words = number(most, 0)
+        return text("over {amps} A (most seen {seen} A)", amps=words, seen=number(seen, 0))
     if amps > most:
         return text("possible more than {amps} A", amps=number(most, 0))
     if not estimates.known("resistance_ohm"):
@@ -129,6 +143,10 @@ def _hint(way: str, estimates: Estimates) -> str:
         lines.append(words)
     if len(lines) == 1:
         return ""
+    seen = estimates.of_pack("peak_a")
+    if estimates.of_pack(f"{way}_10_a") > _BEYOND_SEEN * seen:
+        words = number(seen, 0)
+        lines.append(text("by the model; hardly more than {seen} A was seen", seen=words))
     if not estimates.known("resistance_ohm"):
         lines.append(text("with the usual resistance of such cells: none was measured yet"))
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from bms_studio.gui.cell_view import clock
-from bms_studio.gui.contract import PackView
+from bms_studio.gui.contract import PackView, Playable
 from bms_studio.gui.estimate_words import METERED, meter_rows
 from bms_studio.gui.estimates import Estimates
 from bms_studio.gui.header import grouped
@@ -45,7 +45,8 @@ class QualityPanel(QWidget):
         self.panel = Panel()
         self.panel.segment_changed.connect(self._chosen)
         self.reset = ActionButton(text("Reset"), tone="link", size=12)
-        self.reset.clicked.connect(lambda: context.do("reset_extremes"))
+        self.reset.clicked.connect(self._begin_anew)
+        self._reset_of = 0  # the recording whose extremes begin at a playhead, not at its start
         self.panel.add_to_header(self.reset)
         self.meters = Meters()
         self.extremes = FactRows(_MOST_EXTREMES, first_width=64)
@@ -93,11 +94,19 @@ class QualityPanel(QWidget):
             note = balancing_words(
                 show_balancing(self.strip, self.context, view, readings), readings
             )
+        if self.panel.segment() == EXTREMES and isinstance(view, Playable):
+            reset = self._reset_of == id(view.timeline)
+            note = text("since the reset") if reset else text("whole recording")
         if self.panel.segment() == LINK and view.status.link.message:
             note, tone = view.status.link.message, "warn"
         self.panel.set_note(note, tone)
         self.extremes.set_rows(extreme_rows(self.context.extremes()))
         self.link.set_rows(link_rows(view, readings))
+
+    def _begin_anew(self) -> None:
+        view = self.context.view
+        self._reset_of = id(view.timeline) if view is not None else 0
+        self.context.do("reset_extremes")
 
     def _chosen(self, segment: str) -> None:
         self._wanted = segment

@@ -4,7 +4,7 @@ The base of a page and its context; nothing of a particular page may enter.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from PySide6.QtWidgets import QWidget
 
@@ -15,7 +15,6 @@ from bms_studio.gui.estimates import Estimates, read_estimates
 from bms_studio.gui.readings import Readings, read
 from bms_studio.gui.selection import Selection
 from bms_studio.gui.settings import Settings
-from bms_studio.pack.health import Health
 from bms_studio.status import Extreme, PackStatus
 from widgets.time_view import TimeView
 
@@ -113,16 +112,6 @@ class Context:
             self._judged, self._judged_key = view.analysis_of(self.pack), key
         return self._judged
 
-    def _analysis_then(self) -> AnalysisStatus | None:
-        """The analysis as of the moment shown: where one looks back, the evaluation of then."""
-        view, status = self.view, self.analysis()
-        if status is None or status.health is None or status.health.time <= self.present_ns:
-            return status
-        run = view.analysis_run(status.shown, self.pack) if isinstance(view, Analysed) else None
-        known: Sequence[Health] = run.health if run is not None else ()
-        earlier = (h for h in reversed(known) if h.time <= self.present_ns)
-        return replace(status, health=next(earlier, None))
-
     @property
     def present_ns(self) -> int:
         """The moment that tiles and grid show: now, the playhead, or where one looks back to."""
@@ -151,7 +140,7 @@ class Context:
         same = self._key[:2] == (id(view), self.pack)
         readings = self._readings if same else self.readings()
         count = len(readings.cells_v) if readings is not None else 0
-        t, status = self.present_ns, self._analysis_then()
+        t, status = self.present_ns, self.analysis()
         rows = view.timeline.rows(self.prefix + "health/soc")
         key = (id(view), self.pack, t // _ESTIMATES_NS, rows, id(status and status.health), count)
         if key != self._estimates_key or self._estimates is None:
