@@ -649,3 +649,18 @@ def test_all_parts_change_their_colours_with_the_theme(
     left_over = np.isin(picture(host), [other.panel.rgba(), other.raised.rgba()])
     # Anti-aliased text may hit a colour by chance: a surface would be thousands of pixels.
     assert left_over.sum() < 200
+
+
+def test_a_long_sentence_of_a_single_alert_takes_a_second_line(qtbot: QtBot) -> None:
+    rows = AlertList()
+    qtbot.addWidget(rows)
+    rows.resize(360, 200)
+    rows.show()
+    rows.set_alerts([Alert("1", "watch", "22:15:09", "Short", 1, "note")])
+    low = rows.rows.minimumSizeHint().height()
+    long = "Cell 13: resistance 70 % above that of its neighbours"
+    rows.set_alerts([Alert("1", "watch", "22:15:09", long, 1, "note")])
+    assert rows.rows.minimumSizeHint().height() > low
+    rows.resize(900, 200)
+    assert rows.rows.minimumSizeHint().height() == low
+    rows.grab()

@@ -8,7 +8,7 @@
       .set_selected(id)
     signal alert_selected(str): a row was clicked or reached with the arrow keys
 The list scrolls; a sentence that does not fit is cut and told in full by its tool tip. Where all
-rows have room, notes that are too long take two lines.
+rows have room, notes that are too long take two lines; of one or two alerts the sentence does too.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,7 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
 _ROW, _NOTED_ROW, _TALL_ROW, _GAP = 36, 50, 66, 6
+_LINE = 16  # a second line of the sentence, where few alerts leave room for it
 _NOTE_X, _NOTE_RIGHT = 31.0, 41.0
 _LEAST_SHOWN = 2
 
@@ -98,7 +99,7 @@ class AlertRows(QAbstractScrollArea):
         self._empty = self._selected = ""
         self._hover = -1
         self._time_width = 0.0
-        self._row = _ROW
+        self._row, self._second = _ROW, 0
 
     def set_alerts(self, alerts: Sequence[Alert]) -> None:
         """Show these rows."""
@@ -138,8 +139,13 @@ class AlertRows(QAbstractScrollArea):
         self._row = _NOTED_ROW if any(a.note for a in self._alerts) else _ROW
         metrics, room = QFontMetricsF(font(11)), self.viewport().width() - _NOTE_RIGHT
         long = any(metrics.horizontalAdvance(a.note) > room for a in self._alerts)
-        if long and len(self._alerts) * (_TALL_ROW + _GAP) - _GAP <= self.height():
+        few = len(self._alerts) <= _LEAST_SHOWN  # these get the room that their words need
+        if long and (few or len(self._alerts) * (_TALL_ROW + _GAP) - _GAP <= self.height()):
             self._row = _TALL_ROW
+        width = QFontMetricsF(font(12)).horizontalAdvance
+        cut = any(width(a.text) > self._room(a) for a in self._alerts)
+        self._second = _LINE if few and cut else 0
+        self._row += self._second
 
     def _keep_whole_rows(self) -> None:
         rest = (self.height() + _GAP) % (self._row + _GAP) if self.height() > self._row else 0
@@ -156,7 +162,10 @@ class AlertRows(QAbstractScrollArea):
         return row if below < self._row and 0 <= row < len(self._alerts) else -1
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        before = self.minimumSizeHint()
         self._choose_row()
+        if before != self.minimumSizeHint():
+            self.updateGeometry()
         self._keep_whole_rows()
         self._set_range()
 
@@ -190,7 +199,7 @@ class AlertRows(QAbstractScrollArea):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
         painter.drawRoundedRect(QRectF(0, y, 4, self._row), 2, 2)
-        middle = y + (18 if alert.note else self._row / 2)
+        middle = y + (18 if alert.note else (self._row - self._second) / 2)
         severity_shape(painter, alert.severity, QRectF(13, middle - 5, 10, 10))
         base = middle + 4.5
         painter.setFont(font(12))
@@ -200,13 +209,19 @@ class AlertRows(QAbstractScrollArea):
         times_width = QFontMetricsF(font(12)).horizontalAdvance(times)
         painter.drawText(QPointF(width - 12 - times_width, base), times)
         painter.setPen(theme.text)
-        painter.drawText(
-            QPointF(self._text_x(), base), elided(alert.text, font(12), self._room(alert))
-        )
+        room = self._room(alert)
+        words = elided(alert.text, font(12), self._told(alert))
+        if self._second:
+            place = QRectF(self._text_x(), middle - 8, room, 16 + self._second)
+            wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
+            painter.drawText(place, wrap, words)
+        else:
+            painter.drawText(QPointF(self._text_x(), base), words)
+        base += self._second
         painter.setFont(font(11))
         painter.setPen(theme.muted)
         room = width - _NOTE_RIGHT
-        if self._row == _TALL_ROW:
+        if self._row - self._second == _TALL_ROW:
             note = QRectF(_NOTE_X, base + 6, room, 32)
             wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
             painter.drawText(note, wrap, elided(alert.note, font(11), 1.9 * room))
@@ -215,6 +230,10 @@ class AlertRows(QAbstractScrollArea):
 
     def _text_x(self) -> float:
         return 31 + self._time_width + 11
+
+    def _told(self, alert: Alert) -> float:
+        """How much of a sentence is told (px): one line, or nearly two."""
+        return self._room(alert) * (1.8 if self._second else 1.0)
 
     def _room(self, alert: Alert) -> float:
         times = f"×{alert.count}" if alert.count > 1 else ""
@@ -265,9 +284,9 @@ class AlertRows(QAbstractScrollArea):
             text = ""
             if row >= 0:
                 alert = self._alerts[row]
-                cut = elided(alert.text, font(12), self._room(alert)) != alert.text
+                cut = elided(alert.text, font(12), self._told(alert)) != alert.text
                 room = self.viewport().width() - _NOTE_RIGHT
-                room *= 1.9 if self._row == _TALL_ROW else 1.0
+                room *= 1.9 if self._row - self._second == _TALL_ROW else 1.0
                 cut |= elided(alert.note, font(11), room) != alert.note
                 text = f"{alert.text}\n{alert.note}".strip() if cut else ""
             QToolTip.showText(event.globalPos(), text, self)
