@@ -78,13 +78,14 @@ class FirstPanel(QWidget):
 
 def _nothing(judged: bool, estimates: Estimates | None) -> str:
     """Why the list is empty: nothing was found, or what could not be judged yet, and why."""
+    open_yet = [n for n in _JUDGED if estimates is not None and not estimates.known(n)]
+    names = ""
+    if estimates is not None:
+        needs = (f"{quantity_name(name)} ({estimates.need(name)})" for name in open_yet)
+        names = text(", ").join(needs)
+    if len(open_yet) == len(_JUDGED):
+        return text("Not judged yet: {names}", names=names)
     if not judged:
         return text("No cell has been judged yet.")
     found = text("Nothing found that would make a cell fail first.")
-    open_yet = [n for n in _JUDGED if estimates is not None and not estimates.known(n)]
-    if not open_yet or estimates is None:
-        return found
-    words = [f"{quantity_name(name)} ({estimates.need(name)})" for name in open_yet]
-    if len(open_yet) == len(_JUDGED):
-        return text("Not judged yet: {names}", names=text(", ").join(words))
-    return f"{found} " + text("Not judged yet: {names}", names=text(", ").join(words))
+    return f"{found} " + text("Not judged yet: {names}", names=names) if open_yet else found
