@@ -256,6 +256,11 @@ def test_a_short_dip_of_all_cells_is_load_and_a_lasting_one_is_none() -> None:
     assert interruptions(time, rows) == ["dips.load"]
 
 
+def test_a_log_whose_time_begins_at_zero_misses_no_frames() -> None:
+    time, rows = scans(400, period_ms=1000)
+    assert interruptions(time - time[0], rows) == []
+
+
 def test_missing_frames_are_the_link_whatever_the_scan_rate() -> None:
     for period_ms in (10, 100, 1000):
         time, rows = scans(400, period_ms=period_ms)

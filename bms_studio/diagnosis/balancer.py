@@ -132,7 +132,7 @@ class BalancerWatch:
         self._state = np.zeros((0, 9))
         self._shared = np.zeros(4)
         self._shared[_TOLD] = -DAY_S
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._newest: dict[str, Finding] = {}
 
     def push(self, block: Moments) -> list[Finding]:
@@ -144,7 +144,7 @@ class BalancerWatch:
             fresh = np.zeros((more, 9))
             fresh[:, _OFF_V] = fresh[:, _BEGAN_V] = np.nan
             self._state = np.concatenate([self._state, fresh])
-        self._origin = self._origin or int(block.time[0])
+        self._origin = self._origin if self._origin >= 0 else int(block.time[0])
         out = np.empty((64 + 6 * block.cells_v.shape[1] + len(block), 5))
         count = _watch(
             block.time,

@@ -174,7 +174,7 @@ class BmsWatch:
         self._shared[[_S1, _S2, _HELD]] = nan
         self._shared[[_FULL_S, _COLD_S]] = -1.0
         self._state = np.zeros((0, 4))
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._jumps: list[int] = []
         self._silent: dict[int, float] = {}
         self._newest: dict[str, Finding] = {}
@@ -189,7 +189,7 @@ class BmsWatch:
         more = block.cells_v.shape[1] - len(self._state)
         if more > 0:
             self._state = np.concatenate([self._state, np.zeros((more, 4))])
-        self._origin = self._origin or int(block.time[0])
+        self._origin = self._origin if self._origin >= 0 else int(block.time[0])
         out = np.empty((64 + 4 * block.cells_v.shape[1] + len(block), 6))
         count = _watch(
             block.time,

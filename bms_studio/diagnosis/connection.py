@@ -120,7 +120,7 @@ class JointWatch:
         self._before = np.full(2, np.nan)
         self._shared = np.zeros(2)
         self._hour = -1
-        self._first = 0
+        self._first = -1  # none yet: time may begin at 0
         self._conditions = Conditions()
 
     def push(self, block: Moments) -> list[Finding]:
@@ -128,7 +128,7 @@ class JointWatch:
         if block.cells_v.shape[1] < 3 or not len(block):
             return []
         self._widen(block.cells_v.shape[1])
-        self._first = self._first or int(block.time[0])
+        self._first = self._first if self._first >= 0 else int(block.time[0])
         hours = block.time // LOOK_NS
         edges = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(block)]
         out = []

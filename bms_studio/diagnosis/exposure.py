@@ -96,14 +96,14 @@ class ExposureWatch:
     def __init__(self) -> None:
         self._state = np.zeros(15)
         self._state[_NEXT_COLD], self._state[_NEXT_HOT] = FIRST_COLD_S, FIRST_HOT_S
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._times = [0, 0]
 
     def push(self, block: Moments) -> list[Finding]:
         """Counters that passed their next mark in these moments."""
         if not len(block) or not block.probes_degc.shape[1]:
             return []
-        self._origin = self._origin or int(block.time[0])
+        self._origin = self._origin if self._origin >= 0 else int(block.time[0])
         out = np.empty((64 + len(block) // 4, 7))
         count = _count(
             block.time,

@@ -83,14 +83,14 @@ class InterruptionWatch:
 
     def __init__(self) -> None:
         self._state = np.zeros(6)
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._counts = {_LOAD: 0, _LINK: 0}
 
     def push(self, time: NDArray[np.int64], median: NDArray[np.float32]) -> list[Finding]:
         """Findings for the moments in these scans: median (M,) V of each scan's cells."""
         if not len(time):
             return []
-        self._origin = self._origin or int(time[0])
+        self._origin = self._origin if self._origin >= 0 else int(time[0])
         out = np.empty((256, 4))
         median = np.ascontiguousarray(median, np.float32)
         count = _find(time, median, self._state, self._origin, out)

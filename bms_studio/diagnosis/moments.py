@@ -175,7 +175,7 @@ class Joiner:
         self._time = np.empty(0, np.int64)
         self._cells = np.empty((0, 0), np.float32)
         self._median = np.empty(0, np.float32)
-        self._first = 0
+        self._first = -1  # none yet: time may begin at 0
 
     def push(
         self,
@@ -219,7 +219,7 @@ class Joiner:
         return self._take(len(self._time))
 
     def _add_cells(self, time: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-        self._first = self._first or int(time[0])
+        self._first = self._first if self._first >= 0 else int(time[0])
         more = rows.shape[1] - self._cells.shape[1]
         if more > 0:
             self._cells = np.pad(self._cells, ((0, 0), (0, more)), constant_values=np.nan)

@@ -199,7 +199,7 @@ class SensorWatch:
         self._state = np.zeros((0, 12))
         self._resolution = Resolution()
         self._shared = np.zeros(11)
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._newest: dict[str, Finding] = {}
 
     def push(self, block: Moments) -> list[Finding]:
@@ -211,7 +211,7 @@ class SensorWatch:
             fresh = np.zeros((more, 12))
             fresh[:, _LAST] = fresh[:, _BEFORE] = np.nan
             self._state = np.concatenate([self._state, fresh])
-        self._origin = self._origin or int(block.time[0])
+        self._origin = self._origin if self._origin >= 0 else int(block.time[0])
         # At most a few notes per cell and minute; a block holds fewer than this allows.
         out = np.empty((64 + 8 * block.cells_v.shape[1] + len(block) // 8, 6))
         current = np.ascontiguousarray(block.current_a)

@@ -169,7 +169,7 @@ class ThermalWatch:
         self._shared = np.zeros(4)
         self._past = np.zeros((RISE_WINDOWS, 1))
         self._rising = np.zeros((0, 2))
-        self._origin = 0
+        self._origin = -1  # none yet: time may begin at 0
         self._newest: dict[str, Finding] = {}
 
     def push(self, block: Moments) -> list[Finding]:
@@ -182,7 +182,7 @@ class ThermalWatch:
             self._sums = np.concatenate([self._sums, np.zeros((more, 7))])
             self._rising = np.concatenate([self._rising, np.zeros((more, 2))])
             self._past = np.pad(self._past, ((0, 0), (0, more)), constant_values=np.nan)
-        self._origin = self._origin or int(block.time[0])
+        self._origin = self._origin if self._origin >= 0 else int(block.time[0])
         out = np.empty((64 + 4 * probes + len(block), 6))
         count = _watch(
             block.time,

@@ -57,7 +57,7 @@ class ShiftState:
         self.columns = np.zeros((0, 10))
         self.ring = np.zeros((0, RING))
         self.shared = np.zeros(5)
-        self.origin = 0
+        self.origin = -1  # none yet: time may begin at 0
 
 
 def find_shifts(
@@ -82,7 +82,7 @@ def find_shifts(
     if more > 0:
         state.columns = np.concatenate([state.columns, np.zeros((more, 10))])
         state.ring = np.concatenate([state.ring, np.zeros((more, RING))])
-    state.origin = state.origin or int(time[0])
+    state.origin = state.origin if state.origin >= 0 else int(time[0])
     out = np.empty((64 + values.shape[1] + len(time) // 50, 5))
     count = _cusum(
         time,
