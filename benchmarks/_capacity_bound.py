@@ -46,9 +46,9 @@ class Reach:
     named: float
 
 
-def capacity_sigma(chemistry: str, seed: int) -> float:
+def capacity_sigma(chemistry: str, seed: int, rider: str) -> float:
     """Least sigma of a cell's relative capacity that the first day of this pack allows."""
-    pack = generator.with_setting(generator.make_pack(chemistry, seed), 1e-7, 1)
+    pack = generator.with_setting(generator.make_pack(chemistry, seed), 1e-7, 1, rider)
     cells = pack.cells
     sign = np.where(np.arange(cells) % 2 == 0, 1.0, -1.0)
     alike = _alike(pack)

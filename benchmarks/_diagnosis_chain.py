@@ -30,7 +30,8 @@ CACHE = os.environ.get("BMS_STUDIO_BENCHMARK_CACHE", "")
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What is taken away or wrong: chemistry given to the estimators ("" the true one), step of
-    voltages, seconds between samples, whether temperature and balancing flags are known."""
+    voltages, seconds between samples, whether temperature and balancing flags are known; and the
+    rider, one of `SCHEDULES`."""
 
     name: str = "as it is"
     chemistry: str = ""
@@ -38,6 +39,7 @@ class Setting:
     period_s: int = 1
     temperature: bool = True
     balancing: bool = True
+    rider: str = "commuter"
 
 
 USUAL = Setting()
@@ -66,7 +68,7 @@ def summary(
 
 def of_run(pack: Pack, run: Day, seed: int, day: int, key: str, setting: Setting = USUAL) -> Health:
     """Daily summary of what a BMS reported."""
-    path = Path(CACHE) / f"{pack.chemistry}-{seed}-{day}-{key}-{setting.name}.json"
+    path = Path(CACHE) / f"{pack.chemistry}-{seed}-{day}-{key}-{setting.name}-{setting.rider}.json"
     if CACHE and path.is_file():
         return kept.load_file(path)
     ground = ground_of(setting.chemistry or pack.chemistry, round(pack.capacity_ah, 0))

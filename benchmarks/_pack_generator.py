@@ -15,10 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from benchmarks._cell_data import FOLDER, ocv_table
+from benchmarks._riders import DAY_S, SCHEDULES
 from bms_studio.pack.chemistry import load_chemistry
 
 Array = NDArray[np.float64]
-DAY_S = 86_400
 START_NS = 1_704_067_200_000_000_000  # a midnight
 # Tables of other cells than the one that the estimator's chemistry was made from.
 _TABLES = {
@@ -78,6 +78,7 @@ class Pack:
     probe_k: float = 0.5
     warming: float = 0.009
     coupling: float = 0.01
+    rider: str = "commuter"
 
 
 @dataclass(slots=True, eq=False)
@@ -194,10 +195,11 @@ def begin(pack: Pack, seed: int) -> Course:
 
 
 def simulate_day(pack: Pack, course: Course, seed: int, day: int) -> Day:
-    """24 h at 1 Hz (or one sample in `period_s`): two rides, a charge in the evening, rest between.
-    `course` goes on to the next midnight."""
+    """24 h at 1 Hz (or one sample in `period_s`). A commuter: two rides that take 35 to 75 % of the
+    charge together, a charge in the evening, rest between. A delivery: two or three rides that each
+    take 60 to 85 %, a charge after each. `course` goes on to the next midnight."""
     rng = np.random.default_rng([seed, 13, day])
-    demand, charging = _schedule(pack, rng)
+    demand, charging = SCHEDULES[pack.rider](pack.temper, rng)
     top, bottom, bleed_from = _TOP[pack.chemistry]
     ambient = pack.ambient + 3 * rng.standard_normal()
     noise = rng.standard_normal((DAY_S, pack.cells)).astype(np.float32)
@@ -279,38 +281,6 @@ def _curve(chemistry: str, rng: np.random.Generator) -> tuple[str, Array]:
     return "built-in, bent", bent + 0.015 * np.sin(3 * np.pi * grid) * rng.standard_normal()
 
 
-def _schedule(pack: Pack, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Demand of the rider and offer of the charger in units of 1C, each (DAY_S,)."""
-    demand, charging = np.zeros(DAY_S), np.zeros(DAY_S)
-    depth = rng.uniform(0.35, 0.75)
-    for hour in (rng.uniform(7, 9), rng.uniform(15, 17.5)):
-        at = int(hour * 3600)
-        left = 0.5 * depth * 3600
-        while left > 0 and at < 20 * 3600:
-            at, used = _one_leg(demand, at, pack.temper, rng)
-            left -= used
-    begin_s = int(rng.uniform(20.5, 22) * 3600)
-    charging[begin_s:] = rng.uniform(0.2, 0.5)
-    return demand, charging
-
-
-def _one_leg(demand: Array, at: int, temper: float, rng: np.random.Generator) -> tuple[int, float]:
-    """Launch, cruise, brake and stop from second `at`; where it ended and seconds at 1C used."""
-    launch, cruise = int(rng.integers(3, 9)), int(rng.integers(8, 90))
-    brake, stop = int(rng.integers(2, 7)), int(rng.integers(2, 40))
-    peak = temper * rng.uniform(0.8, 2.2)
-    level = temper * rng.uniform(0.25, 0.9)
-    first = at
-    demand[at : at + launch] = peak * np.linspace(0.5, 1, launch)
-    at += launch
-    ripple = 1 + 0.15 * np.repeat(rng.standard_normal(cruise // 4 + 1), 4)[:cruise]
-    demand[at : at + cruise] = level * ripple
-    at += cruise
-    demand[at : at + brake] = -0.4 * temper * rng.uniform(0.2, 1.0)
-    at += brake + stop
-    return at, float(demand[first:at].sum())
-
-
 @njit(nogil=True, cache=True)
 def _simulate(
     demand: Any,
@@ -354,6 +324,8 @@ def _simulate(
         i = demand[t]
         if t > 0 and i > 0 and stopped:
             i = 0.0  # the BMS ended the ride
+        if charging[t] == 0:
+            full, cv_current = False, -1.0
         if charging[t] > 0:
             stopped = False
             if full:
@@ -425,6 +397,6 @@ def _simulate(
     return lowest, spread
 
 
-def with_setting(pack: Pack, step_v: float, period_s: int) -> Pack:
-    """The pack behind coarser or slower sensors."""
-    return replace(pack, step_v=step_v, period_s=period_s)
+def with_setting(pack: Pack, step_v: float, period_s: int, rider: str = "commuter") -> Pack:
+    """The pack behind coarser or slower sensors, ridden by this one of `SCHEDULES`."""
+    return replace(pack, step_v=step_v, period_s=period_s, rider=rider)

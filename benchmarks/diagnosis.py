@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from benchmarks._diagnosis_chain import USUAL, Setting, auroc, data_of, interval
 from benchmarks._diagnosis_data import calce, field, severson, simulated, string
 from benchmarks._diagnosis_growth import SETTINGS, changed_cells, growth, healthy
 from benchmarks._pack_generator import FAULTS, Fault
+from benchmarks._riders import SCHEDULES
 from bms_studio.diagnosis.contract import CellRisk
 from bms_studio.diagnosis.failure_limits import failure_limits
 from bms_studio.diagnosis.fusion import assess
@@ -47,7 +49,7 @@ RIGHT = {
 
 def ranking(first: int, seeds: int, setting: Setting = USUAL) -> None:
     """One day per seed, fault and chemistry."""
-    print(f"one day, {seeds} seeds per fault and chemistry, {setting.name}")
+    print(f"one day, {setting.rider}, {seeds} seeds per fault and chemistry, {setting.name}")
     print("                    AUROC   top-1 (95 %)       top-3   mechanism (95 %)   named")
     for chemistry in ("NMC", "LFP"):
         well = [_one_day(chemistry, seed, "", setting) for seed in range(first, first + seeds)]
@@ -73,19 +75,30 @@ def ranking(first: int, seeds: int, setting: Setting = USUAL) -> None:
             print("    missed: " + ("; ".join(misses) or "none"), flush=True)
 
 
-def bound(first: int, seeds: int) -> None:
+def ranked(first: int, seeds: int, riders: list[str]) -> None:
+    """The ranking for each of these riders."""
+    for rider in riders or SCHEDULES:
+        ranking(first, seeds, replace(USUAL, rider=rider))
+
+
+def bound(first: int, seeds: int, riders: list[str]) -> None:
     """Capacity: what a day can tell at all, and what is found on days that can and that cannot."""
-    for chemistry in ("NMC", "LFP"):
+    for rider, chemistry in product(riders or SCHEDULES, ("NMC", "LFP")):
+        setting = replace(USUAL, rider=rider)
         every = range(first, first + seeds)
-        sigmas = np.array([capacity_sigma(chemistry, seed) for seed in every])
-        well = np.array([max(r.risk for r in _one_day(chemistry, s, "", USUAL)[0]) for s in every])
+        sigmas = np.array([capacity_sigma(chemistry, seed, rider) for seed in every])
+        well = np.array(
+            [max(r.risk for r in _one_day(chemistry, s, "", setting)[0]) for s in every]
+        )
         ill, mine = [], []
         for seed in every:
-            risks, cell = _one_day(chemistry, seed, "capacity", USUAL)
+            risks, cell = _one_day(chemistry, seed, "capacity", setting)
             ill.append(max(r.risk for r in risks))
             mine.append(risks[cell])
         marks = np.round(100 * np.quantile(sigmas, (0.1, 0.5, 0.9)), 2)
-        print(f"{chemistry}: bound of a cell's capacity, 10, 50, 90 % of {seeds} days: {marks} %")
+        print(
+            f"{chemistry}, {rider}: bound of a cell's capacity, 10, 50, 90 % of {seeds} days: {marks} %"
+        )
         for words, chosen in (
             ("all days", sigmas > 0),
             (f"bound below {100 * TELLS:.0f} %", sigmas < TELLS),
@@ -113,7 +126,7 @@ def _one_day(
     cell = seed * 7 % pack.cells
     if kind:
         pack = generator.with_fault(pack, Fault(kind, cell, _signed(kind, seed)))
-    pack = generator.with_setting(pack, setting.step_v, setting.period_s)
+    pack = generator.with_setting(pack, setting.step_v, setting.period_s, setting.rider)
     course = generator.begin(pack, seed)
     if setting.chemistry:
         setting = replace(setting, chemistry=WRONG[chemistry])
@@ -205,8 +218,8 @@ def main() -> None:
     """Print the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts: dict[str, Callable[[int, int], None]] = {
-        "ranking": ranking,
-        "bound": bound,
+        "ranking": lambda first, seeds: ranked(first, seeds, chosen.rider),
+        "bound": lambda first, seeds: bound(first, seeds, chosen.rider),
         "growth": growth,
         "healthy": healthy,
         "robustness": robustness,
@@ -223,6 +236,7 @@ def main() -> None:
         "cooling": 10,
     }
     parser.add_argument("--part", action="append", choices=parts)
+    parser.add_argument("--rider", action="append", choices=list(SCHEDULES))
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--first", type=int, default=1)
     chosen = parser.parse_args()

@@ -110,7 +110,7 @@ def test_beyond_what_was_seen_the_curve_goes_on_as_it_was() -> None:
     z = 0.9 - 0.4 * hours / 4
     still = np.zeros(480)
     volts = np.interp(z, true.soc, true.ocv_v)
-    own = own_curve(NMC, hours, z, volts, still, still, np.full(480, 25.0))
+    own, _ = own_curve(NMC, hours, z, volts, still, still, np.full(480, 25.0))
     found = softened(own, NMC, 0.5, 0.9)
 
     def rise(model: CellModel) -> float:

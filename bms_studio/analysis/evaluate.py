@@ -18,8 +18,7 @@ from bms_studio.analysis.basis import Ground
 from bms_studio.analysis.differences import differences, table_sigma
 from bms_studio.analysis.tally import COLUMNS
 from bms_studio.analysis.warmth import add_warmth
-from bms_studio.analysis.windows import STEPS as _STEPS
-from bms_studio.analysis.windows import drift, extent
+from bms_studio.analysis.windows import STEPS, drift, extent
 from bms_studio.estimators import capacity, leak, resistance, sag
 from bms_studio.estimators.contract import Outputs, frozen
 from bms_studio.pack.health import Health
@@ -124,7 +123,7 @@ class _Judge:
         if self.given.sign_sure:
             return True  # cells may be measured too slowly for steps to show in them
         r, count = self.given.correlation
-        if count >= _STEPS:
+        if count >= STEPS:
             return r < -_SIGN
         return drift(self.windows, 0.02 * self.model.capacity_ah) < -_SIGN
 
@@ -222,7 +221,7 @@ class _Judge:
         blocked = self._blocked()
         count = self.given.correlation[1]
         for name in names[:3]:
-            self.progress[name] = min(count / _STEPS, 1.0)
+            self.progress[name] = min(count / STEPS, 1.0)
             self.needs[name] = blocked or ("need.faster_scans" if self._slow else "need.pulse_10_s")
         self.needs["soh_resistance"] = blocked or "need.new_resistance"
         if blocked or not len(self.given.resistance):
@@ -294,8 +293,9 @@ class _Judge:
                 # Over little charge the curve is as steep everywhere: an imbalance looks alike.
                 told = np.zeros(self.given.count, np.bool_)
             self._put(name, np.where(told, self._wide(found[key]), np.nan), sigma)
-        slow, sigma = (self._wide(found[n]) for n in ("slow_ohm", "slow_ohm_sigma"))
-        self._put("slow_difference", slow / self.model.r2_ohm, sigma / self.model.r2_ohm)
+        usual = self.model.r2_ohm * float(self.given.resistance.get("condition", 1.0))
+        slow, sigma = self._wide(found["slow_ohm"]), self._wide(found["slow_ohm_sigma"])
+        self._put("slow_difference", slow / usual, sigma / usual)
         if hours >= _LEAK_HOURS:
             self.needs.pop("leak_a")
         if swing >= _SWING:

@@ -255,12 +255,20 @@ def _whole(x: Array, sigma: Array, measure: Measure) -> float:
 
 
 def ohmic_only(health: Health) -> Array:
-    """How much more likely (log of odds, N) an excess of resistance is a joint's than the cell's.
+    """How much more likely (log of odds, N) an excess of resistance is a joint's than the cell's,
+    by what lies behind the ohmic part within 10 s and within minutes; NaN unknown."""
+    return np.asarray(_and(_behind_odds(health), _slow_odds(health)), np.float64)
 
-    A joint adds the same to the ohmic and to the 10 s resistance; in an ageing cell the part behind
-    the ohmic one grows along. That part is compared with the other cells', after what the scan's
-    timing does to it (a smooth function of the lag) is taken off. NaN unknown.
-    """
+
+def _and(a: Array, b: Array) -> Array:
+    """Sum of two logarithms of odds, each NaN where unknown."""
+    return np.where(np.isnan(a), b, a + np.nan_to_num(b))
+
+
+def _behind_odds(health: Health) -> Array:
+    """A joint adds the same to the ohmic and to the 10 s resistance; in an ageing cell the part
+    behind the ohmic one grows along. That part is compared with the other cells', after what the
+    scan's timing does to it (a smooth function of the lag) is taken off."""
     ohmic, ten = health.values("resistance_ohm"), health.values("ten_second_ohm")
     behind = ten - ohmic
     known = np.isfinite(behind)
@@ -275,16 +283,16 @@ def ohmic_only(health: Health) -> Array:
     sigma = max(1.4826 * float(np.median(np.abs(rest))), 0.04)
     joint, cell = rest / sigma, (rest - excess) / sigma
     out[known] = 0.5 * np.clip(cell**2 - joint**2, -50, 50)
-    return np.asarray(out + _slow_odds(health), np.float64)
+    return out
 
 
 def _slow_odds(health: Health) -> Array:
-    """The same from what minutes of current show: it grows with the cell's own resistance, by more
-    or by less, and does not know a joint. 0 where unknown."""
+    """What minutes of current show grows with the cell's own resistance, by more or by less, and
+    does not know a joint."""
     slow, ohmic = health.values("slow_difference"), health.values("resistance_difference")
     slow, excess = slow - _median(slow), ohmic - _median(ohmic)
     known = np.isfinite(slow) & np.isfinite(excess)
-    out = np.zeros(health.count)
+    out = np.full(health.count, np.nan)
     if known.sum() < 6:
         return out
     slow, excess, own = slow[known], excess[known], health.sigma("slow_difference")[known]

@@ -44,6 +44,9 @@ _MOST_LEARNT = 32
 FIRST_V = 0.0013
 _LEAST_ROWS = 4
 _SURE_CELLS = 6
+# Places between the mean cell's SOC and another cell's where the curve is asked; a slope is no less
+# (V per unit of SOC).
+_STEPS, _LEAST_V = 5, 0.02
 # Of a difference in resistance, how much may be ohmic or slow.
 SPLIT = 0.05
 
@@ -81,11 +84,12 @@ class Beliefs:
     noise_v: float
 
 
-def judged(beliefs: Beliefs, model: CellModel, course: Course) -> "Judged":
-    """Every cell of this course; NaN where fewer than four rows count."""
+def judged(beliefs: Beliefs, model: CellModel, unseen: Array, course: Course) -> "Judged":
+    """Every cell of this course; NaN where fewer than four rows count. unseen, over the model's
+    SOC: sigma of its slope beyond the usual one (V)."""
     cells = np.flatnonzero(course.use.sum(0) >= _LEAST_ROWS)
     table = np.full((2 * TERMS + 1, course.difference.shape[1]), np.nan)
-    fits = _Fits(beliefs, model, course)
+    fits = _Fits(beliefs, model, unseen, course)
     kinds = np.zeros(table.shape[1], np.int64)
     best = np.zeros((table.shape[1], ALL))
     if not len(cells):
@@ -100,14 +104,16 @@ def judged(beliefs: Beliefs, model: CellModel, course: Course) -> "Judged":
     return Judged(table, kinds, best, whole, healthy, size)
 
 
-def beside(before: "Judged", beliefs: Beliefs, model: CellModel, course: Course) -> Array:
+def beside(
+    before: "Judged", beliefs: Beliefs, model: CellModel, unseen: Array, course: Course
+) -> Array:
     """(TERMS, N): what the answers become on another course of the mean cell, believing what the
     first look found; NaN where nothing was answered."""
     out = np.full((TERMS, len(before.kinds)), np.nan)
     cells = np.flatnonzero(np.isfinite(before.table[0]))
     if not len(cells):
         return out
-    fits = _Fits(beliefs, model, course)
+    fits = _Fits(beliefs, model, unseen, course)
     inverse = _inverse(fits.doubt * before.size**2)
     for k in cells.tolist():
         prior: Array = np.minimum(before.healthy, beliefs.faulty) ** 2
@@ -135,8 +141,8 @@ class Judged:
 class _Fits:
     """The parts that all cells share."""
 
-    def __init__(self, beliefs: Beliefs, model: CellModel, course: Course) -> None:
-        self.beliefs, self.model, self.course = beliefs, model, course
+    def __init__(self, beliefs: Beliefs, model: CellModel, unseen: Array, course: Course) -> None:
+        self.beliefs, self.model, self.unseen, self.course = beliefs, model, unseen, course
         z = course.z
         inside = course.use.any(1)
         low, high = (float(z[inside].min()), float(z[inside].max())) if inside.any() else (0.0, 1.0)
@@ -304,7 +310,12 @@ class _Fits:
         many = self.near @ counts
         mean = np.divide(self.near @ (counts * apart), many, out=np.zeros(HALF), where=many > 0)
         mean = np.interp(self.knots, self.knots[many > 0], mean[many > 0])
-        return np.asarray(np.outer(mean, mean) * self.slope_doubt, np.float64)
+        # On its way from the mean cell's SOC to its own, where that may be beyond what was seen.
+        way = self.knots + np.linspace(0, 1, _STEPS)[:, None] * mean
+        slope = np.mean(_slope(self.model.ocv_v, way), 0)
+        unseen = np.sqrt(np.mean(_table(self.unseen, way) ** 2, 0)) / np.maximum(slope, _LEAST_V)
+        wide = mean * np.hypot(1, unseen / self.beliefs.slope_share)
+        return np.asarray(np.outer(wide, wide) * self.slope_doubt, np.float64)
 
 
 def _placed(knots: Array, z: Array) -> tuple[NDArray[np.int64], Array]:

@@ -296,29 +296,30 @@ def _judged(
     """(2 TERMS + 1, N): answers, their sigmas, residual."""
     run = _run_of(params, windows, mean_soc, offset_a)
     beliefs = _beliefs(params, run.difference.shape[1])
-    found = judged(beliefs, _curve_of(params.model, run), run)
+    found = judged(beliefs, *_curve_of(params.model, run), run)
     # The mean cell leaks with its cells: more than the median one, which is taken not to.
     leaks = found.table[LEAK][np.isfinite(found.table[LEAK])]
     leaking = float(leaks.mean() - np.median(leaks)) if len(leaks) else 0.0
     if len(leaks) and abs(leaking) * run.hours[-1] > 0.002 * params.model.capacity_ah:
         run = replace(run, z=run.z - leaking * run.hours / params.model.capacity_ah)
-        found = judged(beliefs, _curve_of(params.model, run), run)
+        found = judged(beliefs, *_curve_of(params.model, run), run)
     table = found.table
     if mean_soc_sigma > 0 and len(leaks):
         # What the answer would be if the mean cell were one sigma nearer to half.
         way = mean_soc_sigma if float(np.mean(run.z)) < 0.5 else -mean_soc_sigma
         other = replace(run, z=run.z + way)
-        apart = beside(found, beliefs, _curve_of(params.model, other), other)
+        apart = beside(found, beliefs, *_curve_of(params.model, other), other)
         table[TERMS:-1] = np.hypot(table[TERMS:-1], apart)
     return table
 
 
-def _curve_of(model: CellModel, run: Course) -> CellModel:
+def _curve_of(model: CellModel, run: Course) -> tuple[CellModel, NDArray[np.float64]]:
+    """The pack's curve and what its slope may be wrong by where little was seen (V)."""
     seen = run.z[run.use.any(1)]
     if not len(seen):
-        return model
-    own = own_curve(model, run.hours, run.z, run.mean_v, run.current, run.slow, run.warm)
-    return softened(own, model, float(seen.min()), float(seen.max()))
+        return model, np.zeros(len(model.soc))
+    own, unseen = own_curve(model, run.hours, run.z, run.mean_v, run.current, run.slow, run.warm)
+    return softened(own, model, float(seen.min()), float(seen.max())), unseen
 
 
 def _beliefs(params: Params, cells: int) -> Beliefs:

@@ -54,13 +54,13 @@ def own_curve(
     current: Array,
     slow: Array,
     temperature: Array,
-) -> CellModel:
+) -> tuple[CellModel, Array]:
     """The model with the curve that explains the mean cell's voltage (M,) at hours (M,), SOC z,
     currents through the ohmic and slow resistance (A) and temperature (degC); NaN rows are left
-    out."""
+    out. And over its SOC what the slope may be wrong by where less was seen than elsewhere (V)."""
     known = np.isfinite(z) & np.isfinite(mean_v) & (z > -0.05) & (z < 1.05)
     if known.sum() < 20:
-        return model
+        return model, np.zeros(len(model.soc))
     hours, z, mean_v = hours[known], z[known], mean_v[known]
     current, slow = current[known], slow[known]
     factor = resistance_factor(model, np.clip(z, 0, 1), temperature[known])
@@ -80,10 +80,30 @@ def own_curve(
     weight = _weight(model, z, current)
     weighted = columns * weight[:, None]
     normal = weighted.T @ columns + precision
-    found = np.linalg.solve(normal, weighted.T @ (mean_v - expected))
+    inverse = np.linalg.inv(normal)
+    found = inverse @ (weighted.T @ (mean_v - expected))
     curve = model.ocv_v + np.interp(model.soc, knots, found[:_KNOTS])
-    # An open-circuit voltage never falls with charge.
-    return with_changes(model, ocv_v=np.maximum.accumulate(curve), plateau=model.plateau)
+    middle = int(np.searchsorted(model.soc, np.median(z)))
+    learnt = with_changes(model, ocv_v=_rising(curve, middle), plateau=model.plateau)
+    unseen = np.interp(model.soc, knots, _unseen(inverse[:_KNOTS, :_KNOTS], knots, z))
+    return learnt, unseen
+
+
+def _unseen(covariance: Array, knots: Array, z: Array) -> Array:
+    """(K,): sigma of the slope beyond the usual one of what was seen. The noise of a row is stated
+    large for the sake of what errs alike, which a slope does not feel: the usual one is no news."""
+    rise = np.gradient(np.eye(len(knots)), knots, axis=0)
+    variance = np.einsum("ij,jk,ik->i", rise, covariance, rise)
+    seen = (knots >= z.min()) & (knots <= z.max())
+    beyond = np.maximum(variance - np.median(variance[seen]), 0.0)
+    return np.asarray(np.sqrt(beyond), np.float64)
+
+
+def _rising(curve: Array, middle: int) -> Array:
+    """An open-circuit voltage never falls with charge: held from the middle of what was seen
+    outward, so that a swing beyond what was seen lifts nothing that was."""
+    down = np.minimum.accumulate(curve[middle::-1])[::-1]
+    return np.concatenate([down[:-1], np.maximum.accumulate(curve[middle:])])
 
 
 def softened(own: CellModel, table: CellModel, low: float, high: float) -> CellModel:
