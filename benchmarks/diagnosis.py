@@ -97,7 +97,8 @@ def bound(first: int, seeds: int, riders: list[str]) -> None:
             mine.append(risks[cell])
         marks = np.round(100 * np.quantile(sigmas, (0.1, 0.5, 0.9)), 2)
         print(
-            f"{chemistry}, {rider}: bound of a cell's capacity, 10, 50, 90 % of {seeds} days: {marks} %"
+            f"{chemistry}, {rider}: bound of a cell's capacity, 10, 50, 90 % of {seeds} days: "
+            f"{marks} %"
         )
         for words, chosen in (
             ("all days", sigmas > 0),
