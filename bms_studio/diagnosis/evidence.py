@@ -36,7 +36,7 @@ LARGE_OFFSET_V = 0.015
 JOINT_ODDS = 2.0
 # The slow part: what healthy cells differ in at least, how much more or less than the ohmic one it
 # grows, and how much (log of odds) it may say.
-LEAST_SLOW, SLOW_SHARE, MOST_SLOW = 0.03, 0.5, 4.0
+LEAST_SLOW, SLOW_SHARE, MOST_ODDS = 0.03, 0.3, 6.0
 _SHARE = 0.5
 # Healthy cells of most packs differ by less in capacity than the spread that is stated of batches.
 _NATURAL = 0.7
@@ -282,7 +282,7 @@ def _behind_odds(health: Health) -> Array:
     excess = ohmic[known] / _median(ohmic) - 1
     sigma = max(1.4826 * float(np.median(np.abs(rest))), 0.04)
     joint, cell = rest / sigma, (rest - excess) / sigma
-    out[known] = 0.5 * np.clip(cell**2 - joint**2, -50, 50)
+    out[known] = np.clip(0.5 * (cell**2 - joint**2), -MOST_ODDS, MOST_ODDS)
     return out
 
 
@@ -300,7 +300,7 @@ def _slow_odds(health: Health) -> Array:
     sigma = np.maximum(scatter, np.nan_to_num(own))
     wide = np.hypot(sigma, SLOW_SHARE * excess)
     odds = 0.5 * ((slow - excess) / wide) ** 2 - 0.5 * (slow / sigma) ** 2 + np.log(wide / sigma)
-    out[known] = np.clip(odds, -MOST_SLOW, MOST_SLOW)
+    out[known] = np.clip(odds, -MOST_ODDS, MOST_ODDS)
     return out
 
 
