@@ -7,6 +7,7 @@ The derivatives come from the generator itself, by differences. No estimator ent
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def _alike(pack: Pack) -> Pack:
         return np.repeat(values.mean(0)[None], many, 0)
 
     names = ("ocv_v", "capacity", "ohmic", "pairs", "leak_a", "skew")
-    mean = {name: same(getattr(pack, name)) for name in names}
+    mean: dict[str, Any] = {name: same(getattr(pack, name)) for name in names}
     zero, one = np.zeros(many), np.ones(many)
     return replace(pack, **mean, offset_v=zero, gain=one, cooling=one, noise_v=1e-9)
 
@@ -124,7 +125,8 @@ def _changed(pack: Pack, course: Course, name: str, by: Array) -> Pack:
         return replace(pack, offset_v=pack.offset_v + by)
     if name == "pairs":
         return replace(pack, pairs=pack.pairs * (1 + by)[:, None])
-    return replace(pack, **{name: getattr(pack, name) * (1 + by)})
+    new: dict[str, Any] = {name: getattr(pack, name) * (1 + by)}
+    return replace(pack, **new)
 
 
 def _windows(pack: Pack, course: Course, seed: int) -> tuple[Array, Array]:

@@ -93,7 +93,8 @@ def ocv_table(name: str, temperature: float = 25.0) -> NDArray[np.float64]:
     assert names is not None
     if names[0] == "discharged_Ah_from_full":
         full = 1 - d[names[0]] / d[names[0]][-1]
-        return np.interp(np.linspace(0, 1, 101), full[::-1], d[names[1]][::-1])
+        rising = np.interp(np.linspace(0, 1, 101), full[::-1], d[names[1]][::-1])
+        return np.asarray(rising, np.float64)
     if "OCV0_V_at_0C" in names:
         values = d["OCV0_V_at_0C"] + temperature * d["OCVrel_V_per_K"]
     else:

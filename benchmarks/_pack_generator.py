@@ -170,7 +170,8 @@ def with_fault(pack: Pack, fault: Fault, share: float = 1.0) -> Pack:
     name, value = changed[fault.kind]
     array = np.array(getattr(pack, name))
     array[k] = value
-    return replace(pack, **{name: array})
+    new: dict[str, Any] = {name: array}
+    return replace(pack, **new)
 
 
 def with_probes(pack: Pack, step_k: float) -> Pack:

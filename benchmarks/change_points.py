@@ -21,7 +21,9 @@ CELLS = 200
 RATES_HZ = (1000.0, 10.0, 1.0)
 
 
-def readings(rate_hz: float, after: int, shift_v: float, seed: int) -> tuple[NDArray, NDArray, int]:
+def readings(
+    rate_hz: float, after: int, shift_v: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
     """Deviations of independent cells: quiet long enough to be learned, then shifted."""
     rng = np.random.default_rng(seed)
     quiet = int(max(200, 26 * rate_hz + 200))
@@ -35,7 +37,7 @@ def readings(rate_hz: float, after: int, shift_v: float, seed: int) -> tuple[NDA
 
 
 def alarms(
-    time: NDArray, values: NDArray, false_alarm_samples: float
+    time: NDArray[np.int64], values: NDArray[np.float32], false_alarm_samples: float
 ) -> list[tuple[int, int, int, float, float]]:
     """Shifts found with steady current and level."""
     state = ShiftState(SHIFT_V, false_alarm_samples)
@@ -44,7 +46,7 @@ def alarms(
     return find_shifts(state, time, values, level, current, np.ones(rows, np.bool_))
 
 
-def delays(rate_hz: float, false_alarm_samples: float) -> tuple[NDArray, int]:
+def delays(rate_hz: float, false_alarm_samples: float) -> tuple[NDArray[np.float64], int]:
     """Samples from the shift to its alarm, of the cells that raised one; cells that raised none."""
     out = []
     for seed in range(5):

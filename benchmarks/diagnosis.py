@@ -143,7 +143,9 @@ def cooling(first: int, seeds: int) -> None:
     """One day of packs with a probe at every cell, one of them cooled half as well."""
     for step_k in (0.1, 1.0):
         for chemistry in ("NMC", "LFP"):
-            well, ill, top, right, misses = [], [], 0, 0, []
+            well: list[float] = []
+            ill: list[float] = []
+            top, right, misses = 0, 0, []
             named: Counter[str] = Counter()
             for seed in range(first, first + seeds):
                 base = generator.with_probes(generator.make_pack(chemistry, seed), step_k)

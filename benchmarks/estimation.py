@@ -230,8 +230,8 @@ def simulated_pack(pack: Pack, model: CellModel, label: str) -> None:
             f"{100 * np.mean(np.abs(error) <= 3 * sigma):.1f} %, error/sigma rms "
             f"{rms(error / sigma):.2f}"
         )
-    params = leak.Params(model)
-    windows = leak.step(params, leak.start(params, cells), data)
+    fit = leak.Params(model)
+    windows = leak.step(fit, leak.start(fit, cells), data)
     # Of the run with an unknown start: nothing is given but the chemistry and nominal capacity.
     best = int(np.argmin(out["pack_soc_sigma"]))
     offset = float(out["offset_a"][-1])
@@ -240,7 +240,7 @@ def simulated_pack(pack: Pack, model: CellModel, label: str) -> None:
     then = float(np.interp(out["time_ns"][best], windows["time_ns"], moved))
     begin = float(out["pack_soc"][best]) + then
     sigma_then = math.hypot(float(out["pack_soc_sigma"][best]), model.capacity_sigma * then)
-    found = leak.solve(params, windows, begin, sigma_then, offset)
+    found = leak.solve(fit, windows, begin, sigma_then, offset)
     truth = float(pack.soc[0].mean())
     print(
         f"  start of the mean cell {100 * begin:.1f} +- {100 * sigma_then:.1f}, true "
@@ -312,9 +312,9 @@ def packs() -> None:
     )
     for day in range(3):
         simulated_pack(cell_data.simulated("pack_nmc_weeks", day), nmc, same)
-    day = cell_data.simulated("pack_lfp_1day")
-    simulated_pack(day, with_changes(lfp, ocv_v=cell_data.ocv_table("ocv_Prada2013.csv")), same)
-    simulated_pack(day, lfp, "usual LFP, 75 mV above this simulated cell")
+    whole = cell_data.simulated("pack_lfp_1day")
+    simulated_pack(whole, with_changes(lfp, ocv_v=cell_data.ocv_table("ocv_Prada2013.csv")), same)
+    simulated_pack(whole, lfp, "usual LFP, 75 mV above this simulated cell")
 
 
 def capacities() -> None:
@@ -365,9 +365,8 @@ def speed() -> None:
     print(f"together {total:.2f} s")
     if _peer.INSTALLED:
         peer_rows = slice(0, 5000)
-        *_, each = _peer.follow(
-            *(model, np.arange(5000) * 0.1, current[peer_rows], base[peer_rows, 0] + 0.0, 25.0, 0.5)
-        )
+        amps, volts = (np.asarray(v[peer_rows], np.float64) for v in (current, base[:, 0]))
+        *_, each = _peer.follow(model, np.arange(5000) * 0.1, amps, volts, 25.0, 0.5)
         ours = 1e6 * total / rows / cells
         print(f"filterpy {each:.1f} us per step and cell, ours {ours:.4f} us: {each / ours:.0f} x")
     live(model, current, base, noise)

@@ -42,7 +42,7 @@ def voltages(cells: int, samples: int) -> NDArray[np.float32]:
     rows = 3.68 - 0.002 * current[:, None] * rng.normal(1, 0.05, cells)
     rows = rows + rng.normal(0, 0.003, cells) + rng.normal(0, 0.0005, (samples, cells))
     rows[samples // 2, cells // 2] -= 0.08
-    return rows.astype(np.float32)
+    return np.asarray(rows, np.float32)
 
 
 class Peer:
