@@ -366,7 +366,9 @@ def speed() -> None:
     if _peer.INSTALLED:
         peer_rows = slice(0, 5000)
         amps, volts = (np.asarray(v[peer_rows], np.float64) for v in (current, base[:, 0]))
-        *_, each = _peer.follow(model, np.arange(5000) * 0.1, amps, volts, 25.0, 0.5)
+        *_, each = _peer.follow(
+            model, np.arange(5000, dtype=np.float64) * 0.1, amps, volts, 25.0, 0.5
+        )
         ours = 1e6 * total / rows / cells
         print(f"filterpy {each:.1f} us per step and cell, ours {ours:.4f} us: {each / ours:.0f} x")
     live(model, current, base, noise)
