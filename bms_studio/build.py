@@ -285,7 +285,8 @@ class _Builder:
 
     def _store(self, frames: Frames) -> None:
         built = self._built
-        built.first_ns = built.first_ns or int(frames.time[0])
+        if not built.frames:
+            built.first_ns = int(frames.time[0])
         built.last_ns = int(frames.time[-1])
         built.frames += len(frames)
         self._writer.frames(frames)

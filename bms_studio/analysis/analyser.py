@@ -93,7 +93,7 @@ class Analyser:
         self.health: list[Health] = []
         self._aligner = Aligner()
         self._warmth = WarmthWindows()
-        self._first = 0
+        self._first = -1  # none yet: time may begin at 0
         self._begun = False
         self._done_until = 0
         self._out: list[Block] = []
@@ -119,7 +119,7 @@ class Analyser:
             self._warmth.push_current(time, rows[:, CURRENT])
         elif kind == "probe":
             self._warmth.push_probes(time, rows)
-        elif kind == "cell" and not self._first:
+        elif kind == "cell" and self._first < 0:
             self._first = int(time[0])
         self._aligner.push(kind, time, rows, age_s)
         if kind != "cell":
@@ -130,7 +130,7 @@ class Analyser:
 
     def finish(self) -> None:
         """The stream has ended: use what still waits, and evaluate once more."""
-        if self._first:
+        if self._first >= 0:
             self._advance(np.iinfo(np.int64).max)
         if self._begun:
             self._steps.close()
@@ -187,7 +187,7 @@ class Analyser:
 
     def _learn(self, time: NDArray[np.int64], rows: NDArray[Any]) -> None:
         """The BMS's own word, its SOC only from the beginning; whether voltage follows current."""
-        early = not self._first or int(time[0]) <= self._first + _SETTLE_NS
+        early = self._first < 0 or int(time[0]) <= self._first + _SETTLE_NS
         self.known = with_bms(self.known, rows, early=early)
         self._sign.push(rows[:, _CURRENT], rows[:, _VOLTAGE])
 
