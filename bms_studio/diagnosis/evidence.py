@@ -222,8 +222,8 @@ def score(measure: Measure) -> Array:
     if known.sum() < 3:
         return np.full(len(x), np.nan)
     # A faulty cell's own sigma grows with the fault: it counts up to twice that of a well one; of a
-    # leak, for which other faults are mistaken, up to three times.
-    most = 3.0 if measure.mechanism == "self-discharge" else 2.0
+    # leak, which has to stand out of what well cells seem to leak, up to that.
+    most = 1.0 if measure.mechanism == "self-discharge" else 2.0
     null = np.minimum(np.where(known, sigma, np.nan), most * np.median(sigma[known]))
     mine = 1.0 if measure.mechanism in _STATED else _SHARE
     if measure.mechanism in ("imbalance", "sensor"):
