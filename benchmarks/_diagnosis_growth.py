@@ -24,11 +24,12 @@ from bms_studio.pack.limits import resolve_limits
 from bms_studio.pack.profile import Profile
 
 WEEKS = 17
-# At the end of 16 weeks, before the seed's own factor of 0.6 to 1.6.
-GROWN = {"resistance": 0.60, "capacity": 0.16, "leak": 8.0, "joint": 0.80}
+# At the end of 16 weeks, before the seed's own factor of 0.6 to 1.6: about the limit of failure,
+# and a leak that is eight times as strong and fails within weeks.
+GROWN = {"resistance": 0.60, "capacity": 0.16, "leak": 1.2, "fast leak": 8.0, "joint": 0.80}
 # Share of the limit of failure that this size is: doubled 10 s resistance (of which the ohmic part
 # is four fifths), 20 % of capacity, 1 mA/Ah.
-OF_LIMIT = {"resistance": 1.0, "capacity": 5.0, "leak": 1.0, "joint": 0.8}
+OF_LIMIT = {"resistance": 1.0, "capacity": 5.0, "leak": 1.0, "fast leak": 1.0, "joint": 0.8}
 ALARM = {"NMC": (0.150, 3.0), "LFP": (0.150, 2.8)}
 _BRIER_WEEKS = (2, 4, 6, 8, 12, 16)
 
@@ -81,14 +82,18 @@ def _grow(chemistry: str, kind: str, seed: int) -> Course:
     speed = float(rng.uniform(0.6, 1.6))
     bend = float(rng.choice([1.0, 1.0, 1.5]))
     size = GROWN[kind] * speed
+    limit = 1 / OF_LIMIT[kind]
+    if kind.endswith("leak"):
+        # It has failed, too, when two hours of bleeding a day no longer make up for it (mA/Ah).
+        limit = min(limit, 1e3 * base.bleed_a * 2 / 24 / base.capacity_ah)
     # size * (t / 112 days) ** bend reaches the limit.
-    fails = 112.0 * (1 / (size * OF_LIMIT[kind])) ** (1 / bend)
+    fails = 112.0 * (limit / size) ** (1 / bend)
     out = Course(kind, chemistry, seed, cell, fails)
     course = generator.begin(base, seed)
     days: list[Health] = []
     for week in range(WEEKS):
         share = (week / 16) ** bend
-        pack = generator.with_fault(base, Fault(kind, cell, size), share)
+        pack = generator.with_fault(base, Fault(kind.removeprefix("fast "), cell, size), share)
         key = f"growing-{kind}"
         health, low, spread = summary(pack, course, seed, week * 7, key)
         generator.skip_days(pack, course, 6)

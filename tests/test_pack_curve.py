@@ -66,6 +66,28 @@ def test_a_curve_that_cannot_be_seen_stays_the_table_s() -> None:
     assert own_curve(TRUE, nothing, nothing, nothing, nothing, nothing, nothing)[0] is TRUE
 
 
+@pytest.mark.parametrize("rest", [-0.04, 0.0, 1.0, 1.04])
+def test_a_day_spent_at_either_end_keeps_the_whole_curve(rest: float) -> None:
+    z = np.concatenate([np.linspace(0.2, 0.9, 40), np.full(200, rest)])
+    still, warm = np.zeros(len(z)), np.full(len(z), 25.0)
+    volts = np.interp(z, TRUE.soc, TRUE.ocv_v)
+    learnt, unseen = own_curve(TRUE, np.arange(len(z)) / 60, z, volts, still, still, warm)
+    assert learnt.ocv_v.shape == TRUE.ocv_v.shape == unseen.shape
+    assert np.all(np.diff(learnt.ocv_v) >= 0)
+    assert slope_error(learnt, 0.25, 0.85) < 0.05
+
+
+def test_beyond_what_was_seen_the_slope_is_doubted() -> None:
+    hours = np.linspace(0, 8, 480)
+    z = 0.55 + 0.35 * np.cos(hours)
+    still, warm = np.zeros(480), np.full(480, 25.0)
+    volts = np.interp(z, TRUE.soc, TRUE.ocv_v)
+    _, unseen = own_curve(TRUE, hours, z, volts, still, still, warm)
+    inside = (TRUE.soc > 0.25) & (TRUE.soc < 0.85)
+    assert unseen[inside].max() < 0.1
+    assert unseen[(TRUE.soc > 0.1) & (TRUE.soc < 0.16)].min() > 0.3
+
+
 def test_a_long_rest_is_answered_as_if_every_window_counted() -> None:
     leaks = np.zeros(8)
     leaks[2] = 0.012

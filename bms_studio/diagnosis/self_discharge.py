@@ -33,6 +33,7 @@ GROWTH = 1.5
 # Over weeks less is worth a word (per Ah: 11 % a month); healthy cells differ by 2 % a month.
 VISIT_DAYS, IMBALANCE_FLOOR, CAPACITY_SPREAD, VISIT_Z = 5.0, 0.004, 0.01, 5.0
 VISIT_NATURAL_A, VISIT_NOTABLE_A = 3e-5, 1.5e-4
+MANY_SHARE = 0.25
 # Two parts of one day: least hours of each, and how far they may differ, in sigmas or as a share.
 PART_HOURS, PARTS_APART, PARTS_SHARE = 6.0, 3.0, 0.5
 APART_HOURS = 12.0
@@ -160,7 +161,8 @@ def _too_weak(now: Health, k: int, leak_a: float, sigma: float, count: int) -> l
 
 def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float) -> list[Finding]:
     """A cell that has fallen behind the median since a visit at least `VISIT_DAYS` ago."""
-    here = now.values("imbalance")[k]
+    all_here = now.values("imbalance")
+    here = all_here[k]
     lowest = float("inf")
     for day in days[:-1]:
         apart = (now.time - day.time) / DAY_NS
@@ -181,9 +183,16 @@ def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float
         least = max(VISIT_NOTABLE_A * 24 * apart, 0.01)
         # One that was as low even earlier has come and gone, or only seemed to: it has not fallen.
         lower = lowest - here >= 0.5 * least
-        if lower and -change >= VISIT_Z * total and -change >= least:
+        alone = not _many(all_here - day.values("imbalance"), change)
+        if alone and lower and -change >= VISIT_Z * total and -change >= least:
             return [_fallen(day, now, k, change, total, apart, capacity)]
     return []
+
+
+def _many(changes: NDArray[np.float64], change: float) -> bool:
+    """Whether a quarter of the pack fell at least half as far: bleeders that chase one empty cell
+    move many, and none of those leaks."""
+    return int(np.count_nonzero(changes <= 0.5 * change)) > MANY_SHARE * len(changes)
 
 
 def _fallen(

@@ -83,7 +83,7 @@ def own_curve(
     inverse = np.linalg.inv(normal)
     found = inverse @ (weighted.T @ (mean_v - expected))
     curve = model.ocv_v + np.interp(model.soc, knots, found[:_KNOTS])
-    middle = int(np.searchsorted(model.soc, np.median(z)))
+    middle = min(int(np.searchsorted(model.soc, np.median(z))), len(curve) - 1)
     learnt = with_changes(model, ocv_v=_rising(curve, middle), plateau=model.plateau)
     unseen = np.interp(model.soc, knots, _unseen(inverse[:_KNOTS, :_KNOTS], knots, z))
     return learnt, unseen
