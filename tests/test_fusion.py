@@ -256,6 +256,20 @@ def test_slow_resistance_decides_between_joint_and_cell_where_ten_seconds_do_not
         assert sign * (ohmic_only(told)[3] - ohmic_only(health)[3]) > 2
 
 
+def test_slow_resistance_alone_decides_where_ten_seconds_say_nothing() -> None:
+    health = day(0, resistance=one(4, 0.2))
+    for slow, sign in ((0.0, 1), (0.18, -1)):
+        cells = {
+            **health.cells,
+            # Scans too slow to tell the two apart: what lies behind the ohmic part is noise.
+            "ten_second_ohm": health.values("resistance_ohm") - 1e-5,
+            "slow_difference": one(4, slow),
+            "slow_difference_sigma": np.full(N, 0.02),
+        }
+        told = Health(health.time, health.start, N, cells, health.pack)
+        assert sign * ohmic_only(told)[3] > 2
+
+
 def test_scatter_alone_is_rarely_a_trend() -> None:
     rng = np.random.default_rng(5)
     axis = np.arange(0.0, 63.0, 7.0)
