@@ -77,6 +77,15 @@ def test_a_day_spent_at_either_end_keeps_the_whole_curve(rest: float) -> None:
     assert slope_error(learnt, 0.25, 0.85) < 0.05
 
 
+@pytest.mark.parametrize("rest", [0.503, 1.03])
+def test_a_day_at_one_charge_learns_no_nonsense(rest: float) -> None:
+    z, still, warm = np.full(60, rest), np.zeros(60), np.full(60, 25.0)
+    volts = np.full(60, float(np.interp(rest, TRUE.soc, TRUE.ocv_v)))
+    learnt, unseen = own_curve(TRUE, np.arange(60) / 60, z, volts, still, still, warm)
+    assert np.isfinite(learnt.ocv_v).all()
+    assert np.isfinite(unseen).all()
+
+
 def test_beyond_what_was_seen_the_slope_is_doubted() -> None:
     hours = np.linspace(0, 8, 480)
     z = 0.55 + 0.35 * np.cos(hours)

@@ -94,7 +94,8 @@ def _unseen(covariance: Array, knots: Array, z: Array) -> Array:
     large for the sake of what errs alike, which a slope does not feel: the usual one is no news."""
     rise = np.gradient(np.eye(len(knots)), knots, axis=0)
     variance = np.einsum("ij,jk,ik->i", rise, covariance, rise)
-    seen = (knots >= z.min()) & (knots <= z.max())
+    low, high = np.clip((z.min(), z.max()), 0.0, 1.0)
+    seen = (knots >= low - knots[1]) & (knots <= high + knots[1])
     beyond = np.maximum(variance - np.median(variance[seen]), 0.0)
     return np.asarray(np.sqrt(beyond), np.float64)
 
