@@ -664,3 +664,9 @@ def test_a_long_sentence_of_a_single_alert_takes_a_second_line(qtbot: QtBot) -> 
     rows.resize(900, 200)
     assert rows.rows.minimumSizeHint().height() == low
     rows.grab()
+    # Of several only where the list is narrow: a wide one shows more of them instead.
+    rows.set_alerts([Alert(str(k), "watch", "22:15:09", 2 * long, 1, "note") for k in range(4)])
+    several = rows.rows.minimumSizeHint().height()
+    rows.resize(360, 200)
+    assert rows.rows.minimumSizeHint().height() > several
+    rows.grab()

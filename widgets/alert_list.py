@@ -7,8 +7,9 @@
       .set_empty(str)                            said when there are none
       .set_selected(id)
     signal alert_selected(str): a row was clicked or reached with the arrow keys
-The list scrolls; a sentence that does not fit is cut and told in full by its tool tip. Where all
-rows have room, notes that are too long take two lines; of one or two alerts the sentence does too.
+The list scrolls; a sentence that does not fit is cut and told in full by its tool tip, but where
+the list is narrow or shows one or two alerts it takes two lines. Notes that are too long do so where
+all rows have room.
 """
 
 from collections.abc import Sequence
@@ -31,9 +32,10 @@ from widgets.text_line import elided
 from widgets.theme import Theme, current_theme, font, semibold
 
 _ROW, _NOTED_ROW, _TALL_ROW, _GAP = 36, 50, 66, 6
-_LINE = 16  # a second line of the sentence, where few alerts leave room for it
+_LINE = 16  # a second line of the sentence
 _NOTE_X, _NOTE_RIGHT = 31.0, 41.0
 _LEAST_SHOWN = 2
+_NARROW = 380  # px: here most sentences are too long for a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class AlertRows(QAbstractScrollArea):
             self._row = _TALL_ROW
         width = QFontMetricsF(font(12)).horizontalAdvance
         cut = any(width(a.text) > self._room(a) for a in self._alerts)
-        self._second = _LINE if few and cut else 0
+        self._second = _LINE if cut and (few or self.viewport().width() < _NARROW) else 0
         self._row += self._second
 
     def _keep_whole_rows(self) -> None:
