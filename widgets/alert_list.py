@@ -8,8 +8,8 @@
       .set_selected(id)
     signal alert_selected(str): a row was clicked or reached with the arrow keys
 The list scrolls; a sentence that does not fit is cut and told in full by its tool tip, but where
-the list is narrow or shows one or two alerts it takes two lines. Notes that are too long do so where
-all rows have room.
+the list is narrow or shows one or two alerts it takes two lines. Notes that are too long do so
+where all rows have room.
 """
 
 from collections.abc import Sequence
