@@ -81,9 +81,9 @@ def test_a_leak_seen_today_and_since_the_last_visit_is_seen_twice() -> None:
     assert (both.code, both.severity) == ("self-discharge.visits", "warn")
 
 
-@pytest.mark.parametrize("fallen", [1, 6])
-def test_many_cells_that_fall_behind_at_once_do_not_leak(fallen: int) -> None:
-    first, now = health(0.0), health(7.0)
+@pytest.mark.parametrize(("cells", "fallen"), [(20, 1), (20, 6), (3, 1)])
+def test_many_cells_that_fall_behind_at_once_do_not_leak(cells: int, fallen: int) -> None:
+    first, now = health(0.0, cells), health(7.0, cells)
     for cell in range(fallen):
         first = with_cell(first, cell, imbalance=0.0)
         now = with_cell(now, cell, imbalance=-0.05, leak_a=float("nan"))

@@ -190,9 +190,9 @@ def _between_visits(days: Sequence[Health], now: Health, k: int, capacity: float
 
 
 def _many(changes: NDArray[np.float64], change: float) -> bool:
-    """Whether a quarter of the pack fell at least half as far: bleeders that chase one empty cell
-    move many, and none of those leaks."""
-    return int(np.count_nonzero(changes <= 0.5 * change)) > MANY_SHARE * len(changes)
+    """Whether this cell and others, a quarter of the pack, fell at least half as far: bleeders that
+    chase one empty cell move many, and none of those leaks."""
+    return int(np.count_nonzero(changes <= 0.5 * change)) > max(MANY_SHARE * len(changes), 1)
 
 
 def _fallen(
