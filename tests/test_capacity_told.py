@@ -109,7 +109,8 @@ def test_healthy_cells_are_told_well_and_a_small_one_is_not_pulled_to_them() -> 
     loss = np.zeros(N)
     loss[4] = 0.04
     start = _spread(6, 0.004)
-    found = judged(_beliefs(20.0), model, _course(model, 0.3, loss, start))
+    known = np.zeros(len(model.soc))
+    found = judged(_beliefs(20.0), model, known, _course(model, 0.3, loss, start))
     lost, sigma = found.table[INVERSE], found.table[TERMS + INVERSE]
     assert KINDS[found.kinds[4]] == (INVERSE,)
     assert lost[4] == pytest.approx(1 / 0.96 - 1, abs=3 * sigma[4])
@@ -127,5 +128,9 @@ def test_the_bound_is_wider_where_a_day_says_less() -> None:
 
 
 def test_a_day_of_lfp_tells_less_of_capacity_than_one_of_nmc() -> None:
-    nmc, lfp = capacity_sigma("NMC", 1002), capacity_sigma("LFP", 1002)
+    nmc, lfp = (capacity_sigma(name, 1002, "commuter") for name in ("NMC", "LFP"))
     assert 0.001 < nmc < lfp < 0.05
+
+
+def test_deep_rides_tell_more_of_it_than_shallow_ones() -> None:
+    assert capacity_sigma("LFP", 1002, "delivery") < capacity_sigma("LFP", 1002, "commuter")
